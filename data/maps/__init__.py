@@ -1,0 +1,1 @@
+"""Map layers as geometry, and raster crops of them."""

@@ -1,0 +1,1 @@
+"""Reads a nuScenes folder: tables, tracks, official splits."""

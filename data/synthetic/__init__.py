@@ -1,0 +1,1 @@
+"""Synthetic worlds written as genuine nuScenes folders."""

@@ -1,0 +1,88 @@
+"""``forecast COMMAND …``: finds the command's module, runs it, turns users' mistakes into one line and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import forecast
+from forecast.core.errors import ForecastError
+
+#: Command → what it does. The module ``forecast.cli.<command>`` holds ``add_arguments(parser)`` and ``run(args)``;
+#: it is imported only when its command is called, so that help answers at once.
+COMMANDS = {
+    "demo": "the whole path on a synthetic town: data, training, forecasts, scores, pictures",
+    "town": "write a synthetic town as a genuine nuScenes folder",
+    "prepare": "read a nuScenes folder once into a compact cache",
+    "inspect": "draw exactly what the network sees of one agent",
+    "train": "train a model on a nuScenes folder",
+    "predict": "forecast a split with a trained model",
+    "baselines": "forecast a split with the physics baselines",
+    "score": "score files of forecasts: accuracy and temporal consistency",
+    "info": "print versions of the package and of what it stands on",
+}
+
+EXIT_DONE, EXIT_FAILED, EXIT_USER_MISTAKE = 0, 1, 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.exit(EXIT_USER_MISTAKE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _main_parser() -> argparse.ArgumentParser:
+    listing = "\n".join(f"  {name:<11}{what}" for name, what in COMMANDS.items())
+    parser = _Parser(
+        prog="forecast",
+        description="Context-aware motion forecasting on nuScenes.",
+        epilog=f"commands:\n{listing}\n\n'forecast COMMAND --help' explains one.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"cab-forecast {forecast.__version__}")
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND")
+    return parser
+
+
+def _run(argv: Sequence[str]) -> None:
+    main_parser = _main_parser()
+    # Options before the command belong to `forecast` itself, all that follows belongs to the command.
+    if not argv:
+        main_parser.print_help(sys.stderr)
+        raise SystemExit(EXIT_USER_MISTAKE)
+    command = main_parser.parse_args(argv[:1]).command
+    module = import_module(f"forecast.cli.{command}")
+    parser = _Parser(prog=f"forecast {command}", description=module.__doc__)
+    module.add_arguments(parser)
+    if getattr(module, "TAKES_CONFIGURATION", False):
+        args, args.configuration = parser.parse_known_args(argv[1:])
+    else:
+        args = parser.parse_args(argv[1:])
+    module.run(args)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        0 when done, 2 for a user's mistake (one line on stderr); anything else raises and Python exits with 1.
+    """
+    try:
+        _run(sys.argv[1:] if argv is None else argv)
+    except ForecastError as mistake:
+        print(f"forecast: {mistake}", file=sys.stderr)
+        return EXIT_USER_MISTAKE
+    except KeyboardInterrupt:
+        print("forecast: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output (head, less) went away
+        sys.stderr.close()
+        return EXIT_DONE
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

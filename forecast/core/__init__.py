@@ -1,0 +1,1 @@
+"""What the other rooms share: frames, horizons, batches, forecasts, maps, crops and errors."""

@@ -1,0 +1,110 @@
+"""What a forecaster is given: a batch of target agents with all that is known at time 0, and the truth after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+from forecast.core.agents import STATE_CHANNELS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+_SHAPES = {
+    "history": "batch history channels",
+    "history_valid": "batch history",
+    "target_type": "batch",
+    "size_m": "batch two",
+    "neighbours": "batch neighbours history channels",
+    "neighbours_valid": "batch neighbours history",
+    "neighbour_types": "batch neighbours",
+    "pose_world": "batch three",
+    "map_index": "batch",
+    "future": "batch future two",
+    "future_valid": "batch future",
+}
+_KNOWN = {"channels": len(STATE_CHANNELS), "two": 2, "three": 3}
+
+
+@dataclass(frozen=True)
+class AgentBatch:
+    """A batch of agent-samples. Everything but ``future`` and ``future_valid`` is known at time 0.
+
+    The agent frame is that of each target at time 0; invalid entries are 0 and flagged False. State channels
+    are those of :data:`forecast.core.agents.STATE_CHANNELS`; velocities, accelerations and yaw rates are
+    *backward* differences over real time stamps, 0 where there is nothing earlier to take them from.
+
+    Attributes:
+        history: (batch, history, channels) float32, agent frame, oldest first, last row the present.
+        history_valid: (batch, history) bool; the last column is always True.
+        target_type: (batch,) int64, :class:`~forecast.core.agents.AgentType`.
+        size_m: (batch, 2) float32 length and width.
+        neighbours: (batch, neighbours, history, channels) float32, agent frame of the target.
+        neighbours_valid: (batch, neighbours, history) bool.
+        neighbour_types: (batch, neighbours) int64, ``PADDING`` in empty slots.
+        pose_world: (batch, 3) float64 x, y, heading of the target at time 0.
+        map_index: (batch,) int64 index into ``map_names``.
+        future: (batch, future, 2) float32 positions, agent frame; zeros where unknown.
+        future_valid: (batch, future) bool.
+        map_names: names of the maps that ``map_index`` refers to.
+        tokens: ``instance_sample`` tokens, one per agent; may be empty.
+        crop: (batch, channels, height, width) float32 in 0…1 or uint8 0/1, or None until it is made (see
+            :class:`~forecast.core.crops.CropSpec` for its axes).
+    """
+
+    history: torch.Tensor
+    history_valid: torch.Tensor
+    target_type: torch.Tensor
+    size_m: torch.Tensor
+    neighbours: torch.Tensor
+    neighbours_valid: torch.Tensor
+    neighbour_types: torch.Tensor
+    pose_world: torch.Tensor
+    map_index: torch.Tensor
+    future: torch.Tensor
+    future_valid: torch.Tensor
+    map_names: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
+    crop: torch.Tensor | None = None
+
+    def __post_init__(self) -> None:
+        sizes = dict(_KNOWN)
+        for name, axes in _SHAPES.items():
+            shape = tuple(getattr(self, name).shape)
+            expected = tuple(sizes.get(axis) for axis in axes.split())
+            if len(shape) != len(expected) or any(e is not None and e != s for e, s in zip(expected, shape)):
+                raise ValueError(f"AgentBatch.{name}: expected shape ({axes}) = {expected}, got {shape}")
+            sizes.update(zip(axes.split(), shape))
+
+    def __len__(self) -> int:
+        return int(self.history.shape[0])
+
+    def _map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> AgentBatch:
+        tensors = {name: change(getattr(self, name)) for name in _SHAPES}
+        crop = None if self.crop is None else change(self.crop)
+        return AgentBatch(**tensors, map_names=self.map_names, tokens=self.tokens, crop=crop)
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> AgentBatch:
+        """Move all tensors to a device."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> AgentBatch:
+        """Pin all tensors, as torch's loaders ask for."""
+        return self._map(lambda tensor: tensor.pin_memory())
+
+    def __getitem__(self, index: torch.Tensor | slice) -> AgentBatch:
+        """Take some agents: a slice, an index tensor or a boolean mask."""
+        part = self._map(lambda tensor: tensor[index])
+        if not self.tokens:
+            return part
+        import torch
+
+        kept = torch.arange(len(self))[index.cpu() if isinstance(index, torch.Tensor) else index].tolist()
+        return replace(part, tokens=tuple(self.tokens[i] for i in kept))
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """All tensors by name (without ``crop`` where there is none)."""
+        named = {f.name: getattr(self, f.name) for f in fields(self) if f.name in _SHAPES}
+        return named if self.crop is None else {**named, "crop": self.crop}

@@ -1,0 +1,60 @@
+"""Planar frames: the world, and an agent's own frame at time 0.
+
+``world`` is the map's metric frame, float64. ``agent`` has its origin at the agent, x forward, y left, angles
+counter-clockwise. Functions are named destination first, as in ``agent_from_world``. All of them work on NumPy
+arrays and on torch tensors alike, and broadcast over leading axes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+ArrayT = TypeVar("ArrayT", np.ndarray, torch.Tensor)  # type: ignore[type-arg]
+
+
+def wrap_angle(angle_rad: ArrayT) -> ArrayT:
+    """Wrap angles to [−π, π).
+
+    Args:
+        angle_rad: any shape, radians.
+    """
+    wrapped: ArrayT = (angle_rad + math.pi) % (2 * math.pi) - math.pi
+    return wrapped
+
+
+def rotate(vectors: ArrayT, angle_rad: ArrayT) -> ArrayT:
+    """Rotate planar vectors counter-clockwise.
+
+    Args:
+        vectors: (..., 2).
+        angle_rad: broadcastable to ``vectors.shape[:-1]``, radians.
+    """
+    lib: Any = torch if isinstance(vectors, torch.Tensor) else np
+    cos, sin = lib.cos(angle_rad), lib.sin(angle_rad)
+    x, y = vectors[..., 0], vectors[..., 1]
+    rotated: ArrayT = lib.stack([cos * x - sin * y, sin * x + cos * y], -1)
+    return rotated
+
+
+def agent_from_world(points_world: ArrayT, pose_world: ArrayT) -> ArrayT:
+    """Express world points in the frame of an agent.
+
+    Args:
+        points_world: (..., 2) metres, world frame, float64 where precision matters.
+        pose_world: (..., 3) x, y in metres and heading in radians of the agent, world frame; its leading axes
+            broadcast against ``points_world.shape[:-1]``, so add axes as needed: ``pose[:, None]``.
+    """
+    return rotate(points_world - pose_world[..., :2], -pose_world[..., 2])
+
+
+def world_from_agent(points_agent: ArrayT, pose_world: ArrayT) -> ArrayT:
+    """Express points of an agent's frame in the world; the inverse of :func:`agent_from_world`.
+
+    Float32 points are promoted by a float64 pose, as world coordinates need it.
+    """
+    points: ArrayT = rotate(points_agent, pose_world[..., 2]) + pose_world[..., :2]
+    return points

@@ -1,0 +1,23 @@
+"""A progress bar for long work, on the terminal's error stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def progress(items: Iterable[T], description: str, *, total: float | None = None) -> Iterator[T]:
+    """Iterate with a progress bar (rich) on stderr; silent where stderr is no terminal.
+
+    Args:
+        items: what to iterate over.
+        description: what is being done, a few words.
+        total: number of items, where ``items`` has no length.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    yield from track(items, description, total=total, console=console, disable=not console.is_terminal, transient=True)

@@ -1,0 +1,1 @@
+"""The CAB forecaster and its rivals: encoders, latent, decoder, objectives."""

@@ -1,0 +1,1 @@
+"""Trained forecasters at work: checkpoints, prediction in the world frame, physics baselines."""

@@ -1,0 +1,1 @@
+"""Joins forecasts with truth, scores them and draws what happened."""
