@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 import forecast
 from forecast.core.errors import ForecastError
@@ -30,7 +31,7 @@ EXIT_DONE, EXIT_FAILED, EXIT_USER_MISTAKE = 0, 1, 2
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
-    def error(self, message: str) -> None:  # type: ignore[override]
+    def error(self, message: str) -> NoReturn:
         self.exit(EXIT_USER_MISTAKE, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
@@ -58,7 +59,8 @@ def _run(argv: Sequence[str]) -> None:
     parser = _Parser(prog=f"forecast {command}", description=module.__doc__)
     module.add_arguments(parser)
     if getattr(module, "TAKES_CONFIGURATION", False):
-        args, args.configuration = parser.parse_known_args(argv[1:])
+        args, configuration = parser.parse_known_args(argv[1:])
+        args.configuration = configuration
     else:
         args = parser.parse_args(argv[1:])
     module.run(args)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from forecast.core.agents import STATE_CHANNELS
@@ -74,9 +74,11 @@ class AgentBatch:
         for name, axes in _SHAPES.items():
             shape = tuple(getattr(self, name).shape)
             expected = tuple(sizes.get(axis) for axis in axes.split())
-            if len(shape) != len(expected) or any(e is not None and e != s for e, s in zip(expected, shape)):
+            if len(shape) != len(expected) or any(
+                want not in (None, got) for want, got in zip(expected, shape, strict=True)
+            ):
                 raise ValueError(f"AgentBatch.{name}: expected shape ({axes}) = {expected}, got {shape}")
-            sizes.update(zip(axes.split(), shape))
+            sizes.update(zip(axes.split(), shape, strict=True))
 
     def __len__(self) -> int:
         return int(self.history.shape[0])
@@ -106,5 +108,5 @@ class AgentBatch:
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """All tensors by name (without ``crop`` where there is none)."""
-        named = {f.name: getattr(self, f.name) for f in fields(self) if f.name in _SHAPES}
+        named = {name: getattr(self, name) for name in _SHAPES}
         return named if self.crop is None else {**named, "crop": self.crop}
