@@ -16,8 +16,8 @@ class Tracks:
     """Agents' tracks over key frames. World frame, metres and radians, float64.
 
     Four tables of columns; ``*_scene``, ``*_sample`` and ``first_row`` are indices into them. Observations
-    ("rows") are sorted by track, then time; samples (key frames) by scene, then time. The ego vehicle is a track like any
-    other, one per scene, of category ``vehicle.ego``.
+    ("rows") are sorted by track, then time; samples (key frames) by scene, then time. The ego vehicle is a track like
+    any other, one per scene, of category ``vehicle.ego``.
 
     Attributes:
         scene_names: (scenes,) e.g. ``scene-0061``.
