@@ -1,0 +1,106 @@
+"""What a model is made of: one typed dataclass, kept in every checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from forecast.core.crops import CropSpec
+from forecast.core.horizon import Horizon
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Probabilities of dropping an entry, in training alone.
+
+    Attributes:
+        encoders: on the outputs of the history, neighbour, attention and future encoders.
+        prior: on the prior's hidden layer.
+        map: on the map code.
+    """
+
+    encoders: float = 0.25
+    prior: float = 0.1
+    map: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("encoders", "prior", "map"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"dropout.{name}: expected a probability in [0, 1), got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class MapEncoderConfig:
+    """A plain convolutional network, then one linear layer to the map code.
+
+    Attributes:
+        channels, kernels, strides: one entry a layer.
+        padded: pad by half a kernel, so that borders count as much as the middle.
+        slope: of the leaky ReLU.
+    """
+
+    channels: tuple[int, ...] = (16, 32, 48, 64)
+    kernels: tuple[int, ...] = (5, 3, 3, 3)
+    strides: tuple[int, ...] = (2, 2, 2, 2)
+    padded: bool = True
+    slope: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not len(self.channels) == len(self.kernels) == len(self.strides) >= 1:
+            raise ValueError("map_encoder: channels, kernels and strides need one entry per layer each")
+
+    def shape_after(self, height_px: int, width_px: int) -> tuple[int, int, int]:
+        """(channels, height, width) that leaves the last layer.
+
+        Raises:
+            ValueError: the crop is too small for these layers.
+        """
+        for kernel, stride in zip(self.kernels, self.strides, strict=True):
+            pad = kernel // 2 if self.padded else 0
+            height_px, width_px = ((side + 2 * pad - kernel) // stride + 1 for side in (height_px, width_px))
+            if min(height_px, width_px) < 1:
+                raise ValueError("map_encoder: the crop is smaller than the layers need; use fewer or smaller kernels")
+        return self.channels[-1], height_px, width_px
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes and switches of a forecaster. The defaults are this package's own; ``cab_paper`` holds the published ones.
+
+    Attributes:
+        uses_map, uses_neighbours: without both, the encoding is the history's alone (the blind model).
+        modes: values of the categorical latent, K.
+        encoding_size: of each of the history, neighbour and map codes.
+        future_size: of each direction of the posterior's future encoder.
+        prior_size: of the prior's hidden layer.
+        decoder_size: of the GRU over controls.
+        heading_speed_mps: below this speed the annotated heading is the direction of travel, above it the velocity's.
+        position_noise_m: standard deviation of annotation noise, added to every position covariance; 0 as published.
+        control_noise: whether the controls fed back in training are samples (as published) or the means.
+    """
+
+    uses_map: bool = True
+    uses_neighbours: bool = True
+    modes: int = 25
+    encoding_size: int = 32
+    future_size: int = 32
+    prior_size: int = 32
+    decoder_size: int = 128
+    heading_speed_mps: float = 1.0
+    position_noise_m: float = 0.05
+    control_noise: bool = True
+    dropout: Dropout = field(default_factory=Dropout)
+    map_encoder: MapEncoderConfig = field(default_factory=MapEncoderConfig)
+    crop: CropSpec = field(default_factory=CropSpec)
+    horizon: Horizon = field(default_factory=Horizon)
+
+    def __post_init__(self) -> None:
+        for name in ("modes", "encoding_size", "future_size", "prior_size", "decoder_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"model.{name}: expected at least 1, got {getattr(self, name)}")
+        if self.heading_speed_mps < 0 or self.position_noise_m < 0:
+            raise ValueError("model.heading_speed_mps and model.position_noise_m: expected 0 or more")
+
+    @property
+    def context_size(self) -> int:
+        """Numbers in an encoding ``e = [neighbours ; history ; map]``."""
+        return self.encoding_size * (1 + self.uses_map + self.uses_neighbours)

@@ -1,0 +1,62 @@
+"""Encodes the map around the target."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from forecast.core.crops import CropSpec
+from forecast.model.config import MapEncoderConfig
+
+
+class MapEncoder(nn.Module):
+    """A small CNN on the crop, then a linear layer.
+
+    Args:
+        config: the layers.
+        crop: what the input looks like.
+        size: of the code.
+        dropout: probability, on the code.
+    """
+
+    def __init__(self, config: MapEncoderConfig, crop: CropSpec, size: int, dropout: float) -> None:
+        super().__init__()
+        channels, height, width = crop.shape
+        self.shape = crop.shape
+        layers: list[nn.Module] = []
+        before = channels
+        for after, kernel, stride in zip(config.channels, config.kernels, config.strides, strict=True):
+            layers += [nn.Conv2d(before, after, kernel, stride, kernel // 2 if config.padded else 0)]
+            layers += [nn.LeakyReLU(config.slope)]
+            before = after
+        self.layers = nn.Sequential(*layers)
+        last = config.shape_after(height, width)
+        self.linear = nn.Linear(last[0] * last[1] * last[2], size)
+        self.dropout = nn.Dropout(dropout)
+
+    def _code(self, scaled: Tensor) -> Tensor:
+        code: Tensor = self.linear(self.layers(scaled).flatten(1))
+        return code
+
+    def forward(self, crop: Tensor) -> Tensor:
+        """Encode crops.
+
+        Args:
+            crop: (batch, channels, height, width) in 0…1, as :class:`~forecast.core.crops.CropSpec` lays out.
+
+        Returns:
+            (batch, size).
+
+        Raises:
+            ValueError: a crop of another shape.
+        """
+        if tuple(crop.shape[1:]) != self.shape:
+            raise ValueError(f"map crop: expected (batch, {self.shape}), got {tuple(crop.shape)}")
+        scaled = crop.to(self.linear.weight.dtype) * 2 - 1
+        code: Tensor = self.dropout(self._code(scaled))
+        return code
+
+    def null(self) -> Tensor:
+        """Code (1, size) of the null map, 0 after scaling to −1…1: no dropout, no gradient."""
+        with torch.no_grad():
+            return self._code(self.linear.weight.new_zeros(1, *self.shape))

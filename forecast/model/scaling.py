@@ -1,0 +1,56 @@
+"""States as networks like them: relative, and divided by what is usual on the road."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from forecast.core.agents import STATE_CHANNELS, AgentType
+from forecast.core.frames import wrap_angle
+
+#: The target's own past positions are divided by this, its future positions by the next.
+PAST_M, FUTURE_M = 30.0, 80.0
+#: Within this distance at time 0 an agent of this type counts as a neighbour.
+NEIGHBOUR_RADIUS_M = {AgentType.VEHICLE: 30.0, AgentType.PEDESTRIAN: 20.0}
+
+_HEADING = STATE_CHANNELS.index("heading")
+_USUAL_SPEED_MPS = {AgentType.VEHICLE: 15.0, AgentType.PEDESTRIAN: 2.0}
+_USUAL_ACCELERATION_MPS2 = {AgentType.VEHICLE: 4.0, AgentType.PEDESTRIAN: 1.0}
+
+
+def _divisors(position_m: float, kind: AgentType, like: Tensor) -> Tensor:
+    speed, acceleration = _USUAL_SPEED_MPS[kind], _USUAL_ACCELERATION_MPS2[kind]
+    return like.new_tensor([position_m] * 2 + [speed] * 2 + [acceleration] * 2 + [math.pi, 1.0])
+
+
+def scaled_history(history: Tensor, valid: Tensor) -> Tensor:
+    """Scale a target's own states; invalid rows become 0.
+
+    Args:
+        history: (batch, history, channels), agent frame, SI units.
+        valid: (batch, history) bool.
+    """
+    return history / _divisors(PAST_M, AgentType.VEHICLE, history) * valid[..., None]
+
+
+def scaled_future(future: Tensor, valid: Tensor) -> Tensor:
+    """Scale future positions, (batch, steps, 2) in the agent frame; invalid rows become 0."""
+    return future / FUTURE_M * valid[..., None]
+
+
+def scaled_neighbours(neighbours: Tensor, valid: Tensor, present: Tensor, kind: AgentType) -> Tensor:
+    """Scale neighbours' states relative to the target's present state; invalid rows become 0.
+
+    Args:
+        neighbours: (batch, neighbours, history, channels), agent frame, SI units.
+        valid: (batch, neighbours, history) bool.
+        present: (batch, channels), the target's own state at time 0.
+        kind: type of these neighbours, which sets the divisors.
+    """
+    relative = neighbours - present[:, None, None]
+    relative = torch.cat(
+        [relative[..., :_HEADING], wrap_angle(relative[..., _HEADING, None]), relative[..., _HEADING + 1 :]], -1
+    )
+    return relative / _divisors(NEIGHBOUR_RADIUS_M[kind], kind, neighbours) * valid[..., None]
