@@ -1,0 +1,33 @@
+"""Train a model on a nuScenes folder. Any configuration key can be given as --a.b value."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+#: Arguments that this module does not name are configuration keys.
+TAKES_CONFIGURATION = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what to train, on what, and where to."""
+    parser.add_argument("--config", default="cab", metavar="NAME|FILE", help="a shipped configuration or a YAML file")
+    parser.add_argument("--dataroot", metavar="DIR", help="folder of a nuScenes data set (data.dataroot)")
+    parser.add_argument("--version", metavar="V", help="e.g. v1.0-trainval (data.version)")
+    parser.add_argument("--cache", metavar="DIR", help="where the compact cache lies (data.cache)")
+    parser.add_argument("--out", required=True, metavar="RUN", help="folder of the run")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out after its last whole epoch")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train; the last line says where the weights are."""
+    from forecast.training.config import load_config
+
+    given = {f"data.{name}": getattr(args, name) for name in ("dataroot", "version", "cache")}
+    settings = {key: value for key, value in given.items() if value is not None}
+    config = load_config(args.config, args.configuration, settings)
+
+    from forecast.training.run import train
+
+    folder = train(config, args.out, resume=args.resume)
+    print(f"weights: {folder / 'best.safetensors'}", file=sys.stderr)

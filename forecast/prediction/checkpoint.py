@@ -1,0 +1,139 @@
+"""Weights on disk: one safetensors file whose header says, in JSON, what they are. Loading never runs code."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from forecast.core.errors import CheckpointError
+from forecast.core.files import written_whole
+from forecast.model.cab import CAB
+from forecast.model.config import ModelConfig
+
+FORMAT_VERSION = 1
+_KIND = "cab-forecast"
+#: In a run's folder, best first.
+CHECKPOINT_NAMES = ("best.safetensors", "last.safetensors")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model and what is known about it.
+
+    Attributes:
+        model: in evaluation mode, on the CPU.
+        notes: where it comes from: epoch, metrics, configuration, … (plain JSON values).
+        path: the file it was read from.
+    """
+
+    model: CAB
+    notes: dict[str, Any]
+    path: Path
+
+
+def _digest(tensors: Mapping[str, torch.Tensor], header: str) -> str:
+    hashed = hashlib.sha256(header.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        hashed.update(tensor.view(torch.uint8).numpy().tobytes() if tensor.ndim else str(tensor.item()).encode())
+    return hashed.hexdigest()
+
+
+def save_checkpoint(path: Path, model: CAB, notes: Mapping[str, Any]) -> None:
+    """Write weights and their JSON header in one piece: a file of this name is always whole."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    header = json.dumps({"model": dataclasses.asdict(model.config), "notes": dict(notes)}, sort_keys=True)
+    metadata = {
+        "kind": _KIND,
+        "format_version": str(FORMAT_VERSION),
+        "header": header,
+        "sha256": _digest(tensors, header),
+    }
+    with written_whole(path) as temporary:
+        save_file(tensors, temporary, metadata)
+
+
+def find_checkpoint(run_or_file: Path | str) -> Path:
+    """The file to load: itself, or the best one in a run's folder.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    path = Path(run_or_file)
+    if path.is_dir():
+        for name in CHECKPOINT_NAMES:
+            if (path / name).is_file():
+                return path / name
+        raise CheckpointError(
+            f"{path}: no {' or '.join(CHECKPOINT_NAMES)} in this folder; is it a run of 'forecast train'?"
+        )
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file or folder; give a run's folder or a .safetensors file")
+    return path
+
+
+def load_checkpoint(run_or_file: Path | str) -> Checkpoint:
+    """Read a model.
+
+    Args:
+        run_or_file: a run's folder (its best weights) or a file.
+
+    Raises:
+        CheckpointError: missing, truncated, altered, foreign, or of a format this version does not read.
+    """
+    path = find_checkpoint(run_or_file)
+    try:
+        with safe_open(path, framework="pt") as opened:
+            metadata = opened.metadata() or {}
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: not a whole safetensors file ({_brief(error)}); weights of a run are in best.safetensors"
+        ) from error
+    if metadata.get("kind") != _KIND:
+        raise CheckpointError(f"{path}: a safetensors file, but not one of this package's checkpoints")
+    if metadata.get("format_version") != str(FORMAT_VERSION):
+        raise CheckpointError(
+            f"{path}: format version {metadata.get('format_version')}, this package reads {FORMAT_VERSION}; "
+            "use the version of cab-forecast that wrote it"
+        )
+    header = metadata.get("header", "")
+    if metadata.get("sha256") != _digest(tensors, header):
+        raise CheckpointError(f"{path}: its checksum does not match, the file was altered or damaged; copy it again")
+    try:
+        described = json.loads(header)
+        model = CAB(_typed(ModelConfig, described["model"]))
+        model.load_state_dict(tensors)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: header and weights do not fit this version ({_brief(error)})") from error
+    return Checkpoint(model.eval(), described.get("notes", {}), path)
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:160]
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    """Rebuild nested dataclasses and tuples from what JSON kept of them."""
+    if isinstance(hint, types.UnionType):
+        hint = next(kind for kind in get_args(hint) if kind is not type(None)) if value is not None else type(None)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        hints = get_type_hints(hint)
+        unknown = set(value) - set(hints)
+        if unknown:
+            raise ValueError(f"unknown entries {sorted(unknown)}")
+        return hint(**{name: _typed(hints[name], entry) for name, entry in value.items()})
+    if get_origin(hint) is tuple:
+        return tuple(_typed(get_args(hint)[0], entry) for entry in value)
+    return value

@@ -1,0 +1,159 @@
+"""A trained model, ready to forecast batches and whole splits. Needs neither Lightning nor the devkit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from forecast.core.batch import AgentBatch
+from forecast.core.forecast import Forecast
+from forecast.core.progress import progress
+from forecast.prediction.checkpoint import Checkpoint, load_checkpoint
+
+if TYPE_CHECKING:
+    from forecast.eval.submission import Submission
+
+#: The devkit accepts no more modes than this.
+MAX_MODES = 25
+
+
+class Predictor:
+    """Forecasts batches of agents with a trained model.
+
+    Args:
+        checkpoint: the model.
+        device: where to compute.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, device: torch.device | str = "cpu") -> None:
+        self.checkpoint = checkpoint
+        self.device = torch.device(device)
+        self.model = checkpoint.model.to(self.device)
+
+    @classmethod
+    def load(cls, run_or_file: Path | str, device: torch.device | str = "cpu") -> Predictor:
+        """Load from a run's folder or a file.
+
+        Raises:
+            CheckpointError: it cannot be used.
+        """
+        return cls(load_checkpoint(run_or_file), device)
+
+    @torch.inference_mode()
+    def predict(self, batch: AgentBatch, *, null_context: bool = False) -> Forecast:
+        """Forecast a batch (with crops where the model reads the map): all modes, agent frame.
+
+        Args:
+            batch: what is known at time 0; futures are not read.
+            null_context: forecast with neither map nor neighbours, by the same weights.
+        """
+        return self.model.predict(batch.to(self.device), null_context=null_context)
+
+
+def predict(
+    checkpoint: Path | str,
+    dataroot: Path | str,
+    version: str,
+    split: str,
+    *,
+    dense: bool = False,
+    null_context: bool = False,
+    cache: Path | str | None = None,
+    batch_size: int = 256,
+    device: torch.device | str = "cpu",
+) -> Submission:
+    """Forecast a split of a nuScenes folder.
+
+    Args:
+        checkpoint: a run's folder or a file.
+        dataroot, version, split, cache: which data.
+        dense: every vehicle at every key frame with a past, not the challenge's agent-samples alone.
+        null_context: forecast with neither map nor neighbours, by the same weights.
+        batch_size: agents at a time.
+        device: where to compute.
+
+    Returns:
+        World frame, float64, at most 25 modes, in the split's order.
+
+    Raises:
+        ForecastError: checkpoint or data cannot be used.
+    """
+    from forecast.data.dataset import NuScenesForecasts
+    from forecast.prediction.crops import crop_adder
+
+    predictor = Predictor.load(checkpoint, device)
+    config = predictor.model.config
+    source = NuScenesForecasts(dataroot, version, split, horizon=config.horizon, dense=dense, cache=cache)
+    add_crops = crop_adder(source.dataset, config.crop) if config.uses_map else None
+    parts, tokens = [], []
+    starts = range(0, len(source), batch_size)
+    for start in progress(starts, f"forecasting {split}", total=len(starts)):
+        batch = source.batch(list(range(start, min(start + batch_size, len(source)))))
+        parts.append(world_forecast(predictor, batch, add_crops, null_context=null_context))
+        tokens += batch.tokens
+    return _submission(parts, tokens)
+
+
+def world_forecast(
+    predictor: Predictor,
+    batch: AgentBatch,
+    add_crops: Callable[[AgentBatch], AgentBatch] | None,
+    *,
+    null_context: bool = False,
+) -> Forecast:
+    """Forecast a batch in the world frame, float64, on the CPU, with its most probable 25 modes at most.
+
+    Args:
+        predictor: the model.
+        batch: what is known at time 0.
+        add_crops: makes the crops on the model's device; None where the batch brings its own or none are read.
+        null_context: forecast with neither map nor neighbours.
+    """
+    moved = batch.to(predictor.device)
+    forecast = predictor.predict(moved if add_crops is None else add_crops(moved), null_context=null_context)
+    world = most_probable(forecast, MAX_MODES).to_world(moved.pose_world)
+    assert world.headings_rad is not None
+    assert world.covariances_m2 is not None
+    return Forecast(
+        world.positions_m.cpu(),
+        world.probabilities.double().cpu(),
+        world.headings_rad.cpu(),
+        world.covariances_m2.cpu(),
+        "world",
+    )
+
+
+def most_probable(forecast: Forecast, modes: int) -> Forecast:
+    """Keep the most probable modes, in their own order, with probabilities that again sum to 1."""
+    if forecast.probabilities.shape[1] <= modes:
+        return forecast
+    order = forecast.probabilities.argsort(dim=1, descending=True, stable=True)[:, :modes].sort(dim=1).values
+    rows = torch.arange(len(forecast), device=order.device)[:, None]
+    kept = forecast.probabilities[rows, order]
+    return replace(
+        forecast,
+        positions_m=forecast.positions_m[rows, order],
+        probabilities=kept / kept.sum(1, keepdim=True),
+        headings_rad=None if forecast.headings_rad is None else forecast.headings_rad[rows, order],
+        covariances_m2=None if forecast.covariances_m2 is None else forecast.covariances_m2[rows, order],
+    )
+
+
+def _submission(parts: list[Forecast], tokens: list[str]) -> Submission:
+    from forecast.core.errors import DataError
+    from forecast.eval.submission import Submission
+
+    if not parts:
+        raise DataError("the split holds no agent-samples to forecast")
+    instances, samples = zip(*(token.split("_") for token in tokens), strict=True)
+    return Submission(
+        instance_tokens=np.array(instances),
+        sample_tokens=np.array(samples),
+        positions_m=torch.cat([part.positions_m for part in parts]).numpy(),
+        probabilities=torch.cat([part.probabilities for part in parts]).numpy(),
+    )

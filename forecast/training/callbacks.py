@@ -1,0 +1,139 @@
+"""What happens around the epochs: seeds, checkpoints, the CSV, and a line a person can read."""
+
+from __future__ import annotations
+
+import csv
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
+
+from forecast.core.files import written_whole
+from forecast.prediction.checkpoint import save_checkpoint
+from forecast.training.config import as_dict
+from forecast.training.loading import epoch_seed
+from forecast.training.module import ForecastModule, TrainingDiverged
+
+RESUME_NAME = "last.ckpt"
+_MONITOR = "val/nll"
+
+
+class WholeCheckpointIO(TorchCheckpointIO):
+    """Lightning's checkpoint files, written whole or not at all."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Write beside, then rename."""
+        with written_whole(Path(path)) as temporary:
+            torch.save(checkpoint, temporary)
+
+
+class EpochSeeds(pl.Callback):
+    """Dropout and sampling of an epoch depend on the seed, the epoch and the process alone."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Seed torch."""
+        torch.manual_seed(epoch_seed(self.seed, trainer.current_epoch, trainer.global_rank))
+
+
+class RunFolder(pl.Callback):
+    """After each epoch: a row of ``metrics.csv``, best and last weights, and what resuming needs.
+
+    Lightning's own checkpoint is written last: once it names an epoch as done, everything of that epoch is there.
+
+    Args:
+        out: the run's folder.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.rows: list[dict[str, float]] = []
+        self.best = math.inf
+        self._began = time.perf_counter()
+        self._agents = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run must know."""
+        return {"rows": self.rows, "best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue the table and the record of the best epoch."""
+        self.rows, self.best = list(state_dict["rows"]), float(state_dict["best"])
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self._began, self._agents = time.perf_counter(), 0
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
+        """Count agents."""
+        self._agents += len(args[1]) * trainer.world_size
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop the training clock."""
+        self._seconds = time.perf_counter() - self._began
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write everything of this epoch."""
+        assert isinstance(pl_module, ForecastModule)
+        _check_weights(pl_module, trainer.current_epoch)
+        if not trainer.is_global_zero:
+            trainer.save_checkpoint(self.out / RESUME_NAME)
+            return
+        row = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step}
+        row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        row["learning_rate"] = trainer.optimizers[0].param_groups[0]["lr"]
+        row["agents_per_s"] = round(self._agents / max(self._seconds, 1e-9), 1)
+        self.rows.append(row)
+        score = row.get(_MONITOR, math.inf)
+        notes = {"epoch": row["epoch"], "metrics": {k: v for k, v in row.items() if math.isfinite(v)}}
+        notes["config"] = as_dict(pl_module.config)
+        if score < self.best or not (self.out / "best.safetensors").exists():
+            self.best = min(score, self.best)
+            save_checkpoint(self.out / "best.safetensors", pl_module.model, notes)
+        save_checkpoint(self.out / "last.safetensors", pl_module.model, notes)
+        _write_csv(self.out / "metrics.csv", self.rows)
+        trainer.save_checkpoint(self.out / RESUME_NAME)
+
+
+class EpochLines(pl.Callback):
+    """One line an epoch on stderr, for terminals, logs and people."""
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say how it goes."""
+        if not trainer.is_global_zero or trainer.sanity_checking:
+            return
+        seen = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        names = {
+            "train/loss": "loss",
+            "val/nll": "NLL",
+            "val/ade_ml": "ADE",
+            "val/fde_ml": "FDE",
+            "val/min_ade": "minADE",
+        }
+        figures = "  ".join(f"{short} {seen[name]:.2f}" for name, short in names.items() if name in seen)
+        blind = f"  (context nulled: ADE {seen['val_blind/ade_ml']:.2f})" if "val_blind/ade_ml" in seen else ""
+        print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {figures}{blind}", file=sys.stderr, flush=True)
+
+
+def _check_weights(module: ForecastModule, epoch: int) -> None:
+    for name, parameter in module.model.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise TrainingDiverged(
+                f"the weights of {name} are no longer finite after epoch {epoch + 1}; the last complete checkpoint is "
+                "kept: lower optimiser.learning_rate"
+            )
+
+
+def _write_csv(path: Path, rows: list[dict[str, float]]) -> None:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with written_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,266 @@
+"""What a training run is told: typed, from YAML and the command line, every mistake one line."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+import yaml
+
+from forecast.core.errors import ConfigError, one_of
+from forecast.model.config import ModelConfig
+from forecast.model.objectives import ObjectiveConfig
+from forecast.training.schedules import SchedulesConfig
+
+_SPLITS = {"v1.0-mini": ("mini_train", "mini_val"), "v1.0-trainval": ("train", "train_val")}
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which agent-samples to learn from.
+
+    Attributes:
+        dataroot: folder of a nuScenes data set.
+        version: e.g. ``v1.0-trainval``.
+        train_split, val_split: official names; by default those of the prediction challenge for the version.
+        cache: where the compact cache lies; by default where the data set says.
+        dense: train on every vehicle at every key frame, not on the challenge's agent-samples alone.
+    """
+
+    dataroot: str = ""
+    version: str = "v1.0-mini"
+    train_split: str | None = None
+    val_split: str | None = None
+    cache: str | None = None
+    dense: bool = False
+
+    @property
+    def splits(self) -> tuple[str, str]:
+        """Training and validation split.
+
+        Raises:
+            ConfigError: the version is unknown and a split is not given.
+        """
+        known = _SPLITS.get(self.version, (None, None))
+        train, val = self.train_split or known[0], self.val_split or known[1]
+        if train is None or val is None:
+            raise ConfigError(
+                f"data.version is '{self.version}', whose splits are not known ({one_of(_SPLITS, self.version)}); "
+                "give data.train_split and data.val_split"
+            )
+        return train, val
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """Adam and what surrounds it.
+
+    Attributes:
+        learning_rate: of everything but the map encoder.
+        map_learning_rate: of the map encoder.
+        decay: ``cosine`` to a twentieth over the run, or (as published) ``exponential``.
+        decay_per_step: factor of the exponential decay.
+        clip_value: gradients are clipped entry by entry to ± this.
+    """
+
+    learning_rate: float = 3e-3
+    map_learning_rate: float = 3e-3
+    decay: Literal["cosine", "exponential"] = "cosine"
+    decay_per_step: float = 0.9999
+    clip_value: float = 1.0
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How to run.
+
+    Attributes:
+        epochs: passes over the training split.
+        batch_size: agent-samples a step and process.
+        seed: of weights, order, dropout and sampling.
+        accelerator, devices, nodes, strategy, precision: handed to Lightning's Trainer.
+        loggers: Lightning loggers beside the CSV that is always written: ``tensorboard``, ``csv`` or the dotted
+            path of a class that takes ``save_dir``.
+    """
+
+    epochs: int = 40
+    batch_size: int = 256
+    seed: int = 0
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
+    loggers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "devices", "nodes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"run.{name}: expected at least 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """All of it. The defaults are those of ``configs/cab.yaml``."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    schedules: SchedulesConfig = field(default_factory=SchedulesConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+
+def config_names() -> list[str]:
+    """Names of the configurations that ship with the package."""
+    return sorted(
+        Path(entry.name).stem for entry in files("forecast.configs").iterdir() if entry.name.endswith(".yaml")
+    )
+
+
+def load_config(
+    name_or_path: str | Path, overrides: Sequence[str] = (), settings: Mapping[str, Any] | None = None
+) -> TrainingConfig:
+    """Read a configuration.
+
+    A YAML file may start from another one with ``extends: NAME``.
+
+    Args:
+        name_or_path: bare name of a configuration of the package, or a path to a YAML file.
+        overrides: command line arguments, ``--a.b value`` or ``--a.b=value``; values are YAML.
+        settings: the same as a mapping from dotted key to value; wins over ``overrides``.
+
+    Raises:
+        ConfigError: unknown name, key or wrong value; one line.
+    """
+    values = _read(str(name_or_path))
+    for key, value in {**_overrides(overrides), **(settings or {})}.items():
+        _check_key(key, "the command line")
+        _merge(values, _nested(key, value))
+    return parsed(values)
+
+
+def as_dict(config: TrainingConfig) -> dict[str, Any]:
+    """A configuration as plain mappings, lists and scalars: what YAML and JSON hold."""
+    plain: dict[str, Any] = _plain(dataclasses.asdict(config))
+    return plain
+
+
+def parsed(values: Mapping[str, Any], kind: type[Any] = TrainingConfig) -> Any:
+    """Turn plain mappings into a typed configuration (:class:`TrainingConfig` unless told otherwise).
+
+    Raises:
+        ConfigError: a value of the wrong type or out of range.
+    """
+    import jsonargparse
+
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind, "config")
+    try:
+        return parser.instantiate_classes(parser.parse_object({"config": dict(values)})).config
+    except (jsonargparse.ArgumentError, ValueError, TypeError) as error:
+        raise ConfigError(f"configuration: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    found = re.search(r'key "config\.([^"]+)"', text)
+    text = text.replace("config.", "")
+    if found:
+        reason = re.split(r"(?i)problem with given class_path|validation failed:?", text)[-1]
+        text = f"{found[1]}: {reason}" if found[1] not in reason else reason
+    return text[:300]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def _read(name: str) -> dict[str, Any]:
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such configuration file; by name there are {', '.join(config_names())}")
+        text = path.read_text(encoding="utf-8")
+    elif name in config_names():
+        text = (files("forecast.configs") / f"{name}.yaml").read_text(encoding="utf-8")
+    else:
+        raise ConfigError(f"no configuration is called '{name}': {one_of(config_names(), name)}; or give a YAML file")
+    try:
+        values = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name}: not valid YAML: {_one_line(error)}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{name}: expected a mapping of keys, got {type(values).__name__}")
+    base = values.pop("extends", None)
+    for key in _flat(values):
+        _check_key(key, name)
+    if base is None:
+        return values
+    whole = _read(str(base))
+    _merge(whole, values)
+    return whole
+
+
+def _overrides(arguments: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    waiting = list(arguments)
+    while waiting:
+        flag = waiting.pop(0)
+        if not flag.startswith("--"):
+            raise ConfigError(f"'{flag}' is neither an option nor a configuration key; keys are given as --a.b value")
+        key, equals, text = flag[2:].partition("=")
+        _check_key(key, "the command line")
+        if not equals:
+            if not waiting:
+                raise ConfigError(f"--{key} needs a value")
+            text = waiting.pop(0)
+        try:
+            found[key] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--{key}: '{text}' is not a YAML value") from error
+    return found
+
+
+def _nested(key: str, value: Any) -> dict[str, Any]:
+    first, _, rest = key.partition(".")
+    return {first: _nested(rest, value) if rest else value}
+
+
+def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
+    for key, value in values.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[str]:
+    keys = []
+    for key, value in values.items():
+        keys += _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [f"{prefix}{key}"]
+    return keys
+
+
+def _known_keys(kind: type[Any] = TrainingConfig, prefix: str = "") -> dict[str, bool]:
+    """Dotted key → whether it is a leaf."""
+    known = {}
+    for name, hint in get_type_hints(kind).items():
+        nested = dataclasses.is_dataclass(hint)
+        known[prefix + name] = not nested
+        if nested:
+            known.update(_known_keys(hint, f"{prefix}{name}."))
+    return known
+
+
+def _check_key(key: str, where: str) -> None:
+    known = _known_keys()
+    if key not in known:
+        raise ConfigError(f"{where}: unknown configuration key '{key}': {one_of(known, key, at_most=6)}")

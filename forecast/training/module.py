@@ -1,0 +1,111 @@
+"""Lightning wiring: which loss, which optimiser, which validation metrics. The method itself is in forecast.model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from forecast.core.batch import AgentBatch
+from forecast.core.errors import ForecastError
+from forecast.core.forecast import Forecast
+from forecast.model.cab import CAB
+from forecast.model.mixture import joint_nll
+from forecast.model.objectives import objective_terms
+from forecast.training.config import TrainingConfig
+
+AddCrops = Callable[[AgentBatch], AgentBatch]
+#: A cosine decay ends at this share of the learning rate.
+_COSINE_END = 0.05
+
+
+class TrainingDiverged(ForecastError):
+    """The loss or a weight is no longer a finite number."""
+
+
+class ForecastModule(pl.LightningModule):
+    """A model in training.
+
+    Args:
+        config: of the whole run.
+        add_crops: makes the crops of a batch on its device; None where batches bring theirs or none are needed.
+    """
+
+    def __init__(self, config: TrainingConfig, add_crops: AddCrops | None = None) -> None:
+        super().__init__()
+        self.config, self.add_crops = config, add_crops
+        self.model = CAB(config.model)
+
+    def on_after_batch_transfer(self, batch: AgentBatch, dataloader_idx: int) -> AgentBatch:
+        """Crop the map, on the device."""
+        return self.add_crops(batch) if self.add_crops is not None and self.config.model.uses_map else batch
+
+    def training_step(self, batch: AgentBatch, batch_idx: int) -> Tensor:
+        """The objective's loss of one batch.
+
+        Raises:
+            TrainingDiverged: it is not finite.
+        """
+        total = int(self.trainer.estimated_stepping_batches)
+        annealed = self.config.schedules.at(self.global_step, total)
+        objective = self.config.objective
+        sighted, blind = self.model(batch, blind=objective.needs_blind)
+        terms = objective_terms(sighted, blind, batch.future_valid, objective, annealed)
+        if not torch.isfinite(terms.loss):
+            raise TrainingDiverged(
+                f"the loss became {terms.loss.item()} at step {self.global_step} (epoch {self.current_epoch}); the "
+                "last complete checkpoint is kept: lower optimiser.learning_rate, or resume with another run.seed"
+            )
+        logged = {f"train/{name}": value for name, value in {"loss": terms.loss.detach(), **terms.parts}.items()}
+        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(batch), sync_dist=True)
+        return terms.loss
+
+    def validation_step(self, batch: AgentBatch, batch_idx: int) -> None:
+        """Accuracy with context, and of the same weights with the context nulled."""
+        for name, null in (("val", False), ("val_blind", True)):
+            forecast = self.model.predict(batch, null_context=null)
+            for metric, (mean, count) in forecast_errors(forecast, batch).items():
+                self.log(f"{name}/{metric}", mean, batch_size=count, on_epoch=True, sync_dist=True)
+
+    def configure_optimizers(self) -> Any:
+        """Adam with the map encoder's own learning rate; the schedule moves every step."""
+        given = self.config.optimiser
+        of_map = list(self.model.map.parameters()) if self.model.map is not None else []
+        chosen = {id(parameter) for parameter in of_map}
+        others = [parameter for parameter in self.model.parameters() if id(parameter) not in chosen]
+        groups = [{"params": others, "lr": given.learning_rate}]
+        if of_map:
+            groups.append({"params": of_map, "lr": given.map_learning_rate})
+        optimiser = torch.optim.Adam(groups)
+        total = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: self._decay(step, total))
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _decay(self, step: int, total: int) -> float:
+        if self.config.optimiser.decay == "exponential":
+            return float(self.config.optimiser.decay_per_step**step)
+        return _COSINE_END + (1 - _COSINE_END) * 0.5 * (1 + math.cos(math.pi * min(step / max(total, 1), 1.0)))
+
+
+def forecast_errors(forecast: Forecast, batch: AgentBatch) -> dict[str, tuple[Tensor, int]]:
+    """Validation metrics of a batch: each a mean and the number of agents it is over.
+
+    Agents without any known future do not count; final errors are taken where the last step is known.
+    """
+    valid = batch.future_valid.to(forecast.positions_m.dtype)
+    distance = (forecast.positions_m - batch.future[:, None]).norm(dim=-1)
+    some, last = batch.future_valid.any(1), batch.future_valid[:, -1]
+    average = (distance * valid[:, None]).sum(-1) / valid.sum(-1).clamp(min=1)[:, None]
+    best = forecast.probabilities.argmax(1, keepdim=True)
+    values = {
+        "nll": (joint_nll(forecast, batch.future, batch.future_valid), some),
+        "ade_ml": (average.gather(1, best)[:, 0], some),
+        "fde_ml": (distance[..., -1].gather(1, best)[:, 0], last),
+        "min_ade": (average.amin(1), some),
+        "min_fde": (distance[..., -1].amin(1), last),
+    }
+    return {name: (value[kept].mean(), int(kept.sum())) for name, (value, kept) in values.items() if kept.any()}

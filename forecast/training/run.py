@@ -1,0 +1,208 @@
+"""One training run, from a configuration to a folder with weights."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import subprocess
+import sys
+import warnings
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import yaml
+
+import forecast
+from forecast.core.errors import CheckpointError, ConfigError, DataError
+from forecast.core.files import written_whole
+from forecast.training.callbacks import RESUME_NAME, EpochLines, EpochSeeds, RunFolder, WholeCheckpointIO
+from forecast.training.config import TrainingConfig, as_dict
+from forecast.training.loading import BatchSource, EpochBatches, loader
+from forecast.training.module import AddCrops, ForecastModule
+
+_PACKAGES = ("torch", "pytorch-lightning", "numpy", "nuscenes-devkit", "shapely", "safetensors", "jsonargparse")
+
+
+def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, progress: bool = True) -> Path:
+    """Train on a nuScenes folder.
+
+    Args:
+        config: of the run; ``config.data`` says which data.
+        out: folder of the run; made if missing.
+        resume: continue the run in ``out`` after its last complete epoch; where there is none yet, begin.
+        progress: show a progress bar (on a terminal) and a line an epoch.
+
+    Returns:
+        The run's folder: ``best.safetensors``, ``last.safetensors``, ``last.ckpt``, ``metrics.csv``, ``config.yaml``,
+        ``environment.json``.
+
+    Raises:
+        ForecastError: a mistake in data, configuration or the folder, or a run that diverged.
+    """
+    from forecast.data.dataset import NuScenesForecasts
+    from forecast.prediction.crops import crop_adder
+
+    data, horizon = config.data, config.model.horizon
+    if not data.dataroot:
+        raise ConfigError("data.dataroot is not set: give --dataroot DIR")
+    train_split, val_split = data.splits
+
+    def split(name: str, dense: bool) -> Any:
+        return NuScenesForecasts(data.dataroot, data.version, name, horizon=horizon, dense=dense, cache=data.cache)
+
+    learn, check = split(train_split, data.dense), split(val_split, False)
+    add_crops = crop_adder(learn.dataset, config.model.crop) if config.model.uses_map else None
+    fingerprint = str(learn.dataset.fingerprint)
+    return train_on(
+        config, out, learn, check, add_crops, resume=resume, progress=progress, data_fingerprint=fingerprint
+    )
+
+
+def train_on(
+    config: TrainingConfig,
+    out: Path | str,
+    learn: BatchSource,
+    check: BatchSource,
+    add_crops: AddCrops | None,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+    data_fingerprint: str = "",
+) -> Path:
+    """The same on any source of batches.
+
+    Args:
+        config: of the run.
+        out: folder of the run.
+        learn, check: training and validation batches.
+        add_crops: makes a batch's crops on its device; None where the batches bring theirs.
+        resume, progress: see :func:`train`.
+        data_fingerprint: recorded, and compared on resuming.
+    """
+    for name, source in (("training", learn), ("validation", check)):
+        if len(source) == 0:
+            raise DataError(f"the {name} split holds no agent-samples; choose another data.{name[:5]}_split")
+    out = Path(out)
+    ckpt = _prepare_folder(out, config, data_fingerprint, resume)
+    pl.seed_everything(config.run.seed, verbose=False)
+    module = ForecastModule(config, add_crops)
+    trainer = _trainer(config, out, progress)
+    rank, world = trainer.global_rank, trainer.world_size
+    run = config.run
+    loaders = (
+        loader(learn, EpochBatches(len(learn), run.batch_size, run.seed, rank, world)),
+        loader(check, EpochBatches(len(check), run.batch_size, None, rank, world)),
+    )
+    with warnings.catch_warnings():
+        # Batches are made in this process on purpose, and a short epoch is no mistake.
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        warnings.filterwarnings("ignore", ".*The number of training batches.*")
+        warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
+        trainer.fit(module, *loaders, ckpt_path=None if ckpt is None else str(ckpt), weights_only=True)
+    return out
+
+
+def _trainer(config: TrainingConfig, out: Path, progress: bool) -> pl.Trainer:
+    run = config.run
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    callbacks: list[pl.Callback] = [EpochSeeds(run.seed), RunFolder(out)]
+    bar = progress and sys.stderr.isatty()
+    if progress:
+        callbacks.append(EpochLines())
+    if bar:
+        callbacks.append(pl.callbacks.TQDMProgressBar(leave=False))
+    return pl.Trainer(
+        max_epochs=run.epochs,
+        accelerator=run.accelerator,
+        devices=run.devices,
+        num_nodes=run.nodes,
+        strategy=run.strategy,
+        precision=run.precision,  # type: ignore[arg-type]  # Lightning lists the words it takes and says so itself
+        logger=[_logger(name, out) for name in run.loggers] or False,
+        callbacks=callbacks,
+        plugins=[WholeCheckpointIO()],
+        gradient_clip_val=config.optimiser.clip_value,
+        gradient_clip_algorithm="value",
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=bar,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+    )
+
+
+def _logger(name: str, out: Path) -> Any:
+    path = {"tensorboard": "pytorch_lightning.loggers.TensorBoardLogger", "csv": "pytorch_lightning.loggers.CSVLogger"}
+    module, _, kind = path.get(name, name).rpartition(".")
+    try:
+        return getattr(import_module(module), kind)(save_dir=str(out / "logs"))
+    except (ImportError, ModuleNotFoundError, AttributeError, ValueError) as error:
+        raise ConfigError(f"run.loggers: '{name}' cannot be used: {' '.join(str(error).split())[:200]}") from error
+
+
+def _prepare_folder(out: Path, config: TrainingConfig, fingerprint: str, resume: bool) -> Path | None:
+    """Record what is run; the checkpoint to continue from, or None."""
+    record = {"config": as_dict(config), "data_fingerprint": fingerprint}
+    path, ckpt = out / "config.yaml", out / RESUME_NAME
+    if path.exists() and not resume:
+        raise ConfigError(f"{out}: holds a run already; add --resume to continue it, or choose another --out")
+    if path.exists() and ckpt.exists():
+        _check_same(out, record)
+        _check_readable(ckpt)
+        return ckpt
+    with written_whole(out / "environment.json") as temporary:
+        temporary.write_text(json.dumps({**_environment(), "data_fingerprint": fingerprint}, indent=2) + "\n")
+    with written_whole(path) as temporary:
+        temporary.write_text(yaml.safe_dump(record["config"], sort_keys=False))
+    return None
+
+
+def _check_same(out: Path, record: dict[str, Any]) -> None:
+    before = yaml.safe_load((out / "config.yaml").read_text())
+    for section, values in record["config"].items():
+        for key, value in values.items():
+            found = before.get(section, {}).get(key)
+            if found != value and (section, key) not in {("data", "dataroot"), ("data", "cache"), ("run", "loggers")}:
+                raise ConfigError(
+                    f"{out}: began with {section}.{key} = {found}, now it is {value}; "
+                    "resume with the same configuration"
+                )
+    known = json.loads((out / "environment.json").read_text())["data_fingerprint"]
+    if known != record["data_fingerprint"]:
+        raise ConfigError(f"{out}: began on other data (fingerprint {known[:12]}…); resume with the same data set")
+
+
+def _check_readable(ckpt: Path) -> None:
+    try:
+        torch.load(ckpt, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged file makes torch raise, it is one mistake to the user
+        raise CheckpointError(f"{ckpt}: cannot be read ({type(error).__name__}); delete it to begin anew") from error
+
+
+def _environment() -> dict[str, Any]:
+    versions = {"cab-forecast": forecast.__version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return {"versions": versions, "platform": platform.platform(), "git_revision": _git_revision(), "argv": sys.argv}
+
+
+def _git_revision() -> str | None:
+    folder = Path(__file__).parent
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"],
+            capture_output=True, text=True, timeout=10, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,51 @@
+"""Constants that change while training runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from forecast.model.objectives import Annealed
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """A smooth step from ``start`` to ``finish``, half-way at ``centre``; ``width`` is the logistic's scale.
+
+    >>> Sigmoid(0.0, 100.0, 400.0, 100.0).at(400.0)
+    50.0
+    """
+
+    start: float
+    finish: float
+    centre: float
+    width: float
+
+    def __post_init__(self) -> None:
+        if not self.width > 0:
+            raise ValueError(f"a schedule's width must be positive, got {self.width}")
+
+    def at(self, when: float) -> float:
+        """Value at a time in the schedule's own unit."""
+        return self.start + (self.finish - self.start) / (1 + math.exp(-(when - self.centre) / self.width))
+
+
+@dataclass(frozen=True)
+class SchedulesConfig:
+    """How α and the bound of the logits grow.
+
+    Attributes:
+        unit: whether centre and width are fractions of the whole run or (as published) counts of optimiser steps.
+        alpha: weight of the KL between posterior and prior.
+        logit_bound: of the centred logits; it also bounds the divergence that CAB maximises.
+    """
+
+    unit: Literal["fraction", "steps"] = "fraction"
+    alpha: Sigmoid = field(default_factory=lambda: Sigmoid(0.0, 100.0, 0.2, 0.05))
+    logit_bound: Sigmoid = field(default_factory=lambda: Sigmoid(0.05, 5.0, 0.15, 0.03))
+
+    def at(self, step: int, total_steps: int) -> Annealed:
+        """Values at an optimiser step, 0 … ``total_steps``."""
+        when = step / max(total_steps, 1) if self.unit == "fraction" else float(step)
+        return Annealed(self.alpha.at(when), self.logit_bound.at(when))

@@ -1,0 +1,65 @@
+"""Configuration: shipped files, overrides, and mistakes in one line."""
+
+import pytest
+
+from forecast.core.crops import PAPER_CROP
+from forecast.core.errors import ConfigError
+from forecast.model.cab import CAB
+from forecast.training.config import TrainingConfig, as_dict, config_names, load_config, parsed
+
+
+def test_all_planned_configurations_ship() -> None:
+    assert config_names() == ["blind", "cab", "cab_paper", "demo", "reweight", "rubiz", "trajectron"]
+
+
+def test_the_defaults_are_those_of_cab() -> None:
+    assert load_config("cab") == TrainingConfig()
+
+
+@pytest.mark.parametrize("name", config_names())
+def test_a_configuration_survives_being_written_down(name: str) -> None:
+    config = load_config(name)
+    assert parsed(as_dict(config)) == config
+
+
+def test_the_papers_settings_have_the_published_number_of_parameters() -> None:
+    config = load_config("cab_paper")
+    assert config.model.crop == PAPER_CROP
+    # 172,109 as published, of which 129 belong to a head (mixture weights) whose output is not used.
+    assert sum(parameter.numel() for parameter in CAB(config.model).parameters()) == 172_109 - 129
+
+
+def test_keys_on_the_command_line_win() -> None:
+    config = load_config(
+        "cab", ["--run.epochs", "3", "--objective.lower_clip=-6", "--model.map_encoder.padded", "false"]
+    )
+    assert (config.run.epochs, config.objective.lower_clip, config.model.map_encoder.padded) == (3, -6.0, False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--run.epoch", "3"], "unknown configuration key 'run.epoch': did you mean 'run.epochs'"),
+        (["--run.epochs", "many"], "run.epochs"),
+        (["--run.epochs", "0"], "at least 1"),
+        (["--run.epochs"], "needs a value"),
+        (["--objective.name", "cap"], "objective.name"),
+        (["--optimiser.decay", "linear"], "optimiser.decay"),
+        (["stray"], "neither an option"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: list[str], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config("cab", arguments)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_names_and_files(tmp_path) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'cab_paper'"):
+        load_config("cab_papre")
+    with pytest.raises(ConfigError, match="no such configuration file"):
+        load_config(tmp_path / "mine.yaml")
+    (tmp_path / "mine.yaml").write_text("extends: cab\nrun: {epochz: 2}\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml: unknown configuration key 'run\.epochz'"):
+        load_config(tmp_path / "mine.yaml")

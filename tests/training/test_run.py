@@ -1,0 +1,106 @@
+"""Training: it learns, it resumes to the same weights, it never leaves half a checkpoint."""
+
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from safetensors.torch import load_file
+
+from forecast.core.errors import CheckpointError, ConfigError
+from forecast.prediction.predictor import Predictor
+from forecast.training import run as runs
+from forecast.training.callbacks import RunFolder
+from forecast.training.config import load_config
+from forecast.training.loading import EpochBatches
+from forecast.training.module import TrainingDiverged
+
+
+@pytest.fixture
+def config(small_settings):
+    return load_config("cab", settings=small_settings)
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(tmp_path: Path, config, made_up, monkeypatch) -> None:
+    learn, check = made_up(40), made_up(10, seed=1)
+    runs.train_on(config, tmp_path / "whole", learn, check, None, progress=False)
+
+    original = RunFolder.on_train_batch_end
+
+    def dies(self: RunFolder, trainer: pl.Trainer, *args: object) -> None:
+        original(self, trainer, *args)
+        if trainer.global_step == 5:  # in the middle of the third epoch
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(RunFolder, "on_train_batch_end", dies)
+        runs.train_on(config, tmp_path / "cut", learn, check, None, progress=False)
+    runs.train_on(config, tmp_path / "cut", learn, check, None, progress=False, resume=True)
+
+    for name in ("last.safetensors", "best.safetensors"):
+        whole, cut = (load_file(tmp_path / run / name) for run in ("whole", "cut"))
+        assert all(torch.equal(whole[key], cut[key]) for key in whole)
+    rows = [(tmp_path / run / "metrics.csv").read_text().splitlines() for run in ("whole", "cut")]
+    assert len(rows[0]) == len(rows[1]) == 5
+    speed = rows[0][0].split(",").index("agents_per_s")
+    without_speed = [[line.split(",")[:speed] for line in table] for table in rows]
+    assert without_speed[0] == without_speed[1]
+
+
+def test_training_improves_on_validation(tmp_path: Path, small_settings, made_up) -> None:
+    config = load_config("cab", settings={**small_settings, "run.epochs": 15})
+    runs.train_on(config, tmp_path / "run", made_up(64), made_up(32, seed=1), None, progress=False)
+    lines = [line.split(",") for line in (tmp_path / "run" / "metrics.csv").read_text().splitlines()]
+    nll = [float(line[lines[0].index("val/nll")]) for line in lines[1:]]
+    assert nll[-1] < 0.7 * nll[0]
+    batch = made_up(8).whole
+    forecast = Predictor.load(tmp_path / "run").predict(batch)
+    assert forecast.positions_m.shape == (8, 4, 12, 2)
+    torch.testing.assert_close(forecast.probabilities.sum(1), torch.ones(8))
+
+
+def test_a_finished_or_begun_folder_is_not_overwritten(tmp_path: Path, small_settings, made_up) -> None:
+    config = load_config("cab", settings={**small_settings, "run.epochs": 1})
+    arguments = (made_up(16), made_up(8), None)
+    runs.train_on(config, tmp_path, *arguments, progress=False)
+    before = (tmp_path / "last.safetensors").read_bytes()
+    with pytest.raises(ConfigError, match="--resume"):
+        runs.train_on(config, tmp_path, *arguments, progress=False)
+    other = load_config("cab", settings={**small_settings, "run.epochs": 2})
+    with pytest.raises(ConfigError, match=r"run\.epochs = 1, now it is 2"):
+        runs.train_on(other, tmp_path, *arguments, progress=False, resume=True)
+    runs.train_on(config, tmp_path, *arguments, progress=False, resume=True)
+    assert (tmp_path / "last.safetensors").read_bytes() == before
+    (tmp_path / "last.ckpt").write_bytes(b"not a checkpoint")
+    with pytest.raises(CheckpointError, match="last.ckpt"):
+        runs.train_on(config, tmp_path, *arguments, progress=False, resume=True)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(tmp_path, config, made_up) -> None:
+    learn = made_up(16)
+    learn.whole.future[:] = float("nan")
+    with pytest.raises(TrainingDiverged, match="learning_rate"):
+        runs.train_on(config, tmp_path, learn, made_up(8), None, progress=False)
+    assert not (tmp_path / "last.safetensors").exists()
+
+
+@pytest.mark.parametrize("name", ["trajectron", "blind", "reweight", "rubiz", "cab", "demo"])
+def test_every_shipped_configuration_trains(name: str, tmp_path: Path, small_settings, made_up) -> None:
+    config = load_config(name, settings={**small_settings, "run.epochs": 1})
+    runs.train_on(config, tmp_path, made_up(16), made_up(8), None, progress=False)
+    assert Predictor.load(tmp_path).model.config == config.model
+
+
+def test_processes_together_see_what_one_would() -> None:
+    one = EpochBatches(50, 8, seed=3)
+    parts = [EpochBatches(50, 4, seed=3, rank=rank, world=2) for rank in range(2)]
+    for sampler in (one, *parts):
+        sampler.set_epoch(2)
+    for whole, *shares in zip(one, *parts, strict=True):
+        assert sum(shares, []) == whole
+    one.set_epoch(3)
+    assert [*one] != [*EpochBatches(50, 8, seed=3)]
