@@ -1,0 +1,208 @@
+"""Displacement metrics of multimodal forecasts, per agent: minADE_k, minFDE_k, miss rate, Brier-minFDE, ADE-ML, FDE-ML.
+
+All take ``modes_m`` (agents, modes, steps, 2) and ``truth_m`` (agents, steps, 2) in one frame, metres (float64 where
+that frame is the world), ``probabilities`` (agents, modes), and ``valid`` (agents, steps), True where the truth is
+known (default: where ``truth_m`` is finite). NumPy arrays, nested lists and torch tensors will do. A mode of NaN
+positions or of NaN probability is one that the agent does not have; a step at which only some modes are NaN counts as
+unknown for these modes alone. Ties in probability go to the lower mode index.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from forecast.eval.results import Bools, Floats, Integers, PerItem, as_bools, as_floats, per_item
+
+MISS_THRESHOLD_M = 2.0
+
+
+def rank_modes(probabilities: Any) -> Integers:
+    """(agents, modes) indices of the modes, most probable first; ties keep their order, absent modes come last."""
+    wanted = as_floats(probabilities)
+    return np.argsort(np.where(np.isnan(wanted), np.inf, -wanted), axis=-1, kind="stable")
+
+
+def likeliest(probabilities: Any) -> Integers:
+    """(agents,) index of the most probable mode, the lowest index among equals."""
+    wanted = as_floats(probabilities)
+    index: Integers = np.where(np.isnan(wanted), -np.inf, wanted).argmax(axis=-1)
+    return index
+
+
+@dataclass(frozen=True)
+class Displacements:
+    """Distances of all modes to the truth, computed once and read by every displacement metric.
+
+    Attributes:
+        distance_m: (agents, modes, steps) float64; inf at steps that do not count.
+        known: (agents, modes, steps) bool, where both mode and truth are known.
+        probabilities: (agents, modes), NaN in absent modes.
+    """
+
+    distance_m: Floats
+    known: Bools
+    probabilities: Floats
+
+    @cached_property
+    def _order(self) -> Integers:
+        return rank_modes(self.probabilities)
+
+    @cached_property
+    def _present(self) -> Bools:
+        present: Bools = self.known.any(-1) & ~np.isnan(self.probabilities)
+        return present
+
+    @cached_property
+    def _everywhere(self) -> bool:
+        return bool(self.known.all()) and not np.isnan(self.probabilities).any()
+
+    @cached_property
+    def ade_m(self) -> Floats:
+        """(agents, modes) mean distance over the known steps; inf in absent modes."""
+        if self._everywhere:
+            return self.distance_m.mean(-1)
+        total = np.where(self.known, self.distance_m, 0.0).sum(-1)
+        return np.where(self._present, total / np.maximum(self.known.sum(-1), 1), np.inf)
+
+    @cached_property
+    def worst_m(self) -> Floats:
+        """(agents, modes) largest distance over the known steps; inf in absent modes."""
+        if self._everywhere:
+            return self.distance_m.max(-1)
+        return np.where(self._present, np.where(self.known, self.distance_m, -np.inf).max(-1), np.inf)
+
+    def fde_m(self, *, last_valid: bool = False) -> Floats:
+        """(agents, modes) distance at the last step, or at the last known one; inf where unknown."""
+        if self._everywhere or not last_valid:
+            return np.where(self._present, self.distance_m[..., -1], np.inf)
+        steps = self.known.shape[-1]
+        last = steps - 1 - self.known[..., ::-1].argmax(-1)
+        at_last = np.take_along_axis(self.distance_m, last[..., None], -1)[..., 0]
+        return np.where(self._present, at_last, np.inf)
+
+    def best_of(self, score: Floats, k: int) -> tuple[Floats, Integers]:
+        """Smallest score among the k most probable modes, and that mode; absent modes never win.
+
+        Raises:
+            ValueError: k is less than 1.
+        """
+        if k < 1:
+            raise ValueError(f"expected k >= 1, got {k}")
+        order = self._order[:, :k]
+        ranked = np.take_along_axis(np.where(self._present, score, np.inf), order, -1)
+        place = ranked.argmin(-1)[:, None]
+        return np.take_along_axis(ranked, place, -1)[:, 0], np.take_along_axis(order, place, -1)[:, 0]
+
+    def min_ade_k(self, k: int) -> PerItem:
+        """See :func:`min_ade_k`."""
+        best, _ = self.best_of(self.ade_m, k)
+        return per_item(best, np.isfinite(best))
+
+    def min_fde_k(self, k: int, *, last_valid: bool = False) -> PerItem:
+        """See :func:`min_fde_k`."""
+        best, _ = self.best_of(self.fde_m(last_valid=last_valid), k)
+        return per_item(best, np.isfinite(best))
+
+    def miss_k(self, k: int, threshold_m: float = MISS_THRESHOLD_M) -> PerItem:
+        """See :func:`miss_rate_k`."""
+        best, _ = self.best_of(self.worst_m, k)
+        return per_item(best >= threshold_m, np.isfinite(best))
+
+    def brier_min_fde_k(self, k: int, *, last_valid: bool = False) -> PerItem:
+        """See :func:`brier_min_fde_k`."""
+        best, mode = self.best_of(self.fde_m(last_valid=last_valid), k)
+        missing = 1.0 - np.take_along_axis(self.probabilities, mode[:, None], -1)[:, 0]
+        return per_item(best + missing**2, np.isfinite(best))
+
+    def until(self, steps: int) -> Displacements:
+        """The same up to and including a step, 1 … steps.
+
+        Raises:
+            ValueError: there are not that many steps.
+        """
+        available = self.distance_m.shape[-1]
+        if not 1 <= steps <= available:
+            raise ValueError(f"expected 1 to {available} steps, got {steps}")
+        return Displacements(self.distance_m[..., :steps], self.known[..., :steps], self.probabilities)
+
+
+def displacements(modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = None) -> Displacements:
+    """Measure all modes against the truth.
+
+    Raises:
+        ValueError: shapes do not fit each other.
+    """
+    modes, wanted, truth = as_floats(modes_m), as_floats(probabilities), as_floats(truth_m)
+    agents, steps = (*modes.shape, 0, 0, 0)[0], modes.shape[-2] if modes.ndim > 1 else -1
+    expected = {"modes_m": (agents, *modes.shape[1:2], steps, 2), "truth_m": (agents, steps, 2)}
+    expected["probabilities"] = modes.shape[:2]
+    for name, found in {"modes_m": modes, "truth_m": truth, "probabilities": wanted}.items():
+        if found.shape != expected[name]:
+            raise ValueError(f"{name}: expected shape {expected[name]}, got {found.shape}")
+    offset = modes - truth[:, None]
+    square = np.einsum("...i,...i->...", offset, offset)
+    known = ~np.isnan(square)
+    if valid is not None:
+        known &= as_bools(valid)[:, None]
+    distance = np.sqrt(square, out=square)
+    if not known.all():
+        distance[~known] = np.inf
+    return Displacements(distance, known, wanted)
+
+
+def min_ade_k(modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = None, *, k: int) -> PerItem:
+    """Smallest mean displacement over the k most probable modes (nuScenes ``MinADEK``); k beyond the modes uses all.
+
+    The mean runs over the known steps; an agent with none does not count.
+    """
+    return displacements(modes_m, probabilities, truth_m, valid).min_ade_k(k)
+
+
+def min_fde_k(
+    modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = None, *, k: int, last_valid: bool = False
+) -> PerItem:
+    """Smallest displacement at the last step over the k most probable modes (nuScenes ``MinFDEK``).
+
+    An agent whose last step is unknown does not count, unless ``last_valid`` asks for the last known step.
+    """
+    return displacements(modes_m, probabilities, truth_m, valid).min_fde_k(k, last_valid=last_valid)
+
+
+def miss_rate_k(
+    modes_m: Any,
+    probabilities: Any,
+    truth_m: Any,
+    valid: Any = None,
+    *,
+    k: int,
+    threshold_m: float = MISS_THRESHOLD_M,
+) -> PerItem:
+    """1 where each of the k most probable modes is *somewhere* at least 2 m off (nuScenes ``MissRateTopK``), else 0."""
+    return displacements(modes_m, probabilities, truth_m, valid).miss_k(k, threshold_m)
+
+
+def brier_min_fde_k(
+    modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = None, *, k: int, last_valid: bool = False
+) -> PerItem:
+    """minFDE_k plus (1 − p)² of the mode that attains it (Argoverse 2's brier-minFDE)."""
+    return displacements(modes_m, probabilities, truth_m, valid).brier_min_fde_k(k, last_valid=last_valid)
+
+
+def ade_ml(
+    modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = None, *, horizon_steps: int | None = None
+) -> PerItem:
+    """Mean displacement of the most likely mode up to a step (CAB paper, table 1: ADE-ML); default: all steps."""
+    found = displacements(modes_m, probabilities, truth_m, valid)
+    return (found if horizon_steps is None else found.until(horizon_steps)).min_ade_k(1)
+
+
+def fde_ml(
+    modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = None, *, horizon_steps: int | None = None
+) -> PerItem:
+    """Displacement of the most likely mode at a step (CAB paper, table 1: FDE-ML); default: the last one."""
+    found = displacements(modes_m, probabilities, truth_m, valid)
+    return (found if horizon_steps is None else found.until(horizon_steps)).min_fde_k(1)
