@@ -1,0 +1,168 @@
+"""nuScenes forecasting as a plain torch data set, for any model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from forecast.core.agents import STATE_CHANNELS, AgentType
+from forecast.core.batch import AgentBatch
+from forecast.core.errors import DataError
+from forecast.core.horizon import NUSCENES_HORIZON, Horizon
+from forecast.data.cache import Dataset, open_dataset
+from forecast.data.nuscenes.columns import Columns
+from forecast.data.samples import Samples
+from forecast.data.states import agent_positions, agent_states, poses
+from forecast.data.windows import NeighbourRule, neighbours, window
+
+Indices = Sequence[int] | NDArray[np.int64] | Tensor
+
+
+class NuScenesForecasts(torch.utils.data.Dataset[AgentBatch]):
+    """Target agents at time 0: their history, their neighbours, and the truth.
+
+    Whole batches are made at once: iterate over ``.batch(indices)``, or give a
+    :class:`torch.utils.data.DataLoader` this data set and ``collate_fn=as_is``. An agent's values do not depend on
+    which others share its batch, except for the padding of ``neighbours``. Histories and neighbours hold nothing
+    that happened after time 0; futures are the raw annotations.
+
+    Args:
+        dataroot: folder that holds the version's folder and ``maps``.
+        version: e.g. ``v1.0-mini``.
+        split: ``mini_train``, ``mini_val``, ``train``, ``train_val`` or ``val``.
+        horizon: how many key frames back and ahead; its ``step_s`` must be that of the data.
+        dense: every agent at every key frame at which it was seen before, instead of the challenge's list.
+        types: which agents, where ``dense``.
+        ego: the ego vehicle as a target too, where ``dense``.
+        neighbour_rule: who counts as a neighbour.
+        cache: where prepared data are kept; see :func:`forecast.data.cache.open_dataset`.
+
+    Raises:
+        DataError: one line saying what is wrong with the folder, the version or the split.
+
+    Attributes:
+        dataset: the prepared folder.
+        samples: the targets, in order.
+    """
+
+    def __init__(
+        self,
+        dataroot: str | Path,
+        version: str,
+        split: str,
+        *,
+        horizon: Horizon = NUSCENES_HORIZON,
+        dense: bool = False,
+        types: Sequence[AgentType] = (AgentType.VEHICLE,),
+        ego: bool = False,
+        neighbour_rule: NeighbourRule = NeighbourRule(),  # noqa: B008 - frozen
+        cache: str | Path | None = None,
+    ) -> None:
+        dataset = open_dataset(dataroot, version, cache)
+        samples = dataset.samples(split, dense=dense, types=tuple(types), ego=ego)
+        self._set_up(dataset, samples, horizon, neighbour_rule)
+
+    @classmethod
+    def of(
+        cls,
+        dataset: Dataset,
+        samples: Samples,
+        *,
+        horizon: Horizon = NUSCENES_HORIZON,
+        neighbour_rule: NeighbourRule = NeighbourRule(),  # noqa: B008 - frozen
+    ) -> NuScenesForecasts:
+        """Make one from an open data set and any choice of samples."""
+        made = cls.__new__(cls)
+        made._set_up(dataset, samples, horizon, neighbour_rule)
+        return made
+
+    def _set_up(self, dataset: Dataset, samples: Samples, horizon: Horizon, rule: NeighbourRule) -> None:
+        _check_step(dataset, horizon)
+        self.dataset, self.samples, self.horizon, self.neighbour_rule = dataset, samples, horizon, rule
+        scene_maps = dataset.tracks.scene_maps
+        self._scene_map = np.searchsorted(np.array(dataset.map_names), scene_maps).astype(np.int64)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> AgentBatch:
+        """A batch of one agent."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index {index} of {len(self)} agent-samples")
+        return self.batch([index])
+
+    def __getitems__(self, indices: Indices) -> AgentBatch:
+        """What torch's loaders call for a whole batch."""
+        return self.batch(indices)
+
+    def batch(self, indices: Indices) -> AgentBatch:
+        """Make a batch of agent-samples at once.
+
+        Args:
+            indices: (batch,) indices into :attr:`samples`.
+        """
+        columns, horizon = self.dataset.columns, self.horizon
+        tracks = columns.tracks
+        samples = self.samples[np.asarray(indices, np.int64)]
+        rows = samples.rows
+        pose = poses(columns, rows)
+        track = columns.row_track[rows]
+        history, history_valid = agent_states(columns, window(columns, rows, horizon.history_steps, 0), pose)
+        around, around_valid, around_types = _padded_neighbours(columns, rows, pose, horizon, self.neighbour_rule)
+        future_rows = window(columns, rows, 0, horizon.future_steps)[:, 1:]
+        future, future_valid = agent_positions(columns, future_rows, pose)
+        return AgentBatch(
+            history=torch.from_numpy(history),
+            history_valid=torch.from_numpy(history_valid),
+            target_type=torch.from_numpy(tracks.track_types[track].astype(np.int64)),
+            size_m=torch.from_numpy(tracks.row_size_m[rows]),
+            neighbours=torch.from_numpy(around),
+            neighbours_valid=torch.from_numpy(around_valid),
+            neighbour_types=torch.from_numpy(around_types),
+            pose_world=torch.from_numpy(pose),
+            map_index=torch.from_numpy(self._scene_map[tracks.track_scene[track]]),
+            future=torch.from_numpy(future),
+            future_valid=torch.from_numpy(future_valid),
+            map_names=self.dataset.map_names,
+            tokens=tuple(samples.tokens(tracks)),
+        )
+
+
+def as_is(batch: AgentBatch) -> AgentBatch:
+    """The ``collate_fn`` for torch's loaders: batches come whole."""
+    return batch
+
+
+def _padded_neighbours(
+    columns: Columns, rows: NDArray[np.int64], pose: NDArray[np.float64], horizon: Horizon, rule: NeighbourRule
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64]]:
+    """Histories of the neighbours, their validity and types, padded to the largest number of them."""
+    target, place, row = neighbours(columns, rows, rule)
+    states, valid = agent_states(columns, window(columns, row, horizon.history_steps, 0), pose[target])
+    shape = (len(rows), int(place.max(initial=-1)) + 1)
+    padded = np.zeros((*shape, horizon.history_rows, len(STATE_CHANNELS)), np.float32)
+    padded_valid = np.zeros((*shape, horizon.history_rows), np.bool_)
+    types = np.full(shape, int(AgentType.PADDING), np.int64)
+    padded[target, place] = states
+    padded_valid[target, place] = valid
+    types[target, place] = columns.tracks.track_types[columns.row_track[row]]
+    return padded, padded_valid, types
+
+
+def _check_step(dataset: Dataset, horizon: Horizon) -> None:
+    """Refuse a horizon whose step is not that of the key frames (by more than a quarter)."""
+    tracks = dataset.tracks
+    within = np.diff(tracks.sample_scene) == 0
+    if not within.any():
+        return
+    found_s = float(np.median(np.diff(tracks.sample_time_us)[within])) * 1e-6
+    if abs(found_s / horizon.step_s - 1) > 0.25:
+        raise DataError(
+            f"{dataset.dataroot / dataset.version}: key frames are {found_s:.2f} s apart, but the horizon's steps are "
+            f"{horizon.step_s} s; steps count key frames"
+        )

@@ -1,0 +1,95 @@
+"""The ego vehicle's own track: one pose for each key frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.core.errors import DataError
+from forecast.data.nuscenes.annotations import Boxes, check_pose, yaw_of
+from forecast.data.nuscenes.json_rows import stream_rows
+from forecast.data.nuscenes.tables import CalibratedSensor, EgoPose, SampleData, Sensor, read_table, table_path
+
+EGO_CATEGORY = "vehicle.ego"
+
+#: The sensor whose key frames set the time stamps of the samples, so that its poses are those of the samples.
+EGO_CHANNEL = "LIDAR_TOP"
+
+#: Length and width of the recording car, a Renault Zoe, metres.
+EGO_SIZE_M = (4.084, 1.73)
+
+#: From the rear axle, where the ego's poses are, to the centre of the car's outline (wheelbase 2.588 m, front
+#: overhang 0.839 m, rear overhang 0.657 m), metres.
+EGO_CENTRE_AHEAD_M = 1.385
+
+
+def read_ego(folder: Path, samples: Mapping[str, int]) -> Boxes:
+    """Read the ego's box at every key frame; ``track`` is 0 throughout: the caller knows the scenes.
+
+    Of millions of sensor readings and poses only those of one sensor's key frames are kept, at no time all at once.
+
+    Args:
+        folder: the version's folder.
+        samples: token → index.
+
+    Raises:
+        DataError: a table is damaged, or refers to a pose that does not exist.
+    """
+    wanted = _key_frame_poses(folder, samples)
+    path = table_path(folder, "ego_pose")
+    sample: list[int] = []
+    poses: list[tuple[float, ...]] = []
+    seen: set[str] = set()
+    for first, rows in stream_rows(path, EgoPose):
+        for number, row in enumerate(rows, first):
+            if row.token not in wanted:
+                continue
+            if row.token in seen:
+                raise DataError(f"{path}: entry {number} repeats the token {row.token}")
+            seen.add(row.token)
+            numbers = np.array([row.translation + row.rotation])
+            check_pose(path, number, numbers[:, :3], numbers[:, 3:])
+            for index in wanted[row.token]:
+                sample.append(index)
+                poses.append(row.translation + row.rotation)
+    missing = wanted.keys() - seen
+    if missing:
+        token = min(missing)
+        raise DataError(f"{path}: no pose {token}, which sample_data.json refers to ({len(missing)} missing)")
+    return _boxes(np.array(sample, np.int64), np.array(poses, np.float64).reshape(-1, 7))
+
+
+def _boxes(sample: NDArray[np.int64], poses: NDArray[np.float64]) -> Boxes:
+    count = len(sample)
+    heading = yaw_of(poses[:, 3:])
+    ahead = EGO_CENTRE_AHEAD_M * np.stack([np.cos(heading), np.sin(heading)], -1)
+    size = np.broadcast_to(np.array(EGO_SIZE_M, np.float32), (count, 2))
+    none = np.full(count, -1, np.int16)
+    return Boxes(np.zeros(count, np.int64), sample, poses[:, :2] + ahead, heading, size, none)
+
+
+def _key_frame_poses(folder: Path, samples: Mapping[str, int]) -> dict[str, list[int]]:
+    """Pose token → key frames at which the ego channel was read there."""
+    channels = {row.token: row.channel for row in read_table(folder, "sensor", Sensor)}
+    lidars = {
+        row.token
+        for row in read_table(folder, "calibrated_sensor", CalibratedSensor)
+        if channels.get(row.sensor_token) == EGO_CHANNEL
+    }
+    path = table_path(folder, "sample_data")
+    wanted: dict[str, list[int]] = {}
+    covered: dict[int, int] = {}
+    for first, rows in stream_rows(path, SampleData):
+        for number, row in enumerate(rows, first):
+            if not row.is_key_frame or row.calibrated_sensor_token not in lidars:
+                continue
+            index = samples.get(row.sample_token)
+            if index is None:
+                raise DataError(f"{path}: entry {number}: sample_token {row.sample_token!r} is not in sample.json")
+            if covered.setdefault(index, number) != number:
+                raise DataError(f"{path}: entries {covered[index]} and {number} are both {EGO_CHANNEL} of one sample")
+            wanted.setdefault(row.ego_pose_token, []).append(index)
+    return wanted

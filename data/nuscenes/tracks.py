@@ -1,0 +1,177 @@
+"""Builds tracks, sorted and checked, from a nuScenes folder's tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.core.agents import agent_type
+from forecast.core.errors import DataError
+from forecast.core.tracks import Strings, Tracks
+from forecast.data.motion import backward_motion
+from forecast.data.nuscenes.annotations import Boxes, read_boxes
+from forecast.data.nuscenes.columns import Columns
+from forecast.data.nuscenes.ego import EGO_CATEGORY, read_ego
+from forecast.data.nuscenes.tables import Instance, Log, Named, Sample, Scene, index_by_token, read_table, resolve
+from forecast.data.nuscenes.tables import table_path as path_of
+
+
+def read_columns(folder: Path) -> Columns:
+    """Read all that a version's tables say about scenes, key frames and tracks.
+
+    Every instance is a track, and so is the ego vehicle in every scene (``vehicle.ego``, token ``ego-<scene name>``).
+    Tracks are ordered by the time stamps of their key frames alone, in whatever order the tables list them.
+
+    Raises:
+        DataError: one line naming the file and the entry.
+    """
+    scenes = _read_scenes(folder)
+    samples = _read_samples(folder, scenes)
+    instances = read_table(folder, "instance", Instance)
+    attributes = read_table(folder, "attribute", Named)
+    boxes = read_boxes(
+        folder,
+        index_by_token(instances, path_of(folder, "instance")),
+        samples.index,
+        index_by_token(attributes, path_of(folder, "attribute")),
+    )
+    categories = _categories(folder, instances)
+    _check_boxes(folder, boxes, samples.scene, instances)
+    ego = read_ego(folder, samples.index)
+    tokens = [row.token for row in instances] + [f"ego-{name}" for name in scenes.names]
+    categories += [EGO_CATEGORY] * len(scenes.names)
+    ego = Boxes(samples.scene[ego.sample] + len(instances), *ego_rest(ego))
+    merged = Boxes(*(np.concatenate(pair) for pair in zip(vars(boxes).values(), vars(ego).values(), strict=True)))
+    return _columns(scenes, samples, tokens, categories, merged, [row.name for row in attributes])
+
+
+def ego_rest(ego: Boxes) -> list[NDArray[np.generic]]:
+    """All columns of the ego's boxes but the track."""
+    return list(vars(ego).values())[1:]
+
+
+class _Scenes(NamedTuple):
+    names: list[str]
+    maps: list[str]
+    index: dict[str, int]
+
+
+class _Samples(NamedTuple):
+    tokens: list[str]
+    time_us: NDArray[np.int64]
+    scene: NDArray[np.int32]
+    index: dict[str, int]
+
+
+def _read_scenes(folder: Path) -> _Scenes:
+    logs = read_table(folder, "log", Log)
+    log_index = index_by_token(logs, path_of(folder, "log"))
+    path = path_of(folder, "scene")
+    scenes = read_table(folder, "scene", Scene)
+    if not scenes:
+        raise DataError(f"{path}: no scenes")
+    names = [scene.name for scene in scenes]
+    for number, name in enumerate(names):
+        if names.index(name) != number:
+            raise DataError(f"{path}: entries {names.index(name)} and {number} have the same name {name}")
+    maps = [
+        logs[
+            resolve(log_index, scene.log_token, where=f"{path}: entry {number}", field="log_token", target="log")
+        ].location
+        for number, scene in enumerate(scenes)
+    ]
+    return _Scenes(names, maps, index_by_token(scenes, path))
+
+
+def _read_samples(folder: Path, scenes: _Scenes) -> _Samples:
+    path = path_of(folder, "sample")
+    rows = read_table(folder, "sample", Sample)
+    index_by_token(rows, path)
+    scene = np.array(
+        [
+            resolve(scenes.index, row.scene_token, where=f"{path}: entry {i}", field="scene_token", target="scene")
+            for i, row in enumerate(rows)
+        ],
+        np.int32,
+    )
+    time_us = np.array([row.timestamp for row in rows], np.int64)
+    order = np.lexsort((time_us, scene))
+    same = (np.diff(time_us[order]) == 0) & (np.diff(scene[order]) == 0)
+    if same.any():
+        one, other = order[same.argmax()], order[same.argmax() + 1]
+        raise DataError(f"{path}: entries {one} and {other} are of one scene and have the same timestamp")
+    tokens = [rows[number].token for number in order]
+    return _Samples(tokens, time_us[order], scene[order], {token: i for i, token in enumerate(tokens)})
+
+
+def _categories(folder: Path, instances: list[Instance]) -> list[str]:
+    categories = read_table(folder, "category", Named)
+    index = index_by_token(categories, path_of(folder, "category"))
+    path = path_of(folder, "instance")
+    return [
+        categories[
+            resolve(index, row.category_token, where=f"{path}: entry {i}", field="category_token", target="category")
+        ].name
+        for i, row in enumerate(instances)
+    ]
+
+
+def _check_boxes(folder: Path, boxes: Boxes, sample_scene: NDArray[np.int32], instances: list[Instance]) -> None:
+    """Refuse an instance that is annotated twice in one key frame, or in two scenes."""
+    path = path_of(folder, "sample_annotation")
+    order = np.lexsort((boxes.sample, boxes.track))
+    track, sample = boxes.track[order], boxes.sample[order]
+    same_track = track[1:] == track[:-1]
+    twice = same_track & (sample[1:] == sample[:-1])
+    apart = same_track & (sample_scene[sample[1:]] != sample_scene[sample[:-1]])
+    for wrong, what in ((twice, "annotate one instance in the same sample"), (apart, "put one instance in two scenes")):
+        if wrong.any():
+            at = int(wrong.argmax())
+            one, other = sorted((int(order[at]), int(order[at + 1])))
+            raise DataError(f"{path}: entries {one} and {other} {what} (instance {instances[track[at]].token})")
+
+
+def _columns(
+    scenes: _Scenes, samples: _Samples, tokens: list[str], categories: list[str], boxes: Boxes, attributes: list[str]
+) -> Columns:
+    order = np.lexsort((boxes.sample, boxes.track))
+    row_track, row_sample = boxes.track[order].astype(np.int32), boxes.sample[order].astype(np.int32)
+    counts = np.bincount(row_track, minlength=len(tokens))
+    kept = np.flatnonzero(counts)  # an instance without annotations is no track
+    first_row = np.concatenate([[0], np.cumsum(counts[kept])]).astype(np.int64)
+    row_track = np.repeat(np.arange(len(kept), dtype=np.int32), counts[kept])
+    names = np.array(categories, np.str_)[kept]
+    kinds = {name: int(agent_type(name)) for name in np.unique(names).tolist()}
+    tracks = Tracks(
+        scene_names=np.array(scenes.names, np.str_),
+        scene_maps=np.array(scenes.maps, np.str_),
+        sample_tokens=_strings(samples.tokens),
+        sample_time_us=samples.time_us,
+        sample_scene=samples.scene,
+        track_tokens=np.array(tokens, np.str_)[kept],
+        track_categories=names,
+        track_types=np.array([kinds[name] for name in names.tolist()], np.int8),
+        track_scene=samples.scene[row_sample[first_row[:-1]]],
+        first_row=first_row,
+        row_sample=row_sample,
+        row_position_m=boxes.position_m[order],
+        row_heading_rad=boxes.heading_rad[order],
+        row_size_m=boxes.size_m[order],
+    )
+    sample_counts = np.bincount(row_sample, minlength=len(samples.tokens))
+    return Columns(
+        tracks=tracks,
+        row_track=row_track,
+        row_motion=backward_motion(tracks),
+        row_attribute=boxes.attribute[order],
+        attribute_names=_strings(attributes),
+        sample_first=np.concatenate([[0], np.cumsum(sample_counts)]).astype(np.int64),
+        sample_rows=np.argsort(row_sample, kind="stable").astype(np.int32),
+    )
+
+
+def _strings(values: list[str]) -> Strings:
+    return np.array(values, np.str_)

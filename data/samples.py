@@ -1,0 +1,86 @@
+"""Which agents are forecast at which key frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.core.agents import AgentType
+from forecast.core.errors import DataError
+from forecast.core.tracks import Tracks
+from forecast.data.nuscenes.columns import Columns
+from forecast.data.nuscenes.ego import EGO_CATEGORY
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Agent-samples: a target agent, and the key frame that is its time 0.
+
+    Attributes:
+        rows: (n,) int64 rows of :class:`~forecast.core.tracks.Tracks`: each target's observation at time 0.
+    """
+
+    rows: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Samples:
+        return Samples(self.rows[index])
+
+    def tokens(self, tracks: Tracks) -> list[str]:
+        """``instance_sample`` tokens, as in the challenge's lists."""
+        track = np.searchsorted(tracks.first_row, self.rows, side="right") - 1
+        samples = tracks.sample_tokens[tracks.row_sample[self.rows]]
+        return [
+            f"{one}_{other}" for one, other in zip(tracks.track_tokens[track].tolist(), samples.tolist(), strict=True)
+        ]
+
+
+def dense_samples(columns: Columns, scenes: Sequence[str], types: Sequence[AgentType], *, ego: bool) -> Samples:
+    """Every agent of the given types at every key frame with at least one earlier observation of the same track.
+
+    Args:
+        columns: the data set.
+        scenes: names; the answer is ordered by scene as given, then by key frame, then by track.
+        types: agent types; the ego, though a vehicle, counts only where ``ego``.
+        ego: the ego vehicle too.
+    """
+    tracks, row_track = columns.tracks, columns.row_track
+    order = {name: number for number, name in enumerate(scenes)}
+    scene_order = np.array([order.get(name, -1) for name in tracks.scene_names.tolist()])
+    is_ego = tracks.track_categories == EGO_CATEGORY
+    wanted = np.where(is_ego, ego, np.isin(tracks.track_types, [int(kind) for kind in types]))
+    wanted &= scene_order[tracks.track_scene] >= 0
+    seen_before = np.arange(len(row_track)) > tracks.first_row[row_track]
+    rows = np.flatnonzero(wanted[row_track] & seen_before)
+    return Samples(rows[np.lexsort((rows, tracks.row_sample[rows], scene_order[tracks.track_scene[row_track[rows]]]))])
+
+
+def challenge_samples(
+    locate: Callable[[str, str], int], challenge: Mapping[str, Sequence[str]], scenes: Sequence[str], path: Path
+) -> Samples:
+    """The challenge's agent-samples of the given scenes, in the order of its lists.
+
+    Raises:
+        DataError: an entry is no ``instance_sample`` token, is unknown, or is listed twice.
+    """
+    rows: dict[int, None] = {}
+    for scene in scenes:
+        for number, token in enumerate(challenge.get(scene, ())):
+            where = f"{path}: {scene}, entry {number}"
+            instance, separator, sample = token.partition("_")
+            if not separator:
+                raise DataError(f"{where}: expected instance_sample, found {token!r}")
+            try:
+                row = locate(instance, sample)
+            except DataError as fault:
+                raise DataError(f"{where}: {fault}") from None
+            if row in rows:
+                raise DataError(f"{where}: {token} is listed twice")
+            rows[row] = None
+    return Samples(np.fromiter(rows, np.int64, len(rows)))

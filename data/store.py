@@ -1,0 +1,106 @@
+"""A folder of memory-mapped arrays that is either whole, and proven so, or not used."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+_MANIFEST = "manifest.json"
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What a stored folder must hold.
+
+    Attributes:
+        key: what the folder was made from.
+        arrays: name → SHA-256 of the ``.npy`` file.
+        notes: further small facts.
+    """
+
+    key: str
+    arrays: dict[str, str]
+    notes: msgspec.Raw
+
+
+class Damaged(Exception):  # noqa: N818 - a finding, not a failure: the caller rebuilds
+    """A stored folder is missing, foreign, truncated or altered."""
+
+
+def write_store(folder: Path, key: str, arrays: Mapping[str, NDArray[Any]], notes: object) -> None:
+    """Write arrays beside their final place, then move the folder there in one step.
+
+    Whatever stood there is replaced; whoever still has it mapped keeps reading the old arrays.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    temporary.mkdir()
+    try:
+        for name, array in arrays.items():
+            np.save(temporary / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+        digests = {name: _digest(temporary / f"{name}.npy") for name in arrays}
+        manifest = Manifest(key, digests, msgspec.Raw(msgspec.json.encode(notes)))
+        (temporary / _MANIFEST).write_bytes(msgspec.json.encode(manifest))
+        _move_into_place(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move_into_place(temporary: Path, folder: Path) -> None:
+    if folder.exists():
+        outdated = folder.with_name(f".{folder.name}.old-{secrets.token_hex(4)}")
+        folder.rename(outdated)
+        shutil.rmtree(outdated, ignore_errors=True)
+    temporary.rename(folder)
+
+
+def read_store(folder: Path, key: str, *, verify: bool = True) -> tuple[dict[str, NDArray[Any]], bytes]:
+    """Memory-map the arrays of a folder.
+
+    Args:
+        folder: where :func:`write_store` put it.
+        key: what it must have been made from.
+        verify: compare every file with its digest; leave out only where that was just done.
+
+    Returns:
+        arrays by name, read-only, and the notes as JSON.
+
+    Raises:
+        Damaged: not there, made from something else, or not as it was written.
+    """
+    try:
+        manifest = msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=Manifest)
+        if manifest.key != key:
+            raise Damaged(f"{folder}: was made from something else")
+        if verify:
+            for name, digest in manifest.arrays.items():
+                if _digest(folder / f"{name}.npy") != digest:
+                    raise Damaged(f"{folder}: {name} is not as it was written")
+        return {name: _mapped(folder / f"{name}.npy") for name in manifest.arrays}, bytes(manifest.notes)
+    except (OSError, ValueError) as fault:  # msgspec's errors are ValueErrors, and so are NumPy's
+        raise Damaged(f"{folder}: {fault}") from None
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    """A plain array over mapped memory: ``np.memmap`` itself is slow to index, and mapping nothing is refused."""
+    try:
+        mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError:
+        mapped = np.load(path, allow_pickle=False)
+    return mapped.view(np.ndarray)
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

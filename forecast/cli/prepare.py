@@ -1,0 +1,40 @@
+"""Read a nuScenes folder once into a compact cache, so that everything else starts at once."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("--dataroot", required=True, metavar="DIR", help="folder that holds the version and maps")
+    parser.add_argument("--version", required=True, metavar="V", help="e.g. v1.0-mini or v1.0-trainval")
+    parser.add_argument(
+        "--cache", metavar="DIR", help="where to keep it (default: $FORECAST_CACHE, else the user's cache folder)"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Prepare the folder and print what it holds."""
+    from forecast.core.errors import DataError
+    from forecast.data.cache import open_dataset
+    from forecast.data.nuscenes.splits import SPLITS
+
+    dataset = open_dataset(args.dataroot, args.version, args.cache)
+    tracks = dataset.tracks
+    print(
+        f"{args.version}: {len(tracks.scene_names)} scenes on {', '.join(dataset.map_names)}, "
+        f"{len(tracks.sample_tokens):,} key frames, {len(tracks.track_tokens):,} tracks, "
+        f"{len(tracks.row_sample):,} observations"
+    )
+    for split in SPLITS:
+        try:
+            scenes = dataset.scenes_of(split)
+            dense = len(dataset.samples(split, dense=True))
+            listed = f"{len(dataset.samples(split)):,}"
+        except DataError as reason:
+            if "holds no scene" in str(reason):
+                continue
+            listed = "no"
+        print(f"  {split:<11}{len(scenes):>4} scenes {listed:>8} challenge samples {dense:>10,} dense")
+    print(f"cache: {dataset.folder}")
