@@ -1,0 +1,50 @@
+# `make demo` and `make test` set up everything they need on a machine with Python 3.10–3.12, and are quick the second time.
+PYTHON ?= python3
+VENV ?= .venv
+# What to hand to pip for torch; see "Install" in the README for CPU-only and GPU builds.
+TORCH ?= torch==2.13.0
+DEMO_OUT ?= out/demo
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow test-wheel lint clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.installed: pyproject.toml .ci/constraints.txt
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null || \
+		{ echo "needs Python 3.10-3.12 with venv (Debian: apt install python3-venv); found $$($(PYTHON) --version 2>&1)" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	@# torch first and by itself: an open requirement would fetch the newest CUDA build.
+	$(PIP) install --quiet "$(TORCH)"
+	$(PIP) install --quiet --constraint .ci/constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) install --quiet --constraint .ci/constraints.txt --editable '.[dev,onnx,tensorboard]'
+	@touch $@
+
+install: $(VENV)/.installed ## create .venv and install the package
+
+demo: $(VENV)/.installed ## the whole path on a synthetic town: data, training, forecasts, scores, pictures
+	$(BIN)/forecast demo --out $(DEMO_OUT)
+
+test: $(VENV)/.installed-dev ## the tests (set NUSCENES_DATAROOT to run those on real data, too)
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.installed-dev ## the longer checks
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.installed-dev ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-wheel: $(VENV)/.installed-dev ## build wheel and sdist; run the tests on the installed wheel, away from the checkout
+	VENV="$(VENV)" bash .ci/test_wheel.sh
+
+clean: ## remove what was built (keeps .venv)
+	rm -rf build dist *.egg-info out
