@@ -1,0 +1,131 @@
+"""Bakes a map once: coverage by channel, packed into a byte a cell, in tiles; empty tiles are not stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.core.maps import MapSource
+from forecast.core.progress import progress
+from forecast.data.maps.draw import coverage
+from forecast.data.maps.pieces import TiledAreas, areas
+
+#: Side of a stored tile in cells; a power of two, so that a cell's address is shifts and additions.
+TILE_BITS = 6
+TILE_CELLS = 1 << TILE_BITS
+#: Side of a block that is drawn at once, in tiles.
+_BLOCK_TILES = 8
+_SAMPLES = 2
+#: Channels that share one byte, and how many grades of coverage each then has: 6 · 6 · 6 ≤ 256.
+CHANNELS_PER_BYTE = 3
+GRADES = {1: 256, 2: 16, 3: 6}
+
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class BakedMap:
+    """A map as tiles of bytes.
+
+    Attributes:
+        cells_per_m: resolution.
+        origin_cells: column and row, on the grid through the world's origin, of the first cell of the page table;
+            multiples of the tile's side.
+        pages: (tile rows, tile columns) int32 index into ``tiles``; 0 is the empty tile.
+        tiles: (planes, tiles, TILE_CELLS, TILE_CELLS); up to three channels a plane, see :func:`pack`.
+    """
+
+    cells_per_m: float
+    origin_cells: tuple[int, int]
+    pages: NDArray[np.int32]
+    tiles: Bytes
+
+
+def planes(channels: int) -> list[range]:
+    """Which channels share a byte."""
+    return [range(first, min(first + CHANNELS_PER_BYTE, channels)) for first in range(0, channels, CHANNELS_PER_BYTE)]
+
+
+def pack(images: Bytes) -> Bytes:
+    """Pack the coverage (0…255) of up to three channels into one byte: the digits of a number to base ``GRADES``.
+
+    Args:
+        images: (channels, height, width).
+    """
+    grades = GRADES[len(images)]
+    digits = np.rint(images.astype(np.float32) * ((grades - 1) / 255)).astype(np.uint8)
+    weights = (grades ** np.arange(len(images))).astype(np.uint8)
+    packed: Bytes = np.einsum("chw,c->hw", digits, weights)
+    return packed
+
+
+def unpacking(channels: int) -> NDArray[np.float32]:
+    """Tables from packed byte to coverage 0…1: (channels, 256), for the channels of one plane."""
+    grades = GRADES[channels]
+    digits = np.arange(256)[None] // grades ** np.arange(channels)[:, None] % grades
+    table: NDArray[np.float32] = (digits / (grades - 1)).astype(np.float32)
+    return table
+
+
+def bake(
+    source: MapSource, channels: Sequence[Sequence[str]], cells_per_m: float, footprint_cells: int, grow_m: float = 0.0
+) -> BakedMap:
+    """Bake a map.
+
+    Args:
+        source: the map.
+        channels: layers of each channel; their union is baked.
+        cells_per_m: resolution.
+        footprint_cells: 1: a cell holds its own coverage; 2: that of an area twice as wide around it, which is what
+            the pixel of a crop at half the resolution covers, whatever its rotation.
+        grow_m: by how much areas are grown on all sides.
+    """
+    block_cells = _BLOCK_TILES * TILE_CELLS
+    tiled = []
+    for layers in channels:
+        shapes = areas(source, layers)
+        if grow_m:
+            shapes = np.array([shape.buffer(grow_m, join_style="mitre") for shape in shapes], dtype=object)
+        tiled.append(TiledAreas.cut(shapes, block_cells / cells_per_m, margin_m=2 / cells_per_m))
+    blocks = sorted(set().union(*(channel.tiles for channel in tiled)))
+    if not blocks:
+        empty = np.zeros((len(planes(len(channels))), 1, TILE_CELLS, TILE_CELLS), np.uint8)
+        return BakedMap(cells_per_m, (0, 0), np.zeros((1, 1), np.int32), empty)
+    low, high = np.min(blocks, axis=0), np.max(blocks, axis=0) + 1
+    pages = np.zeros((high - low)[::-1] * _BLOCK_TILES, np.int32)
+    stored = [np.zeros((1, len(planes(len(channels))), TILE_CELLS, TILE_CELLS), np.uint8)]
+    count = 1
+    for block in progress(blocks, f"baking {source.name}"):
+        packed = _draw_block(tiled, block, cells_per_m, footprint_cells)
+        kept = packed.any(axis=(1, 2, 3))
+        column, row = (np.array(block) - low) * _BLOCK_TILES
+        numbers = np.zeros(len(packed), np.int32)
+        numbers[kept] = np.arange(count, count + kept.sum())
+        pages[row : row + _BLOCK_TILES, column : column + _BLOCK_TILES] = numbers.reshape(_BLOCK_TILES, -1)
+        stored.append(packed[kept])
+        count += int(kept.sum())
+    origin = low * block_cells
+    tiles = np.ascontiguousarray(np.concatenate(stored).transpose(1, 0, 2, 3))
+    return BakedMap(cells_per_m, (int(origin[0]), int(origin[1])), pages, tiles)
+
+
+def _draw_block(tiled: Sequence[TiledAreas], block: tuple[int, int], cells_per_m: float, footprint_cells: int) -> Bytes:
+    """Draw one block and cut it into tiles: (tiles, planes, TILE_CELLS, TILE_CELLS)."""
+    cells, halo = _BLOCK_TILES * TILE_CELLS, 1
+    images = np.zeros((len(tiled), cells, cells), np.uint8)
+    for image, channel in zip(images, tiled, strict=True):
+        if block not in channel.tiles:
+            continue
+        pieces = channel.tiles[block]
+        points = pieces.points * cells_per_m - np.array(block) * cells + halo
+        drawn = coverage(points, pieces.ends, (cells + 2 * halo, cells + 2 * halo), _SAMPLES)
+        if footprint_cells == 2:
+            drawn = cv2.sepFilter2D(drawn, -1, np.array([0.25, 0.5, 0.25]), np.array([0.25, 0.5, 0.25]))
+        image[:] = drawn[halo:-halo, halo:-halo]
+    packed = np.stack([pack(images[plane.start : plane.stop]) for plane in planes(len(tiled))])
+    cut = packed.reshape(-1, _BLOCK_TILES, TILE_CELLS, _BLOCK_TILES, TILE_CELLS).transpose(1, 3, 0, 2, 4)
+    return cut.reshape(-1, len(packed), TILE_CELLS, TILE_CELLS)

@@ -1,0 +1,96 @@
+"""Keeps baked maps in the cache: made on demand, memory-mapped ever after."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+import shapely
+from filelock import FileLock
+
+from forecast.core.crops import CropSpec
+from forecast.core.errors import DataError
+from forecast.core.maps import MapSource
+from forecast.data.cache import default_cache
+from forecast.data.maps.bake import BakedMap, bake
+from forecast.data.maps.pieces import line_widths_m
+from forecast.data.store import Damaged, read_store, write_store
+
+#: Raise it whenever what is baked, or how, changes: older files are then made anew.
+FORMAT = 1
+#: Finer than this, a map is not baked: the published outlines are no better.
+_FINEST_CELLS_PER_M = 10.0
+
+
+class _Notes(msgspec.Struct, frozen=True):
+    cells_per_m: float
+    origin_cells: tuple[int, int]
+
+
+def resolution(spec: CropSpec) -> tuple[float, int]:
+    """Cells per metre to bake at, and how many cells a pixel of the crop is wide.
+
+    Two cells a pixel: the nearest cell is then a quarter of a pixel away at most on either axis. From 0.2 m per
+    pixel downwards one cell a pixel.
+    """
+    cells = 2 if 2 * spec.px_per_m <= _FINEST_CELLS_PER_M else 1
+    return spec.px_per_m * cells, cells
+
+
+def fingerprint(source: MapSource, layers: tuple[str, ...]) -> str:
+    """Hash of a map's content: its own, where it has one, else of the geometry of the layers."""
+    own = getattr(source, "fingerprint", None)
+    if own is not None:
+        return str(own)
+    digest = hashlib.blake2b(digest_size=16)
+    for layer in sorted(set(layers).intersection(source.layers)):
+        digest.update(layer.encode())
+        for geometry in source.geometries(layer):
+            digest.update(shapely.to_wkb(geometry))
+    return digest.hexdigest()
+
+
+def open_baked(source: MapSource, spec: CropSpec, cache: Path | str | None = None) -> BakedMap:
+    """Open a baked map, baking it first where the cache holds no sound one.
+
+    A file counts only if it was made from exactly this content by this format, and is whole. Several processes may
+    call this at once: one bakes, the others wait.
+
+    Args:
+        source: the map.
+        spec: gives channels and resolution; its extent does not matter.
+        cache: folder of caches; by default :func:`~forecast.data.cache.default_cache`.
+
+    Raises:
+        DataError: the map is damaged, or the cache cannot be written.
+    """
+    place = (Path(cache).expanduser() if cache is not None else default_cache()) / "maps"
+    settings = (FORMAT, fingerprint(source, spec.layers), spec.channels, line_widths_m(spec.layers), resolution(spec))
+    key = hashlib.blake2b(repr(settings).encode(), digest_size=16).hexdigest()
+    entry = place / f"{source.name}-{key[:16]}"
+    try:
+        return _read(entry, key)
+    except Damaged:
+        pass
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with FileLock(place / f".{entry.name}.lock"):
+            try:  # another process may have made it while this one waited
+                return _read(entry, key)
+            except Damaged:
+                _write(entry, key, bake(source, spec.channels, *resolution(spec)))
+        return _read(entry, key)
+    except OSError as fault:
+        raise DataError(f"{place}: cannot hold the cache ({fault}); choose another with FORECAST_CACHE") from fault
+
+
+def _write(entry: Path, key: str, baked: BakedMap) -> None:
+    notes = _Notes(baked.cells_per_m, baked.origin_cells)
+    write_store(entry, key, {"pages": baked.pages, "tiles": baked.tiles}, notes)
+
+
+def _read(entry: Path, key: str) -> BakedMap:
+    arrays, notes = read_store(entry, key)
+    said = msgspec.json.decode(notes, type=_Notes)
+    return BakedMap(said.cells_per_m, said.origin_cells, arrays["pages"], arrays["tiles"])

@@ -1,0 +1,120 @@
+"""Crops of the map around agents, for a whole batch at once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from forecast.core.crops import CropSpec
+from forecast.core.errors import DataError, one_of
+from forecast.core.maps import MapSource
+from forecast.data.maps.baked_file import open_baked
+from forecast.data.maps.exact import ExactDrawer
+from forecast.data.maps.pieces import check_layers
+from forecast.data.maps.sampler import Sampler
+
+Maps = Mapping[str, MapSource] | Callable[[str], MapSource]
+
+
+class Cropper:
+    """Makes the map crops that a forecaster sees.
+
+    ``baked`` samples a raster that was made once per map and is kept in a cache: one gather for a batch, on the
+    device of the poses. ``exact`` draws each crop from the geometry itself, on the CPU. Both are deterministic and
+    safe to call from several threads.
+
+    Where there is no map (beyond its edge, in an empty layer, at a pose that is not finite), a crop is 0.
+    """
+
+    def __init__(
+        self,
+        maps: Maps,
+        map_names: tuple[str, ...],
+        spec: CropSpec,
+        engine: Literal["baked", "exact"] = "baked",
+        cache: Path | str | None = None,
+        *,
+        missing: Literal["error", "blank"] = "error",
+    ) -> None:
+        """Describe the crops; maps are read when first needed.
+
+        Args:
+            maps: maps by name, or a function that gives the map of a name.
+            map_names: what ``map_index`` refers to.
+            spec: extent, resolution and channels.
+            engine: see above.
+            cache: folder for baked maps; by default ``$FORECAST_CACHE``, then the user's cache folder.
+            missing: what to do about a name that ``maps`` does not know: raise, or warn once and leave crops blank.
+        """
+        if engine not in ("baked", "exact"):
+            raise ValueError(f"engine: expected 'baked' or 'exact', got {engine!r}")
+        self.spec, self.map_names, self.engine = spec, map_names, engine
+        self._maps, self._cache, self._missing = maps, cache, missing
+        self._sources: dict[int, MapSource | None] = {}
+        self._exact: dict[int, ExactDrawer] = {}
+        self._samplers: dict[tuple[int, torch.device], Sampler] = {}
+
+    def __call__(self, pose_world: torch.Tensor, map_index: torch.Tensor) -> torch.Tensor:
+        """Make crops.
+
+        Args:
+            pose_world: (batch, 3) float64 x, y in metres and heading in radians, world frame.
+            map_index: (batch,) index into ``map_names``; −1 for an agent that has no map.
+
+        Returns:
+            (batch, channels, height, width) float32 in 0…1 on the poses' device; axes as in
+            :class:`~forecast.core.crops.CropSpec`.
+
+        Raises:
+            DataError: a map is missing or damaged, or a channel names an unknown layer.
+        """
+        crops = torch.zeros((len(pose_world), *self.spec.shape), device=pose_world.device)
+        for index in torch.unique(map_index).tolist():
+            source = self._source(index)
+            if source is None:
+                continue
+            chosen = torch.nonzero(map_index == index).flatten()
+            poses = pose_world.double() if len(chosen) == len(crops) else pose_world[chosen].double()
+            part = crops if len(chosen) == len(crops) else torch.empty_like(crops[: len(chosen)])
+            if self.engine == "baked":
+                self._sampler(index, source, pose_world.device).crop(poses, part)
+            else:
+                drawer = self._exact.setdefault(index, ExactDrawer(source, self.spec))
+                drawn = np.stack([drawer.crop(pose) for pose in poses.cpu().numpy()])
+                part.copy_(torch.from_numpy(drawn).float().div_(255))
+            if part is not crops:
+                crops[chosen] = part
+        return crops
+
+    def _source(self, index: int) -> MapSource | None:
+        if index not in self._sources:
+            self._sources[index] = self._find(index)
+        return self._sources[index]
+
+    def _find(self, index: int) -> MapSource | None:
+        if index < 0:
+            return None
+        if index >= len(self.map_names):
+            raise DataError(f"map_index {index} is beyond the {len(self.map_names)} names of map_names")
+        name = self.map_names[index]
+        try:
+            source = self._maps(name) if callable(self._maps) else self._maps[name]
+        except (KeyError, DataError) as problem:
+            known = "" if callable(self._maps) else f": {one_of(self._maps, name)}"
+            told = str(problem) if isinstance(problem, DataError) else f"no map {name!r}{known}"
+            if self._missing == "error":
+                raise DataError(told) from problem
+            warnings.warn(f"crops on map {name!r} stay blank: {told}", stacklevel=4)
+            return None
+        check_layers(source, self.spec.layers)
+        return source
+
+    def _sampler(self, index: int, source: MapSource, device: torch.device) -> Sampler:
+        if (index, device) not in self._samplers:
+            self._samplers[index, device] = Sampler(open_baked(source, self.spec, self._cache), self.spec, device)
+        return self._samplers[index, device]

@@ -1,0 +1,42 @@
+"""Draws outlines onto images by area: a pixel holds the share of it that is covered."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_FRACTION_BITS = 8
+Image = NDArray[np.uint8]
+
+
+def fill(points_px: NDArray[np.float64], ends: NDArray[np.int64], shape: tuple[int, int]) -> Image:
+    """Fill disjoint areas by the even-odd rule: 255 inside, 0 outside.
+
+    Args:
+        points_px: (points, 2) column and row on the image, in pixels from its corner: pixel (0, 0) spans 0…1.
+        ends: (rings,) where each ring ends in ``points_px``.
+        shape: height and width of the image.
+    """
+    image: Image = np.zeros(shape, np.uint8)
+    if len(ends):
+        # OpenCV counts from the centre of the first pixel, in fixed point.
+        fixed = np.rint((points_px - 0.5) * (1 << _FRACTION_BITS)).astype(np.int32)
+        cv2.fillPoly(image, np.split(fixed, ends[:-1]), 255, cv2.LINE_8, _FRACTION_BITS)
+    return image
+
+
+def coverage(points_px: NDArray[np.float64], ends: NDArray[np.int64], shape: tuple[int, int], samples: int) -> Image:
+    """Draw disjoint areas with ``samples`` × ``samples`` points per pixel.
+
+    Returns:
+        (height, width) share of each pixel that is covered, as 0…255.
+    """
+    height, width = shape
+    if not len(ends):
+        return np.zeros(shape, np.uint8)
+    fine = fill(points_px * samples, ends, (height * samples, width * samples))
+    if samples == 1:
+        return fine
+    averaged: Image = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
+    return averaged

@@ -1,0 +1,134 @@
+"""The layers of a map, declared once, and the map that holds them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from shapely.geometry.base import BaseGeometry
+
+from forecast.core.errors import DataError, one_of
+
+Geometries = Mapping[str, Sequence[BaseGeometry]]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """How one layer is read, drawn and coloured.
+
+    Attributes:
+        kind: where its geometry comes from in a nuScenes map expansion: records that name polygons, records that
+            name lines, or the centre lines (arc-line paths) of lanes and connectors.
+        colour: RGB for pictures.
+        line_width_m: width that lines are given on a raster. Wider than paint on asphalt (0.15 m), so that a
+            network still sees them on pixels of 0.3–0.8 m. Polygons have 0.
+    """
+
+    kind: Literal["polygon", "line", "centre_line"]
+    colour: str
+    line_width_m: float = 0.0
+
+
+#: Every layer by name. A new layer of the expansion is one entry here; its records are found under its name.
+LAYERS: dict[str, Layer] = {
+    "drivable_area": Layer("polygon", "#a6cee3"),
+    "road_segment": Layer("polygon", "#1f78b4"),
+    "road_block": Layer("polygon", "#b2df8a"),
+    "lane": Layer("polygon", "#33a02c"),
+    "lane_connector": Layer("polygon", "#8fd19e"),
+    "ped_crossing": Layer("polygon", "#fb9a99"),
+    "walkway": Layer("polygon", "#e31a1c"),
+    "stop_line": Layer("polygon", "#fdbf6f"),
+    "carpark_area": Layer("polygon", "#ff7f00"),
+    "road_divider": Layer("line", "#cab2d6", line_width_m=0.6),
+    "lane_divider": Layer("line", "#6a3d9a", line_width_m=0.6),
+    "traffic_light": Layer("line", "#7e772e", line_width_m=0.6),
+    "lane_centre": Layer("centre_line", "#444444", line_width_m=0.6),
+}
+
+
+def line_width_m(layer: str) -> float:
+    """Width at which lines of a layer are drawn, metres; a layer that is not declared here gets 0.6 m."""
+    declared = LAYERS.get(layer)
+    return declared.line_width_m if declared and declared.line_width_m else 0.6
+
+
+class VectorMap:
+    """A map as valid polygons and line strings by layer; a :class:`~forecast.core.maps.MapSource`.
+
+    Reading may be put off until a geometry is asked for. Safe to share between threads, and to pickle while unread.
+    """
+
+    def __init__(self, name: str, read: Callable[[], Geometries], fingerprint: str) -> None:
+        """Describe a map.
+
+        Args:
+            name: unique name.
+            read: called once, when first needed; gives all layers.
+            fingerprint: hash of the content; caches of whatever is derived from the map are keyed by it.
+        """
+        self._name, self._read, self._fingerprint = name, read, fingerprint
+        self._geometries: Geometries | None = None
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> tuple[object, ...]:
+        return self._name, self._read, self._fingerprint
+
+    def __setstate__(self, state: tuple[str, Callable[[], Geometries], str]) -> None:
+        self.__init__(*state)  # type: ignore[misc]
+
+    @property
+    def name(self) -> str:
+        """Unique name of the map."""
+        return self._name
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the map's content."""
+        return self._fingerprint
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers this map holds, empty ones included."""
+        return tuple(self._all())
+
+    def geometries(self, layer: str) -> Sequence[BaseGeometry]:
+        """All geometries of one layer, world frame, metres.
+
+        Raises:
+            KeyError: the map holds no such layer.
+            DataError: the file behind the map is damaged.
+        """
+        layers = self._all()
+        if layer not in layers:
+            raise KeyError(f"map {self._name} holds no layer {layer!r}: {one_of(layers, layer, at_most=20)}")
+        return layers[layer]
+
+    def _all(self) -> Geometries:
+        with self._lock:
+            if self._geometries is None:
+                self._geometries = self._read()
+            return self._geometries
+
+
+def load_map(path: Path | str) -> VectorMap:
+    """Open a nuScenes map expansion (version 1.3), e.g. ``maps/expansion/boston-seaport.json``.
+
+    The file is hashed now and decoded when the first geometry is asked for. Invalid polygons are repaired, with one
+    warning that counts them.
+
+    Raises:
+        DataError: no such file; on first use also: truncated, too old, or with records that do not fit together.
+    """
+    from forecast.data.maps.expansion import ExpansionReader, file_hash
+
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(
+            f"no map expansion at {path}: download 'Map expansion pack (v1.3)' from nuscenes.org and unpack it into "
+            "the data set's maps/ folder"
+        )
+    return VectorMap(path.stem, ExpansionReader(path), file_hash(path))

@@ -1,0 +1,96 @@
+"""Takes crops out of a baked map: one gather for a batch, on whatever device the map is on."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from forecast.core.crops import CropSpec
+from forecast.data.maps.bake import TILE_BITS, TILE_CELLS, BakedMap, planes, unpacking
+
+#: Pixels handled at once on a CPU: the intermediate results then stay in its cache.
+_CPU_CHUNK_PX = 80_000
+_GPU_CHUNK_PX = 1 << 26
+
+
+class Sampler:
+    """One baked map, ready to be sampled on one device."""
+
+    def __init__(self, baked: BakedMap, spec: CropSpec, device: torch.device) -> None:
+        """Put a map on a device; on a CPU its tiles stay memory-mapped."""
+        self._spec, self._device, self._cells_per_m = spec, device, baked.cells_per_m
+        height_m, width_m = spec.ahead_m + spec.behind_m, spec.left_m + spec.right_m
+        self._span_cells = math.hypot(height_m, width_m) * baked.cells_per_m
+        # A border of empty pages as wide as a crop: positions are clamped into it, pixels never need to be.
+        border = math.ceil(self._span_cells / TILE_CELLS) + 1
+        pages = np.pad(baked.pages.astype(np.int64), border)
+        rows, columns = np.indices(pages.shape)
+        # A page's entry is where its tile would begin if the whole map were one tile: add row and column, and arrive.
+        begins = (pages << 2 * TILE_BITS) - (rows << 2 * TILE_BITS) - (columns << TILE_BITS)
+        index = torch.int32 if pages.max() < 1 << 31 - 2 * TILE_BITS else torch.int64
+        self._begins = torch.from_numpy(begins).to(device, index).flatten()
+        self._page_columns = pages.shape[1]
+        self._size_cells = torch.tensor(pages.shape[::-1], device=device, dtype=torch.float64) * TILE_CELLS
+        first = np.array(baked.origin_cells) - border * TILE_CELLS
+        self._first_cell = torch.tensor(first, device=device, dtype=torch.float64)
+        self._planes = [_mapped(plane).to(device) for plane in baked.tiles.reshape(len(baked.tiles), -1)]
+        self._tables = [
+            torch.from_numpy(unpacking(len(plane))).to(device).unbind(0) for plane in planes(len(spec.channels))
+        ]
+        rows_m = (torch.arange(spec.height_px, device=device, dtype=torch.float64) + 0.5) / spec.px_per_m
+        columns_m = (torch.arange(spec.width_px, device=device, dtype=torch.float64) + 0.5) / spec.px_per_m
+        self._ahead_cells = (rows_m - height_m / 2) * baked.cells_per_m
+        self._left_cells = (columns_m - width_m / 2) * baked.cells_per_m
+        self._middle_m = ((spec.ahead_m - spec.behind_m) / 2, (spec.left_m - spec.right_m) / 2)
+
+    def crop(self, pose_world: torch.Tensor, out: torch.Tensor) -> None:
+        """Sample crops.
+
+        Args:
+            pose_world: (batch, 3) float64 on the sampler's device.
+            out: (batch, channels, height, width) float32, written to.
+        """
+        chunk_px = _CPU_CHUNK_PX if self._device.type == "cpu" else _GPU_CHUNK_PX
+        step = max(1, chunk_px // (self._spec.height_px * self._spec.width_px))
+        for first in range(0, len(pose_world), step):
+            addresses = self._addresses(pose_world[first : first + step])
+            channel = 0
+            for plane, tables in zip(self._planes, self._tables, strict=True):
+                codes = plane.index_select(0, addresses).int()
+                for table in tables:
+                    part = out[first : first + step, channel]
+                    part.copy_(table.index_select(0, codes).view_as(part))
+                    channel += 1
+
+    def _addresses(self, pose_world: torch.Tensor) -> torch.Tensor:
+        """Find the cell under the centre of each pixel: flat indices into the tiles, (batch · height · width)."""
+        cos, sin = torch.cos(pose_world[:, 2:]), torch.sin(pose_world[:, 2:])
+        ahead_m, left_m = self._middle_m
+        x = (pose_world[:, :1] + cos * ahead_m - sin * left_m) * self._cells_per_m - self._first_cell[0]
+        y = (pose_world[:, 1:2] + sin * ahead_m + cos * left_m) * self._cells_per_m - self._first_cell[1]
+        column = self._along(self._within(x, 0) + cos * self._ahead_cells, -sin * self._left_cells)
+        row = self._along(self._within(y, 1) + sin * self._ahead_cells, cos * self._left_cells)
+        page = torch.add(column >> TILE_BITS, row >> TILE_BITS, alpha=self._page_columns)
+        begin = self._begins.index_select(0, page)
+        return begin.add_(column).add_(row, alpha=TILE_CELLS)
+
+    def _within(self, middle: torch.Tensor, axis: int) -> torch.Tensor:
+        margin = self._span_cells / 2 + 1
+        bounded = middle.nan_to_num(-math.inf).clamp(min=margin)
+        return torch.minimum(bounded, self._size_cells[axis] - margin)
+
+    @staticmethod
+    def _along(by_row: torch.Tensor, by_column: torch.Tensor) -> torch.Tensor:
+        """Add a term of each row and one of each column; the sums are positive, so truncation is the floor."""
+        return (by_row.float()[:, :, None] + by_column.float()[:, None, :]).int().flatten()
+
+
+def _mapped(array: NDArray[np.uint8]) -> torch.Tensor:
+    """Make a tensor of memory-mapped bytes without a copy; it is never written to, whatever torch warns of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(array)
