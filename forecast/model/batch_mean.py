@@ -35,6 +35,6 @@ def batch_mean(values: Tensor) -> Tensor:
     """
     mean = values.mean(0)
     if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
-        averaged: Tensor = _MeanOverProcesses.apply(mean)
+        averaged: Tensor = _MeanOverProcesses.apply(mean)  # type: ignore[no-untyped-call]
         return averaged
     return mean

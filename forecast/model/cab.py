@@ -149,7 +149,7 @@ class CAB(nn.Module):
         likelihoods = log_density(motion, truth_x, truth_y).permute(1, 2, 0)
         parts = [
             Branch(*given)
-            for given in zip(*(part.split(len(batch)) for part in (prior, posterior, likelihoods)), strict=True)
+            for given in zip(*(part.chunk(1 + blind) for part in (prior, posterior, likelihoods)), strict=True)
         ]
         return parts[0], parts[1] if blind else None
 
@@ -172,7 +172,7 @@ class CAB(nn.Module):
             positions_m=torch.stack([x, y], -1),
             probabilities=self.latent.prior(encoding).softmax(-1),
             headings_rad=heading,
-            covariances_m2=torch.stack([xx, xy, xy, yy], -1).unflatten(-1, (2, 2)),
+            covariances_m2=torch.stack([xx, xy, xy, yy], -1).view(*xx.shape, 2, 2),
         )
 
 

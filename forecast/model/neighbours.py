@@ -30,7 +30,8 @@ def edge_weights(neighbours: Tensor, valid: Tensor, history: Tensor, radius_m: f
     distance_m = (neighbours[..., :2] - history[:, None, :, :2]).norm(dim=-1)
     near = valid & (distance_m <= radius_m)
     steps_near = near.long().flip(-1).cumprod(-1).sum(-1)
-    return steps_near.clamp(max=_STEPS_TO_FULL_WEIGHT).to(neighbours.dtype) / _STEPS_TO_FULL_WEIGHT
+    weights: Tensor = steps_near.clamp(max=_STEPS_TO_FULL_WEIGHT).to(neighbours.dtype) / _STEPS_TO_FULL_WEIGHT
+    return weights
 
 
 class NeighbourEncoder(nn.Module):
@@ -58,7 +59,9 @@ class NeighbourEncoder(nn.Module):
         weights = edge_weights(neighbours, valid, history, NEIGHBOUR_RADIUS_M[kind])
         counted = valid & (weights > 0)[..., None]
         total = scaled_neighbours(neighbours, counted, history[:, -1], kind).sum(1)[..., : _CHANNELS[kind]]
-        code = last_of_suffix(self.lstms[kind.name.lower()], torch.cat([total, states], -1), start)
+        lstm = self.lstms[kind.name.lower()]
+        assert isinstance(lstm, nn.LSTM)
+        code = last_of_suffix(lstm, torch.cat([total, states], -1), start)
         mask = weights.sum(1, keepdim=True).clamp(max=1.0)
         edge: Tensor = self.dropout(code) * mask
         return edge

@@ -192,11 +192,11 @@ def objective_terms(
         raise ValueError(f"the objective '{config.name}' needs a blind branch")
 
     def under_clamp(branch: Branch) -> _Seen:
-        logs = (
+        prior, posterior = (
             regularised_logits(logits, annealed.logit_bound).log_softmax(-1)
             for logits in (branch.prior_logits, branch.posterior_logits)
         )
-        return _Seen(*logs, branch.step_log_likelihoods)
+        return _Seen(prior, posterior, branch.step_log_likelihoods)
 
     seen_blind = None if blind is None else under_clamp(blind)
     return OBJECTIVES[config.name](under_clamp(sighted), seen_blind, valid, config, annealed)

@@ -20,7 +20,8 @@ def crop_adder(dataset: Dataset, spec: CropSpec) -> Callable[[AgentBatch], Agent
         dataset: whose maps to cut from.
         spec: what a crop looks like.
     """
-    from forecast.data.maps.crop import cropper_for
+    from forecast.data.maps.crop import Cropper
+    from forecast.data.maps.layers import load_map
 
-    cropper = cropper_for(dataset, spec)
+    cropper = Cropper(lambda name: load_map(dataset.map_expansion_path(name)), dataset.map_names, spec)
     return lambda batch: replace(batch, crop=cropper(batch.pose_world, batch.map_index))

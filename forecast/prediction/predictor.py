@@ -90,7 +90,8 @@ def predict(
     config = predictor.model.config
     source = NuScenesForecasts(dataroot, version, split, horizon=config.horizon, dense=dense, cache=cache)
     add_crops = crop_adder(source.dataset, config.crop) if config.uses_map else None
-    parts, tokens = [], []
+    parts: list[Forecast] = []
+    tokens: list[str] = []
     starts = range(0, len(source), batch_size)
     for start in progress(starts, f"forecasting {split}", total=len(starts)):
         batch = source.batch(list(range(start, min(start + batch_size, len(source)))))

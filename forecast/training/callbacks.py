@@ -16,7 +16,7 @@ from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from forecast.core.files import written_whole
 from forecast.prediction.checkpoint import save_checkpoint
 from forecast.training.config import as_dict
-from forecast.training.loading import epoch_seed
+from forecast.training.loading import derived_seed
 from forecast.training.module import ForecastModule, TrainingDiverged
 
 RESUME_NAME = "last.ckpt"
@@ -32,15 +32,15 @@ class WholeCheckpointIO(TorchCheckpointIO):
             torch.save(checkpoint, temporary)
 
 
-class EpochSeeds(pl.Callback):
-    """Dropout and sampling of an epoch depend on the seed, the epoch and the process alone."""
+class StepSeeds(pl.Callback):
+    """Dropout and sampling of a step depend on the seed, the step and the process alone."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Seed torch."""
-        torch.manual_seed(epoch_seed(self.seed, trainer.current_epoch, trainer.global_rank))
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
+        """Seed torch; a hook of each step, since a resumed epoch does not start."""
+        torch.manual_seed(derived_seed(self.seed, trainer.global_step, trainer.global_rank))
 
 
 class RunFolder(pl.Callback):
@@ -67,9 +67,10 @@ class RunFolder(pl.Callback):
         """Continue the table and the record of the best epoch."""
         self.rows, self.best = list(state_dict["rows"]), float(state_dict["best"])
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock."""
-        self._began, self._agents = time.perf_counter(), 0
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
+        """Start the epoch's clock."""
+        if args[1] == 0:
+            self._began, self._agents = time.perf_counter(), 0
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
         """Count agents."""
@@ -86,13 +87,16 @@ class RunFolder(pl.Callback):
         if not trainer.is_global_zero:
             trainer.save_checkpoint(self.out / RESUME_NAME)
             return
-        row = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step}
+        row: dict[str, float] = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step}
         row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
         row["learning_rate"] = trainer.optimizers[0].param_groups[0]["lr"]
         row["agents_per_s"] = round(self._agents / max(self._seconds, 1e-9), 1)
         self.rows.append(row)
         score = row.get(_MONITOR, math.inf)
-        notes = {"epoch": row["epoch"], "metrics": {k: v for k, v in row.items() if math.isfinite(v)}}
+        notes: dict[str, Any] = {
+            "epoch": int(row["epoch"]),
+            "metrics": {k: v for k, v in row.items() if math.isfinite(v)},
+        }
         notes["config"] = as_dict(pl_module.config)
         if score < self.best or not (self.out / "best.safetensors").exists():
             self.best = min(score, self.best)

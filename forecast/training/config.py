@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from forecast.core.errors import ConfigError, one_of
 from forecast.model.config import ModelConfig
@@ -142,7 +142,8 @@ def load_config(
     for key, value in {**_overrides(overrides), **(settings or {})}.items():
         _check_key(key, "the command line")
         _merge(values, _nested(key, value))
-    return parsed(values)
+    config: TrainingConfig = parsed(values)
+    return config
 
 
 def as_dict(config: TrainingConfig) -> dict[str, Any]:
@@ -162,7 +163,7 @@ def parsed(values: Mapping[str, Any], kind: type[Any] = TrainingConfig) -> Any:
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(kind, "config")
     try:
-        return parser.instantiate_classes(parser.parse_object({"config": dict(values)})).config
+        return parser.instantiate(parser.parse_object({"config": dict(values)})).config
     except (jsonargparse.ArgumentError, ValueError, TypeError) as error:
         raise ConfigError(f"configuration: {_one_line(error)}") from error
 

@@ -62,16 +62,16 @@ class EpochBatches(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         order = torch.arange(self.size)
         if self.seed is not None:
-            generator = torch.Generator().manual_seed(epoch_seed(self.seed, self.epoch))
+            generator = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
             order = torch.randperm(self.size, generator=generator)
         for step in range(len(self)):
             whole = order[step * self._step_size : (step + 1) * self._step_size]
             yield whole.tensor_split(self.world)[self.rank].tolist()
 
 
-def epoch_seed(seed: int, epoch: int, rank: int = 0) -> int:
-    """A seed of its own for every epoch and process."""
-    return (seed * 1_000_003 + epoch * 10_007 + rank) % 2**63
+def derived_seed(seed: int, count: int, rank: int = 0) -> int:
+    """A seed of its own for every epoch or step, and process."""
+    return (seed * 1_000_003 + count * 10_007 + rank) % 2**63
 
 
 def loader(source: BatchSource, batches: EpochBatches) -> DataLoader[AgentBatch]:

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 import forecast
 from forecast.core.errors import CheckpointError, ConfigError, DataError
 from forecast.core.files import written_whole
-from forecast.training.callbacks import RESUME_NAME, EpochLines, EpochSeeds, RunFolder, WholeCheckpointIO
+from forecast.training.callbacks import RESUME_NAME, EpochLines, RunFolder, StepSeeds, WholeCheckpointIO
 from forecast.training.config import TrainingConfig, as_dict
 from forecast.training.loading import BatchSource, EpochBatches, loader
 from forecast.training.module import AddCrops, ForecastModule
@@ -111,7 +111,7 @@ def _trainer(config: TrainingConfig, out: Path, progress: bool) -> pl.Trainer:
     run = config.run
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    callbacks: list[pl.Callback] = [EpochSeeds(run.seed), RunFolder(out)]
+    callbacks: list[pl.Callback] = [StepSeeds(run.seed), RunFolder(out)]
     bar = progress and sys.stderr.isatty()
     if progress:
         callbacks.append(EpochLines())

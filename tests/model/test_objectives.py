@@ -1,0 +1,166 @@
+"""Objectives against torch.distributions and written-out formulas, and a second backbone under each of them."""
+
+import math
+
+import pytest
+import torch
+from torch import distributions, nn
+
+from forecast.core.forecast import Forecast
+from forecast.model.branch import Branch
+from forecast.model.mixture import categorical_kl, entropy, joint_nll
+from forecast.model.objectives import OBJECTIVES, Annealed, ObjectiveConfig, objective_terms
+
+torch.manual_seed(0)
+OPEN = {"lower_clip": None, "upper_clip": None}
+
+
+def branch(batch: int = 6, modes: int = 4, steps: int = 5, *, spread: float = 1.0) -> Branch:
+    draw = lambda *shape: (spread * torch.randn(*shape, dtype=torch.float64)).requires_grad_()  # noqa: E731
+    return Branch(draw(batch, modes), draw(batch, modes), draw(batch, modes, steps))
+
+
+def categorical(logits: torch.Tensor) -> distributions.Categorical:
+    return distributions.Categorical(logits=logits)
+
+
+def reference_cvae(given: Branch, config: ObjectiveConfig, alpha: float) -> torch.Tensor:
+    p, q = categorical(given.prior_logits), categorical(given.posterior_logits)
+    likelihood = torch.log((q.probs[..., None] * given.step_log_likelihoods.exp()).sum(1)).sum(1).mean()
+    kl = distributions.kl_divergence(q, p).mean()
+    information = distributions.Categorical(probs=p.probs.mean(0)).entropy() - p.entropy().mean()
+    return -likelihood + alpha * torch.clamp(kl, min=config.free_bits) - information
+
+
+def test_the_mixture_likelihood_is_torchs() -> None:
+    g = torch.Generator().manual_seed(1)
+    positions = torch.randn(3, 4, 5, 2, generator=g, dtype=torch.float64)
+    root = torch.randn(3, 4, 5, 2, 2, generator=g, dtype=torch.float64)
+    covariance = root @ root.transpose(-1, -2) + 0.1 * torch.eye(2, dtype=torch.float64)
+    weights = torch.randn(3, 4, generator=g, dtype=torch.float64).softmax(1)
+    truth = torch.randn(3, 5, 2, generator=g, dtype=torch.float64)
+    modes = distributions.Independent(distributions.MultivariateNormal(positions, covariance), 1)
+    expected = -distributions.MixtureSameFamily(distributions.Categorical(weights), modes).log_prob(truth)
+    found = joint_nll(Forecast(positions, weights, None, covariance), truth, torch.ones(3, 5, dtype=torch.bool))
+    torch.testing.assert_close(found, expected)
+
+
+def test_divergence_and_entropy_are_torchs() -> None:
+    a, b = torch.randn(7, 5, dtype=torch.float64), torch.randn(7, 5, dtype=torch.float64)
+    expected = distributions.kl_divergence(categorical(a), categorical(b))
+    torch.testing.assert_close(categorical_kl(a.log_softmax(-1), b.log_softmax(-1)), expected)
+    torch.testing.assert_close(entropy(a.log_softmax(-1)), categorical(a).entropy())
+
+
+def test_cab_is_the_written_formula() -> None:
+    sighted, blind = branch(), branch()
+    config, valid = ObjectiveConfig("cab", 0.7, 3.0, **OPEN), torch.ones(6, 5, dtype=torch.bool)
+    found = objective_terms(sighted, blind, valid, config, Annealed(2.0, None)).loss
+    divergence = distributions.kl_divergence(categorical(sighted.prior_logits), categorical(blind.prior_logits)).mean()
+    expected = reference_cvae(sighted, config, 2.0) + 0.7 * reference_cvae(blind, config, 2.0) - 3.0 * divergence
+    torch.testing.assert_close(found, expected)
+
+
+def test_no_gradient_through_the_stopped_side() -> None:
+    sighted, blind = branch(), branch()
+    valid = torch.ones(6, 5, dtype=torch.bool)
+    objective_terms(
+        sighted, blind, valid, ObjectiveConfig("cab", blind_weight=0.0), Annealed(1.0, None)
+    ).loss.backward()
+    for field in ("prior_logits", "posterior_logits", "step_log_likelihoods"):
+        assert not getattr(blind, field).grad.any()
+        assert getattr(sighted, field).grad.any()
+
+
+def test_reweight_counts_what_the_blind_branch_misses_and_does_not_train_the_weight() -> None:
+    sighted, blind = branch(), branch()
+    config, valid = ObjectiveConfig("reweight", **OPEN), torch.ones(6, 5, dtype=torch.bool)
+    found = objective_terms(sighted, blind, valid, config, Annealed(1.0, None)).loss
+
+    def marginal(given: Branch) -> torch.Tensor:
+        weights = categorical(given.prior_logits).probs[..., None]
+        return torch.log((weights * given.step_log_likelihoods.exp()).sum(1)).sum(1)
+
+    weight = torch.sigmoid(-marginal(blind)).detach()
+    parts = reference_cvae(sighted, config, 1.0) + reference_cvae(blind, config, 1.0)
+    expected = parts - (weight * marginal(sighted)).mean()
+    torch.testing.assert_close(found, expected)
+    gradients = [torch.autograd.grad(loss, blind.prior_logits, retain_graph=True)[0] for loss in (found, expected)]
+    torch.testing.assert_close(*gradients)
+
+
+def test_rubiz_is_the_written_formula() -> None:
+    sighted, blind = branch(), branch()
+    config, valid = ObjectiveConfig("rubiz", **OPEN), torch.ones(6, 5, dtype=torch.bool)
+    found = objective_terms(sighted, blind, valid, config, Annealed(1.5, None)).loss
+
+    def fused(name: str) -> torch.Tensor:
+        logs = [getattr(b, name).log_softmax(-1) for b in (sighted, blind)]
+        return torch.sigmoid(logs[0]) * torch.sigmoid(logs[1])
+
+    third = Branch(fused("prior_logits"), fused("posterior_logits"), sighted.step_log_likelihoods)
+    weights = categorical(sighted.posterior_logits).probs[..., None]
+    likelihood = torch.log((weights * sighted.step_log_likelihoods.exp()).sum(1)).sum(1).mean()
+    own = reference_cvae(sighted, config, 1.5) + 0.9 * likelihood
+    torch.testing.assert_close(found, own + sum(reference_cvae(b, config, 1.5) for b in (blind, third)))
+
+
+def test_clips_bound_each_step_and_the_lower_one_stops_the_gradient() -> None:
+    given = branch(spread=20.0)
+    valid = torch.ones(6, 5, dtype=torch.bool)
+    config = ObjectiveConfig("plain", lower_clip=-6.0)
+    terms = objective_terms(given, None, valid, config, Annealed(0.0, 0.05))
+    assert -30 <= terms.parts["log_likelihood"] <= 30
+    steps = torch.logsumexp(given.step_log_likelihoods, 1) - math.log(4)
+    missed = steps < -8
+    terms.loss.backward()
+    assert not given.step_log_likelihoods.grad.transpose(1, 2)[missed].any()
+
+
+def test_unknown_steps_do_not_count() -> None:
+    given, valid = branch(), torch.rand(6, 5) > 0.4
+    spoilt = Branch(given.prior_logits, given.posterior_logits, given.step_log_likelihoods + 100.0 * ~valid[:, None])
+    for joint in (False, True):
+        config = ObjectiveConfig("plain", joint=joint)
+        losses = [objective_terms(b, None, valid, config, Annealed(1.0, 2.0)).loss for b in (given, spoilt)]
+        torch.testing.assert_close(*losses)
+
+
+def test_the_joint_mixture_lets_one_mode_explain_a_whole_future() -> None:
+    given, valid = branch(), torch.ones(6, 5, dtype=torch.bool)
+    config = ObjectiveConfig("plain", joint=True, **OPEN)
+    found = objective_terms(given, None, valid, config, Annealed(0.0, None)).parts["log_likelihood"]
+    weights = given.posterior_logits.log_softmax(1)
+    torch.testing.assert_close(found, torch.logsumexp(weights + given.step_log_likelihoods.sum(2), 1).mean().detach())
+
+
+class Tiny(nn.Module):
+    """Another CVAE: one linear layer from what is known to modes of straight lines."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prior, self.posterior, self.mean = nn.Linear(3, 4), nn.Linear(13, 4), nn.Linear(3, 4 * 5 * 2)
+
+    def forward(self, known: torch.Tensor, future: torch.Tensor) -> Branch:
+        mean = self.mean(known).view(-1, 4, 5, 2)
+        density = distributions.Normal(mean, 1.0).log_prob(future[:, None]).sum(-1)
+        return Branch(self.prior(known), self.posterior(torch.cat([known, future.flatten(1)], 1)), density)
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+def test_any_backbone_learns_under_any_objective(name: str) -> None:
+    torch.manual_seed(0)
+    tiny, known = Tiny(), torch.randn(64, 3)
+    future = torch.stack([known[:, :1] * torch.arange(1, 6), known[:, 1:2].expand(-1, 5)], -1)
+    blind = torch.cat([known[:, :1], torch.zeros(64, 2)], 1)
+    optimiser, valid = torch.optim.Adam(tiny.parameters(), 0.02), torch.ones(64, 5, dtype=torch.bool)
+    likelihoods = []
+    for _ in range(60):
+        terms = objective_terms(
+            tiny(known, future), tiny(blind, future), valid, ObjectiveConfig(name), Annealed(1.0, 2.0)
+        )
+        optimiser.zero_grad()
+        terms.loss.backward()
+        optimiser.step()
+        likelihoods.append(terms.parts["log_likelihood"].item())
+    assert likelihoods[-1] > likelihoods[0] + 1
