@@ -17,7 +17,7 @@ from forecast.core.tracks import Tracks
 from forecast.data.inputs import combined_digest, digests_of
 from forecast.data.nuscenes.columns import Columns
 from forecast.data.nuscenes.splits import challenge_path, check_split, official_scenes, read_challenge
-from forecast.data.nuscenes.tables import TABLES, MapMask, read_table, table_path, version_folder
+from forecast.data.nuscenes.tables import TABLES, Log, MapMask, read_table, table_path, version_folder
 from forecast.data.nuscenes.tracks import read_columns
 from forecast.data.samples import Samples, challenge_samples, dense_samples
 from forecast.data.store import Damaged, read_store, write_store
@@ -97,7 +97,7 @@ class Dataset:
             raise DataError(f"{self.dataroot / self.version}: no annotated instance {instance_token!r}")
         if sample is None:
             raise DataError(f"{self.dataroot / self.version}: no sample {sample_token!r}")
-        first, end = self.tracks.first_row[track : track + 2].tolist()
+        first, end = (int(bound) for bound in self.tracks.first_row[track : track + 2])
         row = first + int(np.searchsorted(self.tracks.row_sample[first:end], sample))
         if row == end or self.tracks.row_sample[row] != sample:
             raise DataError(
@@ -239,8 +239,6 @@ def _prepare(dataroot: Path, folder: Path, key: str, entry: Path) -> None:
 
 
 def _masks(folder: Path) -> dict[str, str]:
-    from forecast.data.nuscenes.tables import Log
-
     location = {row.token: row.location for row in read_table(folder, "log", Log)}
     return {
         location[token]: row.filename

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -99,4 +98,3 @@ def _remember(memory: Path, seen: dict[str, SeenFile], known: dict[str, Any]) ->
         return
     with written_whole(memory) as temporary:
         temporary.write_bytes(msgspec.json.encode(trusted))
-        os.chmod(temporary, 0o644)

@@ -31,7 +31,7 @@ class Manifest(msgspec.Struct, frozen=True):
     notes: msgspec.Raw
 
 
-class Damaged(Exception):  # noqa: N818 - a finding, not a failure: the caller rebuilds
+class Damaged(Exception):
     """A stored folder is missing, foreign, truncated or altered."""
 
 

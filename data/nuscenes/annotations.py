@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,15 +78,20 @@ def read_boxes(
             are not finite.
     """
     path = table_path(folder, "sample_annotation")
-    pieces: list[tuple[NDArray[Any], ...]] = []
+    pieces = [_box_arrays(path, 0, [], instances, samples, attributes)]  # an empty table has columns too
     hashes: list[NDArray[np.int64]] = []
     for first, rows in stream_rows(path, Annotation):
         hashes.append(np.fromiter((hash(row.token) for row in rows), np.int64, len(rows)))
         pieces.append(_box_arrays(path, first, rows, instances, samples, attributes))
     _refuse_repeated_tokens(path, hashes)
-    if not pieces:
-        pieces = [_box_arrays(path, 0, [], instances, samples, attributes)]
-    return Boxes(*(np.concatenate(parts) for parts in zip(*pieces, strict=True)))
+    return joined(pieces)
+
+
+def joined(parts: Sequence[Boxes]) -> Boxes:
+    """All boxes, one part after the other."""
+    return Boxes(
+        **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Boxes)}
+    )
 
 
 def _box_arrays(
@@ -97,7 +101,7 @@ def _box_arrays(
     instances: Mapping[str, int],
     samples: Mapping[str, int],
     attributes: Mapping[str, int],
-) -> tuple[NDArray[Any], ...]:
+) -> Boxes:
     count = len(rows)
     position = np.array([row.translation for row in rows], np.float64).reshape(count, 3)
     size = np.array([row.size for row in rows], np.float32).reshape(count, 3)
@@ -112,7 +116,7 @@ def _box_arrays(
         where, row = f"{path}: entry {first + number} (token {rows[number].token})", rows[number]
         resolve(instances, row.instance_token, where=where, field="instance_token", target="instance")
         resolve(samples, row.sample_token, where=where, field="sample_token", target="sample")
-    return track, sample, position[:, :2], yaw_of(rotation), size[:, 1::-1], attribute
+    return Boxes(track, sample, position[:, :2], yaw_of(rotation), size[:, 1::-1], attribute)
 
 
 def _refuse_repeated_tokens(path: Path, hashes: list[NDArray[np.int64]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import mmap
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -76,7 +76,15 @@ def _array_bounds(path: Path, text: mmap.mmap) -> tuple[int, int]:
     return min(head.end(), end), end
 
 
-def _piece(path, text, position, end, chunk_bytes, decode, first):  # type: ignore[no-untyped-def]
+def _piece(
+    path: Path,
+    text: mmap.mmap,
+    position: int,
+    end: int,
+    chunk_bytes: int,
+    decode: Callable[[bytes], list[Row]],
+    first: int,
+) -> tuple[list[Row], int]:
     """Decode from ``position`` to a boundary between two rows; returns the rows and where the next piece starts."""
     search_from = position + chunk_bytes
     for _ in range(4):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from forecast.core.agents import agent_type
 from forecast.core.errors import DataError
 from forecast.core.tracks import Strings, Tracks
 from forecast.data.motion import backward_motion
-from forecast.data.nuscenes.annotations import Boxes, read_boxes
+from forecast.data.nuscenes.annotations import Boxes, joined, read_boxes
 from forecast.data.nuscenes.columns import Columns
 from forecast.data.nuscenes.ego import EGO_CATEGORY, read_ego
 from forecast.data.nuscenes.tables import Instance, Log, Named, Sample, Scene, index_by_token, read_table, resolve
@@ -35,35 +36,30 @@ def read_columns(folder: Path) -> Columns:
     boxes = read_boxes(
         folder,
         index_by_token(instances, path_of(folder, "instance")),
-        samples.index,
+        samples.by_token,
         index_by_token(attributes, path_of(folder, "attribute")),
     )
     categories = _categories(folder, instances)
     _check_boxes(folder, boxes, samples.scene, instances)
-    ego = read_ego(folder, samples.index)
+    ego = read_ego(folder, samples.by_token)
     tokens = [row.token for row in instances] + [f"ego-{name}" for name in scenes.names]
     categories += [EGO_CATEGORY] * len(scenes.names)
-    ego = Boxes(samples.scene[ego.sample] + len(instances), *ego_rest(ego))
-    merged = Boxes(*(np.concatenate(pair) for pair in zip(vars(boxes).values(), vars(ego).values(), strict=True)))
+    ego = replace(ego, track=samples.scene[ego.sample].astype(np.int64) + len(instances))
+    merged = joined([boxes, ego])
     return _columns(scenes, samples, tokens, categories, merged, [row.name for row in attributes])
-
-
-def ego_rest(ego: Boxes) -> list[NDArray[np.generic]]:
-    """All columns of the ego's boxes but the track."""
-    return list(vars(ego).values())[1:]
 
 
 class _Scenes(NamedTuple):
     names: list[str]
     maps: list[str]
-    index: dict[str, int]
+    by_token: dict[str, int]
 
 
 class _Samples(NamedTuple):
     tokens: list[str]
     time_us: NDArray[np.int64]
     scene: NDArray[np.int32]
-    index: dict[str, int]
+    by_token: dict[str, int]
 
 
 def _read_scenes(folder: Path) -> _Scenes:
@@ -92,7 +88,7 @@ def _read_samples(folder: Path, scenes: _Scenes) -> _Samples:
     index_by_token(rows, path)
     scene = np.array(
         [
-            resolve(scenes.index, row.scene_token, where=f"{path}: entry {i}", field="scene_token", target="scene")
+            resolve(scenes.by_token, row.scene_token, where=f"{path}: entry {i}", field="scene_token", target="scene")
             for i, row in enumerate(rows)
         ],
         np.int32,

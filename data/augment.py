@@ -1,0 +1,67 @@
+"""Augmentation in the agent's frame, consistent over states, truth and map; off unless asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from forecast.core.batch import AgentBatch
+from forecast.core.frames import rotate, wrap_angle
+
+
+def turned(batch: AgentBatch, angle_rad: Tensor) -> AgentBatch:
+    """Turn each target's own frame counter-clockwise, as if its heading had been annotated that much further left.
+
+    Call it before crops are made: they follow ``pose_world``.
+
+    Args:
+        batch: without crops.
+        angle_rad: (batch,) float64.
+
+    Raises:
+        ValueError: the batch has crops already.
+    """
+    if batch.crop is not None:
+        raise ValueError("turn a batch before its crops are made; they follow pose_world")
+    pose = batch.pose_world.clone()
+    pose[:, 2] = wrap_angle(pose[:, 2] + angle_rad)
+    back = -angle_rad.to(batch.history.dtype)
+    return replace(
+        batch,
+        history=_turn_states(batch.history, batch.history_valid, back[:, None]),
+        neighbours=_turn_states(batch.neighbours, batch.neighbours_valid, back[:, None, None]),
+        future=rotate(batch.future, back[:, None]),
+        pose_world=pose,
+    )
+
+
+def _turn_states(states: Tensor, valid: Tensor, angle_rad: Tensor) -> Tensor:
+    planar = [rotate(states[..., first : first + 2], angle_rad) for first in (0, 2, 4)]
+    heading = torch.where(valid, wrap_angle(states[..., 6] + angle_rad), 0)
+    return torch.cat([*planar, heading[..., None], states[..., 7:]], dim=-1)
+
+
+def mirrored(batch: AgentBatch, which: Tensor) -> AgentBatch:
+    """Swap left and right of some agents: states, truth and map alike, and with the map the side of traffic.
+
+    Call it after crops are made. ``pose_world`` stays: the world of a mirrored agent is mirrored about its axis.
+
+    Args:
+        batch: with or without crops; these must reach as far left as right.
+        which: (batch,) bool.
+    """
+    sign = torch.where(which, -1.0, 1.0).to(batch.history.dtype)
+    flip = torch.tensor([1.0, -1.0] * 3 + [-1.0, -1.0], dtype=sign.dtype, device=sign.device)
+    states = torch.where(which[:, None], flip, 1.0)
+    crop = batch.crop
+    if crop is not None:
+        crop = torch.where(which[:, None, None, None], crop.flip(-1), crop)
+    return replace(
+        batch,
+        history=batch.history * states[:, None],
+        neighbours=batch.neighbours * states[:, None, None],
+        future=batch.future * torch.stack([torch.ones_like(sign), sign], dim=-1)[:, None],
+        crop=crop,
+    )
