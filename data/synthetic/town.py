@@ -1,0 +1,200 @@
+"""Writes a whole synthetic world as a genuine nuScenes folder, deterministic in its seed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from forecast.core.errors import DataError
+from forecast.core.progress import progress
+from forecast.data.synthetic.bystanders import parked_cars, pedestrians
+from forecast.data.synthetic.expansion import map_expansion
+from forecast.data.synthetic.masks import write_mask
+from forecast.data.synthetic.nuscenes_writer import CITIES, STEP_US, SceneTables, map_token, scene_tables, write_tables
+from forecast.data.synthetic.recording import Agent, Recording, challenge_targets
+from forecast.data.synthetic.roads import Network, build_network
+from forecast.data.synthetic.scene_names import scene_names
+from forecast.data.synthetic.surfaces import Surfaces, build_surfaces
+from forecast.data.synthetic.traffic import STEP_S, Traffic
+
+FRAMES = 40
+_WARM_UP_S = 15.0
+_RANGE_M = 75.0
+_NOISE_M, _NOISE_RAD = 0.02, 0.006
+_TARGETS_PER_SCENE = 80
+_MARK = "town.json"
+#: 2018-07-02, a Monday; scenes follow one another by a minute.
+_EPOCH_US = 1_530_518_400_000_000
+
+
+@dataclass(frozen=True)
+class City:
+    """One city's streets and surfaces."""
+
+    name: str
+    network: Network
+    surfaces: Surfaces
+
+
+@lru_cache(maxsize=len(CITIES))
+def build_city(seed: int, name: str) -> City:
+    """Draw a city's streets; right-hand traffic in Boston, left-hand in Singapore."""
+    key = np.random.SeedSequence([seed, 1, CITIES.index(name)])
+    network = build_network(key, drive_right=name.startswith("boston"))
+    return City(name, network, build_surfaces(network))
+
+
+def record_scene(seed: int, number: int, name: str) -> Recording:
+    """Simulate one scene: 20 s at 2 Hz, seen by an ego vehicle that is part of the traffic.
+
+    Args:
+        seed: the world's seed.
+        number: which scene of the world; it chooses the city and the random stream.
+        name: official scene name.
+    """
+    city = build_city(seed, CITIES[number % len(CITIES)])
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 2, number]))
+    poses, bodies = _simulate(city.network, rng)
+    ego = _choose_ego(poses, rng)
+    frames = np.array([poses[ego][f] for f in range(FRAMES)])
+    agents = [
+        Agent(*bodies[who], min(track), np.array([track[f] for f in sorted(track)]))
+        for who, track in poses.items()
+        if who != ego
+    ]
+    agents += parked_cars(city.network, rng, FRAMES)
+    agents += pedestrians(city.surfaces, rng, FRAMES, STEP_US / 1e6)
+    seen = [piece for agent in agents for piece in _seen(agent, frames, rng)]
+    start = _EPOCH_US + 60_000_000 * number
+    return Recording(name, city.name, start, frames, seen, challenge_targets(seen, rng, at_most=_TARGETS_PER_SCENE))
+
+
+Poses = dict[int, dict[int, tuple[float, float, float]]]
+Body = tuple[str, tuple[float, float, float]]
+
+
+def _simulate(network: Network, rng: np.random.Generator) -> tuple[Poses, dict[int, Body]]:
+    """Poses by vehicle and key frame, and the vehicles' bodies."""
+    traffic = Traffic(network, rng, spacing_m=55.0)
+    for _ in range(round(_WARM_UP_S / STEP_S)):
+        traffic.step()
+    poses: Poses = {}
+    bodies: dict[int, Body] = {}
+    for frame in range(FRAMES):
+        for vehicle in traffic.vehicles:
+            poses.setdefault(vehicle.number, {})[frame] = traffic.pose(vehicle)
+            bodies[vehicle.number] = vehicle.category, vehicle.size_m
+        for _ in range(round(STEP_US / 1e6 / STEP_S)):
+            traffic.step()
+    return poses, bodies
+
+
+def _choose_ego(poses: Poses, rng: np.random.Generator) -> int:
+    """A vehicle that is there all the time, one of those that come furthest."""
+    whole = {who: np.array([t[f][:2] for f in sorted(t)]) for who, t in poses.items() if len(t) == FRAMES}
+    if not whole:
+        raise DataError("a simulated scene has no vehicle that stays for 20 s; choose another --seed")
+    ranked = sorted(whole, key=lambda who: -np.hypot(*np.diff(whole[who], axis=0).T).sum())
+    return ranked[rng.integers(max(1, len(ranked) // 3))]
+
+
+def _seen(agent: Agent, ego: np.ndarray, rng: np.random.Generator) -> Iterator[Agent]:
+    """The longest stretch of an agent's track within the ego's range, with annotation noise."""
+    rows = np.arange(len(agent.poses))
+    near = np.hypot(*(agent.poses[:, :2] - ego[agent.first_frame + rows, :2]).T) < _RANGE_M
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], near, [False]])))
+    if not len(edges):
+        return
+    first, last = max(zip(edges[::2], edges[1::2], strict=True), key=lambda run: run[1] - run[0])
+    poses = agent.poses[first:last].copy()
+    if agent.parked:
+        poses += 0.0
+    else:
+        poses += rng.normal(0, (_NOISE_M, _NOISE_M, _NOISE_RAD), poses.shape)
+    yield replace(agent, first_frame=agent.first_frame + int(first), poses=poses)
+
+
+def _scene(seed: int, job: tuple[int, str]) -> SceneTables:
+    return scene_tables(seed, record_scene(seed, *job))
+
+
+def _scenes(seed: int, names: list[str], workers: int) -> Iterator[SceneTables]:
+    jobs = list(enumerate(names))
+    if workers <= 1 or len(jobs) < 2 * workers:
+        yield from map(partial(_scene, seed), jobs)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        # A window of jobs at a time: finished scenes never pile up in memory.
+        for start in range(0, len(jobs), 16 * workers):
+            yield from pool.map(partial(_scene, seed), jobs[start : start + 16 * workers], chunksize=2)
+
+
+def _write_maps(folder: Path, seed: int, cities: Iterable[City]) -> None:
+    (folder / "expansion").mkdir(parents=True)
+    for city in cities:
+        record = map_expansion(city.name, seed, city.network, city.surfaces)
+        (folder / "expansion" / f"{city.name}.json").write_bytes(msgspec.json.encode(record))
+        shapes = (*city.surfaces.drivable, *city.surfaces.walkways)
+        write_mask(folder / f"{map_token(seed, city.name)}.png", shapes, city.network.extent_m)
+
+
+def _check_target(out: Path) -> None:
+    """Refuse to overwrite anything but an earlier world of this command."""
+    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / _MARK).is_file())):
+        raise DataError(f"{out}: exists and is no synthetic world (it holds no {_MARK}); choose an empty or new folder")
+
+
+def write_town(
+    out: Path | str,
+    *,
+    scenes: int = 10,
+    seed: int = 0,
+    version: str = "v1.0-mini",
+    world: str = "town",
+    workers: int | None = None,
+) -> None:
+    """Write a synthetic world as a nuScenes folder: tables, map expansion v1.3, masks and prediction scenes.
+
+    The folder appears whole or not at all; an earlier world at the same place is replaced. Equal arguments give
+    equal bytes, whatever the number of workers.
+
+    Args:
+        out: folder to write; it must be new, empty, or an earlier world.
+        scenes: number of scenes; they take official names, split by split.
+        seed: everything is drawn from it.
+        version: ``v1.0-mini`` (up to 10 scenes) or ``v1.0-trainval`` (up to 850).
+        world: ``town`` (streets and traffic).
+        workers: processes; by default one a core.
+
+    Raises:
+        ConfigError: the number of scenes does not fit the version.
+        DataError: ``out`` holds something else.
+    """
+    out = Path(out)
+    names = scene_names(version, scenes)
+    _check_target(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = out.with_name(f".{out.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        _write_maps(folder / "maps", seed, (build_city(seed, city) for city in CITIES))
+        stream = _scenes(seed, names, workers or os.cpu_count() or 1)
+        targets = write_tables(folder / version, seed, progress(stream, "simulating scenes", total=len(names)))
+        (folder / "maps" / "prediction").mkdir()
+        (folder / "maps" / "prediction" / "prediction_scenes.json").write_bytes(msgspec.json.encode(targets))
+        about = {"world": world, "seed": seed, "scenes": scenes, "version": version}
+        (folder / _MARK).write_bytes(msgspec.json.encode(about))
+        if out.exists():
+            shutil.rmtree(out)
+        folder.replace(out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
