@@ -1,0 +1,157 @@
+"""Scores files of forecasts against a nuScenes data set, or against rows of truth, into one report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import forecast
+from forecast.core.files import written_whole
+from forecast.core.progress import progress
+from forecast.eval.results import PerItem
+from forecast.eval.submission import read_submission
+from forecast.report.compare import compare, interval
+from forecast.report.join import Joined, join
+from forecast.report.scores import Population, Scores, score_rows
+
+if TYPE_CHECKING:
+    from forecast.data.cache import Dataset
+
+#: Raised whenever a field of report.json changes its name or meaning.
+REPORT_FORMAT = 1
+
+#: What a file of modes and probabilities alone cannot give, and why.
+NOT_COMPUTABLE = dict.fromkeys(
+    ("nll_nats", "ade_f_m", "fde_f_m", "off_road_f"),
+    "needs covariances or samples of the full distribution, which a nuScenes submission does not carry",
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Scores of one or several files, with all that is needed to tell what they are.
+
+    Attributes:
+        scores: one per file.
+        joined: the files beside their data set, in the same order; empty where scored without nuScenes.
+        about: what was scored, and how.
+    """
+
+    scores: tuple[Scores, ...]
+    joined: tuple[Joined, ...]
+    about: Mapping[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """The documented fields of ``report.json`` (docs/report.md)."""
+        head = {"format_version": REPORT_FORMAT, "package_version": forecast.__version__, **self.about}
+        bodies = [_body(scores) for scores in self.scores]
+        if len(bodies) == 1:
+            return head | bodies[0]
+        return head | {"reports": bodies, "comparisons": compare(self.scores)}
+
+    def write(self, path: Path | str) -> None:
+        """Write ``report.json``; what is not a finite number is null."""
+        import json
+
+        with written_whole(path) as temporary:
+            temporary.write_text(json.dumps(_finite(self.as_json()), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def score_submission(
+    paths: Path | str | Sequence[Path | str],
+    dataset: Dataset,
+    split: str,
+    *,
+    allow_missing: bool = False,
+    population: Population = "dense",
+    tolerance_s: float | None = None,
+) -> Report:
+    """Score nuScenes submissions.
+
+    The accuracy metrics run over the split's agent-samples; the temporal ones over all forecasts given.
+
+    Args:
+        paths: one or several JSON files.
+        dataset, split: what they were made for.
+        allow_missing: accept that agent-samples of the split have no forecast.
+        population: ``"challenge"`` restricts the temporal metrics to the split's agent-samples too.
+        tolerance_s: largest difference in time between a forecast point and its truth.
+
+    Raises:
+        ForecastError: in one line, what is wrong with a file or the data.
+    """
+    files = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
+    scores, joined = [], []
+    names = _names(files)
+    for path in progress(files, "scoring", total=len(files)):
+        both = join(read_submission(path), dataset, split, str(path), allow_missing=allow_missing)
+        result = score_joined(names[len(scores)], both, population=population, tolerance_s=tolerance_s)
+        scores.append(result)
+        joined.append(both)
+    about = {
+        "dataset": {"version": dataset.version, "fingerprint": dataset.fingerprint},
+        "split": split,
+        "population": population,
+        "window": "full",
+    }
+    return Report(tuple(scores), tuple(joined), about)
+
+
+def score_joined(
+    name: str, joined: Joined, *, population: Population = "dense", tolerance_s: float | None = None
+) -> Scores:
+    """Score one submission that is joined with its data set."""
+    official = joined.forecast_rows(joined.official)
+    temporal = official if population == "challenge" else joined.forecast_rows()
+    scores = score_rows(name, official, temporal, joined.truth_rows(), tolerance_s=tolerance_s)
+    scores.coverage["missing_agent_samples"] = joined.missing
+    if joined.missing:
+        scores.warnings.append(f"{joined.missing} agent-samples of the split have no forecast and do not count")
+    return scores
+
+
+def _names(files: Sequence[Path]) -> list[str]:
+    stems = [path.stem for path in files]
+    return stems if len(set(stems)) == len(stems) else [str(path) for path in files]
+
+
+def _body(scores: Scores) -> dict[str, Any]:
+    temporal: dict[str, Any] = {"convergence_s": {}}
+    for name, values in scores.points.items():
+        group, _, tau = name.partition(".")
+        if tau:
+            temporal[group][tau] = figure(values, scores.successive.track)
+        else:
+            temporal[name] = figure(values, scores.successive.track)
+    return {
+        "name": scores.name,
+        "metrics": {name: figure(values) for name, values in scores.agents.items()},
+        "error_by_horizon_m": [
+            {"horizon_s": float(lead), **figure(PerItem(column, np.isfinite(column)))}
+            for lead, column in zip(scores.horizon_s, scores.error_ml_m.T, strict=True)
+        ],
+        "temporal": temporal,
+        "coverage": scores.coverage,
+        "not_computable": NOT_COMPUTABLE,
+        "warnings": scores.warnings,
+    }
+
+
+def figure(values: PerItem, groups: Any = None) -> dict[str, Any]:
+    """A mean with its count and its 95 % bootstrap interval, as it stands in ``report.json``."""
+    mean = values.mean
+    low, high = interval(values, groups)
+    return {"value": mean.value, "count": mean.count, "ci_low": low, "ci_high": high}
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

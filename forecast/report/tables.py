@@ -1,0 +1,84 @@
+"""The headline table: on the terminal, as Markdown and as LaTeX."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+#: Heading → where its figure stands in one body of report.json.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "minADE_1": ("metrics", "min_ade_1"),
+    "minADE_5": ("metrics", "min_ade_5"),
+    "minADE_10": ("metrics", "min_ade_10"),
+    "minFDE_1": ("metrics", "min_fde_1"),
+    "MissRate_5": ("metrics", "miss_rate_5_2m"),
+    "OffRoad": ("metrics", "off_road_rate"),
+    "D rms": ("temporal", "dispersion_rms_m"),
+    "D std": ("temporal", "dispersion_std_of_norms_m"),
+    "C 0.2 m": ("temporal", "convergence_s", "0.2"),
+    "C 1 m": ("temporal", "convergence_s", "1.0"),
+    "C 5 m": ("temporal", "convergence_s", "5.0"),
+}
+
+
+def bodies(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The scores of each file in a report's document."""
+    return list(document.get("reports", [document]))
+
+
+def rows(document: Mapping[str, Any]) -> list[list[str]]:
+    """One row a file: its name, then the figures of :data:`COLUMNS`; a dash where there is none."""
+    return [[body["name"], *(_text(_at(body, path)) for path in COLUMNS.values())] for body in bodies(document)]
+
+
+def _at(body: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any] | None:
+    found: Any = body
+    for key in path:
+        found = found.get(key) if found else None
+    return found
+
+
+def _text(figure: Mapping[str, Any] | None) -> str:
+    value = figure["value"] if figure else None
+    return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"
+
+
+def as_markdown(document: Mapping[str, Any]) -> str:
+    """The table for a README."""
+    lines = [["forecasts", *COLUMNS], ["---", *["---:"] * len(COLUMNS)], *rows(document)]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def as_latex(document: Mapping[str, Any]) -> str:
+    """The table for a paper (booktabs)."""
+    lines = [
+        " & ".join(_escaped(cell) for cell in line) + r" \\" for line in [["forecasts", *COLUMNS], *rows(document)]
+    ]
+    body = "\n".join([lines[0], r"\midrule", *lines[1:]])
+    return f"\\begin{{tabular}}{{l{'r' * len(COLUMNS)}}}\n\\toprule\n{body}\n\\bottomrule\n\\end{{tabular}}\n"
+
+
+def _escaped(text: str) -> str:
+    for character in "_%&#$":
+        text = text.replace(character, "\\" + character)
+    return text.replace("–", "--")
+
+
+def print_table(document: Mapping[str, Any]) -> None:
+    """Print the table and its warnings, one metric a line so that it fits any terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="metres and seconds; C: higher is better, all others: lower is better")
+    table.add_column("metric")
+    for body in bodies(document):
+        table.add_column(body["name"], justify="right", overflow="fold")
+    cells = rows(document)
+    for number, name in enumerate(COLUMNS, start=1):
+        table.add_row(name, *(row[number] for row in cells))
+    console = Console()
+    console.print(table)
+    for body in bodies(document):
+        for warning in body["warnings"]:
+            console.print(f"{body['name']}: {warning}", style="yellow", highlight=False)
