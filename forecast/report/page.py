@@ -1,0 +1,142 @@
+"""A self-contained HTML page of a report: tables, curves and the worst cases over the map."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from forecast.core.files import written_whole
+from forecast.core.progress import progress
+from forecast.eval.consistency import convergence_of
+from forecast.report.cases import CaseDrawer
+from forecast.report.evaluator import Report
+from forecast.report.strata import SPEEDS_MPS, STATIONARY_M, STRAIGHT_DEG, U_TURN_DEG, strata
+from forecast.report.tables import COLUMNS, bodies, rows
+
+if TYPE_CHECKING:
+    from forecast.data.cache import Dataset
+
+WORST = 12
+_CURVE_RANGES_M = np.array([0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0])
+_STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}
+table{border-collapse:collapse;margin:1em 0;font-size:13px}td,th{padding:.3em .6em;border-bottom:1px solid #ddd;
+text-align:right}td:first-child,th:first-child{text-align:left}img{max-width:100%}
+.warn{background:#fff6dd;border-left:4px solid #e69f00;padding:.5em 1em}"""
+
+
+def write_page(path: Path | str, report: Report, dataset: Dataset) -> None:
+    """Write the page; it needs no other file and no network."""
+    document = report.as_json()
+    warnings = [f"{body['name']}: {text}" for body in bodies(document) for text in body["warnings"]]
+    parts = [
+        f"<h1>Forecasts on {escape(document['split'])}</h1>",
+        f"<p>{escape(document['dataset']['version'])}, temporal population: {escape(document['population'])}.</p>",
+        *(f'<p class="warn">{escape(text)}</p>' for text in warnings),
+        "<h2>Headline</h2>",
+        _headline(document),
+        "<h2>Error against horizon</h2>" + _image(_error_figure(report)),
+        "<h2>Convergence over range</h2>" + _image(_convergence_figure(report)),
+        "<h2>By stratum</h2>" + _strata_tables(report),
+        f"<h2>The worst {WORST} cases of {escape(report.scores[0].name)}</h2>" + _image(_worst_figure(report, dataset)),
+    ]
+    page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Forecasts</title><style>{_STYLE}</style>'
+    with written_whole(path) as temporary:
+        temporary.write_text(page + "\n".join(parts) + "</html>\n", encoding="utf-8")
+
+
+def _table(lines: Sequence[Sequence[str]]) -> str:
+    head, *body = [[escape(cell) for cell in line] for line in lines]
+    cells = "".join("<tr><td>" + "</td><td>".join(line) + "</td></tr>" for line in body)
+    return "<table><tr><th>" + "</th><th>".join(head) + f"</th></tr>{cells}</table>"
+
+
+def _headline(document: dict[str, Any]) -> str:
+    lines = [["metric", *(body["name"] for body in bodies(document))]]
+    values = rows(document)
+    for column, (name, path) in enumerate(COLUMNS.items(), start=1):
+        line = [name]
+        for body, row in zip(bodies(document), values, strict=True):
+            figure: Any = body
+            for key in path:
+                figure = figure.get(key, {})
+            span = f" [{figure['ci_low']:.3f}, {figure['ci_high']:.3f}] n = {figure['count']}" if figure else ""
+            line.append(row[column] + (span if row[column] != "–" else ""))
+        lines.append(line)
+    return _table(lines)
+
+
+def _image(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=90, bbox_inches="tight")
+    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
+
+
+def _error_figure(report: Report) -> Figure:
+    figure = Figure(figsize=(7, 3.5))
+    axes = figure.subplots()
+    for scores in report.scores:
+        known = np.where(np.isfinite(scores.error_ml_m), scores.error_ml_m, 0.0).sum(0)
+        count = np.maximum(np.isfinite(scores.error_ml_m).sum(0), 1)
+        axes.plot(scores.horizon_s, known / count, ".-", label=scores.name)
+    axes.set(xlabel="horizon, s", ylabel="error of the most likely mode, m")
+    axes.legend(fontsize=7)
+    return figure
+
+
+def _convergence_figure(report: Report) -> Figure:
+    figure = Figure(figsize=(7, 3.5))
+    axes = figure.subplots()
+    for scores in report.scores:
+        points = scores.successive
+        means = [
+            convergence_of(points.said_m, points.truth_m, points.valid, tau_m=tau, step_s=points.step_s).mean.value
+            for tau in _CURVE_RANGES_M.tolist()
+        ]
+        axes.plot(_CURVE_RANGES_M, means, ".-", label=scores.name)
+    axes.set(xlabel="range τ, m", ylabel="C(τ), s", xscale="log")
+    axes.legend(fontsize=7)
+    return figure
+
+
+def _strata_tables(report: Report) -> str:
+    text = (
+        f"<p>Stationary: under {STATIONARY_M:g} m over the annotated future; straight: direction of travel changes by "
+        f"less than {STRAIGHT_DEG:g}°; U-turn: by {U_TURN_DEG:g}° or more. Speeds split at "
+        f"{', '.join(f'{speed:g}' for speed in SPEEDS_MPS)} m/s. minADE_1 / minFDE_1 in metres.</p>"
+    )
+    kinds = [strata(joined) for joined in report.joined]
+    for kind in kinds[0]:
+        labels = sorted(set(np.concatenate([found[kind] for found in kinds]).tolist()))
+        lines = [[kind, *(scores.name for scores in report.scores)]]
+        for label in labels:
+            cells = [_stratum(s.agents, k[kind] == label) for s, k in zip(report.scores, kinds, strict=True)]
+            lines.append([label, *cells])
+        text += _table(lines)
+    return text
+
+
+def _stratum(agents: dict[str, Any], chosen: Any) -> str:
+    used = chosen & agents["min_fde_1"].valid
+    if not used.any():
+        return "–"
+    ade, fde = (agents[name].values[used].mean() for name in ("min_ade_1", "min_fde_1"))
+    return f"{ade:.2f} / {fde:.2f} (n = {int(used.sum())})"
+
+
+def _worst_figure(report: Report, dataset: Dataset) -> Figure:
+    scores, joined = report.scores[0], report.joined[0]
+    error = np.nan_to_num(scores.agents["min_fde_1"].values, nan=-np.inf)
+    worst = np.argsort(-error, kind="stable")[:WORST]
+    figure = Figure(figsize=(15, 5 * -(-max(len(worst), 1) // 3)))
+    drawer = CaseDrawer(dataset)
+    for place, agent in enumerate(progress(worst.tolist(), "drawing", total=len(worst)), start=1):
+        axes = figure.add_subplot(-(-len(worst) // 3), 3, place)
+        drawer.draw(axes, joined, int(joined.official[agent]), f"minFDE_1 {error[agent]:.1f} m")
+    return figure
