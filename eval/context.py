@@ -1,0 +1,96 @@
+"""How much a forecaster uses its context: blind gap, KL of the mode probabilities, Shapley values of the inputs.
+
+All take *paired* results: the same agents, with and without an input, by the same weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import combinations
+from math import factorial
+from typing import Any
+
+import numpy as np
+
+from forecast.eval.displacement import likeliest
+from forecast.eval.results import Floats, PerItem, as_floats, per_item
+
+INPUTS = ("history", "map", "neighbours")
+
+
+def blind_gap(with_context: PerItem, without_context: PerItem) -> PerItem:
+    """Metric with context minus metric with the context nulled, over the agents that count for both.
+
+    Negative values of an error metric mean that the context helps.
+    """
+    valid = with_context.valid & without_context.valid
+    return per_item(with_context.values - without_context.values, valid)
+
+
+def kl_divergence(with_context: Any, without_context: Any) -> PerItem:
+    """KL(p(z|X,C) ‖ p(z|X,C̃)) of each agent, nats; infinite where nulling the context rules out a possible mode.
+
+    Args:
+        with_context, without_context: (agents, modes) probabilities of the *same* modes; each row is normalised first.
+    """
+    p, q = (_normalised(as_floats(table)) for table in (with_context, without_context))
+    if p.shape != q.shape:
+        raise ValueError(f"expected the same shape on both sides, got {p.shape} and {q.shape}")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(p > 0, p * (np.log(p) - np.log(q)), 0.0)
+    valid = np.isfinite(p).all(-1) & np.isfinite(q).all(-1)
+    # Rounding may leave a tiny negative sum for equal distributions.
+    return per_item(np.maximum(terms.sum(-1), 0.0), valid)
+
+
+def _normalised(table: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares: Floats = table / table.sum(-1, keepdims=True)
+    return shares
+
+
+def travelled_m(modes_m: Any, probabilities: Any) -> PerItem:
+    """‖y_T − y_1‖ of the most likely mode: what the CAB paper's figure 3 attributes to the inputs, metres."""
+    modes = as_floats(modes_m)
+    chosen = modes[np.arange(len(modes)), likeliest(probabilities)]
+    length = np.linalg.norm(chosen[:, -1] - chosen[:, 0], axis=-1)
+    return per_item(length, np.isfinite(length))
+
+
+def coalitions(inputs: tuple[str, ...] = INPUTS) -> tuple[frozenset[str], ...]:
+    """All sets of inputs to evaluate, the empty one first: 8 for three inputs."""
+    return tuple(frozenset(chosen) for size in range(len(inputs) + 1) for chosen in combinations(inputs, size))
+
+
+def shapley(
+    outcome: Mapping[frozenset[str], PerItem] | Callable[[frozenset[str]], PerItem],
+    inputs: tuple[str, ...] = INPUTS,
+) -> dict[str, PerItem]:
+    """Exact Shapley value of each input, per agent; they sum to outcome(all inputs) − outcome(none).
+
+    Args:
+        outcome: the per-agent result for each set of inputs that was *not* nulled (see :func:`coalitions`); agents
+            count where all of them do.
+        inputs: names of the inputs.
+
+    Raises:
+        ValueError: a set of inputs was not evaluated.
+    """
+    sets = coalitions(inputs)
+    if not callable(outcome):
+        missing = [" + ".join(sorted(chosen)) or "(none)" for chosen in sets if chosen not in outcome]
+        if missing:
+            raise ValueError(f"no result for these sets of inputs: {', '.join(missing)}")
+    results = {chosen: outcome(chosen) if callable(outcome) else outcome[chosen] for chosen in sets}
+    valid = np.logical_and.reduce([result.valid for result in results.values()])
+    return {name: per_item(_value_of(name, results, len(inputs)), valid) for name in inputs}
+
+
+def _value_of(name: str, results: Mapping[frozenset[str], PerItem], inputs: int) -> Floats:
+    """Mean gain of adding an input, over all orders in which the inputs may arrive (Shapley, 1953)."""
+    total = np.zeros_like(next(iter(results.values())).values)
+    for chosen, result in results.items():
+        if name not in chosen:
+            weight = factorial(len(chosen)) * factorial(inputs - len(chosen) - 1) / factorial(inputs)
+            total = total + weight * (results[chosen | {name}].values - result.values)
+    return total

@@ -1,0 +1,103 @@
+"""Metrics of the full predicted distribution: NLL of the joint mixture, and means over its samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from forecast.eval.drivable import DrivableArea
+from forecast.eval.offroad import off_road_rate
+from forecast.eval.results import Floats, PerItem, as_bools, as_floats, per_item
+
+
+def nll(modes_m: Any, probabilities: Any, covariances_m2: Any, truth_m: Any, valid: Any = None) -> PerItem:
+    """Negative log-likelihood of the whole true trajectory under the mixture of modes, nats, unclipped.
+
+    Each mode is a product of one Gaussian per step: −log Σ_k p_k Π_t N(g_t; y_kt, Σ_kt), over the known steps.
+
+    Args:
+        modes_m: (agents, modes, steps, 2); NaN in absent modes.
+        probabilities: (agents, modes), normalised here; NaN in absent modes.
+        covariances_m2: (agents, modes, steps, 2, 2), symmetric positive definite.
+        truth_m: (agents, steps, 2).
+        valid: (agents, steps); default: where ``truth_m`` is finite.
+
+    Raises:
+        ValueError: a covariance of a present mode is not positive definite.
+    """
+    modes, wanted, truth = as_floats(modes_m), as_floats(probabilities), as_floats(truth_m)
+    known = np.isfinite(truth).all(-1) if valid is None else as_bools(valid)
+    present = ~np.isnan(wanted)
+    counts = present[..., None] & known[:, None] & np.isfinite(modes).all(-1)
+    log_step = _log_gaussian(modes - truth[:, None], as_floats(covariances_m2), counts)
+    with np.errstate(divide="ignore"):
+        log_weight = np.log(np.where(present, wanted, 0.0) / np.nansum(wanted, -1, keepdims=True))
+    joint = log_weight + log_step.sum(-1)
+    highest = joint.max(-1, keepdims=True)
+    total = highest[:, 0] + np.log(np.exp(joint - highest).sum(-1))
+    return per_item(-total, known.any(-1) & present.any(-1))
+
+
+def _log_gaussian(offset_m: Floats, covariance_m2: Floats, counts: Any) -> Floats:
+    """(agents, modes, steps) log density at an offset from the mean, 0 where it does not count."""
+    covariance = np.where(counts[..., None, None], covariance_m2, np.eye(2))
+    xx, xy, yy = covariance[..., 0, 0], covariance[..., 0, 1], covariance[..., 1, 1]
+    determinant = xx * yy - xy**2
+    if not ((determinant > 0) & (xx > 0)).all():
+        raise ValueError("covariances_m2: expected symmetric positive definite matrices")
+    offset = np.where(counts[..., None], offset_m, 0.0)
+    x, y = offset[..., 0], offset[..., 1]
+    square = (yy * x**2 - 2 * xy * x * y + xx * y**2) / determinant
+    return np.where(counts, -0.5 * (square + np.log(determinant)) - np.log(2 * np.pi), 0.0)
+
+
+def draw_samples(modes_m: Any, probabilities: Any, covariances_m2: Any, *, samples: int = 200, seed: int = 0) -> Floats:
+    """Draw trajectories from the mixture: a mode by its probability, then each step by its own Gaussian.
+
+    Returns:
+        (agents, samples, steps, 2).
+    """
+    modes, covariances = as_floats(modes_m), as_floats(covariances_m2)
+    random = np.random.default_rng(seed)
+    shares = np.nan_to_num(as_floats(probabilities))
+    edges = np.cumsum(shares / shares.sum(-1, keepdims=True), -1)
+    chosen = (random.random((len(modes), samples, 1)) > edges[:, None, :-1]).sum(-1)
+    agent = np.arange(len(modes))[:, None]
+    # Absent modes are never chosen; the identity keeps the factorisation away from their NaN.
+    usable = np.where(np.isfinite(covariances).all((-2, -1), keepdims=True), covariances, np.eye(2))
+    factor = np.linalg.cholesky(usable)[agent, chosen]
+    noise = random.standard_normal((*chosen.shape, modes.shape[2], 2))
+    drawn: Floats = modes[agent, chosen] + np.einsum("asnij,asnj->asni", factor, noise)
+    return drawn
+
+
+def sample_ade(samples_m: Any, truth_m: Any, valid: Any = None) -> PerItem:
+    """ADE-f: mean displacement over all samples and known steps (CAB paper, table 1).
+
+    Args:
+        samples_m: (agents, samples, steps, 2).
+        truth_m: (agents, steps, 2).
+        valid: (agents, steps); default: where ``truth_m`` is finite.
+    """
+    distance, known = _sample_distances(samples_m, truth_m, valid)
+    total = np.where(known[:, None], distance, 0.0).sum((-2, -1))
+    return per_item(total / np.maximum(known.sum(-1) * distance.shape[1], 1), known.any(-1))
+
+
+def sample_fde(samples_m: Any, truth_m: Any, valid: Any = None) -> PerItem:
+    """FDE-f: mean displacement of all samples at the last step (CAB paper, table 1)."""
+    distance, known = _sample_distances(samples_m, truth_m, valid)
+    return per_item(distance[..., -1].mean(-1), known[:, -1])
+
+
+def sample_off_road(samples_m: Any, area: DrivableArea) -> PerItem:
+    """OffR-f: share of all samples that leave the drivable area (CAB paper, table 1), by the devkit's rule."""
+    return off_road_rate(samples_m, area)
+
+
+def _sample_distances(samples_m: Any, truth_m: Any, valid: Any) -> tuple[Floats, Any]:
+    samples, truth = as_floats(samples_m), as_floats(truth_m)
+    known = np.isfinite(truth).all(-1) if valid is None else as_bools(valid)
+    known = known & np.isfinite(samples).all((1, 3))
+    return np.linalg.norm(samples - truth[:, None], axis=-1), known
