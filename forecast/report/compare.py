@@ -31,7 +31,7 @@ def interval(values: PerItem, groups: Any = None, *, seed: int = 0) -> tuple[flo
     kept = values.values[values.valid]
     names = np.arange(len(kept)) if groups is None else np.asarray(groups)[values.valid]
     _, group = np.unique(names, return_inverse=True)
-    total, count = np.bincount(group, kept), np.bincount(group).astype(float)
+    total, count = np.bincount(group, kept), np.bincount(group).astype(np.float64)
     if len(total) < 2:
         return float("nan"), float("nan")
     means = _resampled_means(total, count, np.random.default_rng(seed))

@@ -144,7 +144,7 @@ def _draw_agent(axes: Axes, agent: Agent, view: _View, colour: str, order: float
 
 def _draw_mode(axes: Axes, path: Floats, probability: float, rank: int) -> None:
     colour = _MODES[rank % len(_MODES)]
-    style = {"color": colour, "zorder": 7.5 - 0.05 * rank}
+    style: dict[str, Any] = {"color": colour, "zorder": 7.5 - 0.05 * rank}
     axes.plot(*path.T, "-", lw=2.6 - 0.25 * rank, label=f"{probability:.0%}", **style)
     axes.plot(*path[-1], "o", ms=6 - 0.4 * rank, mec="white", mew=0.6, **style)
 

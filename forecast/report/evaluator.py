@@ -17,6 +17,7 @@ from forecast.eval.results import PerItem
 from forecast.eval.submission import read_submission
 from forecast.report.compare import compare, interval
 from forecast.report.join import Joined, join
+from forecast.report.road import add_off_road
 from forecast.report.scores import Population, Scores, score_rows
 
 if TYPE_CHECKING:
@@ -86,11 +87,13 @@ def score_submission(
         ForecastError: in one line, what is wrong with a file or the data.
     """
     files = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
-    scores, joined = [], []
+    scores: list[Scores] = []
+    joined: list[Joined] = []
     names = _names(files)
     for path in progress(files, "scoring", total=len(files)):
         both = join(read_submission(path), dataset, split, str(path), allow_missing=allow_missing)
         result = score_joined(names[len(scores)], both, population=population, tolerance_s=tolerance_s)
+        add_off_road(result, both, dataset)
         scores.append(result)
         joined.append(both)
     about = {
