@@ -1,0 +1,74 @@
+"""How many agents a second training learns from, and what the processor could do.
+
+Usage: python benchmarks/training_speed.py --dataroot DIR --version V [--config cab_paper] [--split mini_train]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import torch
+
+from forecast.data.dataset import NuScenesForecasts
+from forecast.model.cab import CAB
+from forecast.model.objectives import objective_terms
+from forecast.prediction.crops import crop_adder
+from forecast.training.config import load_config
+
+
+def matrix_rate(dtype: torch.dtype, seconds: float = 1.0) -> float:
+    """GFLOP/s of products at the decoder's shapes: (12800, 128) × (128, 384)."""
+    a, b = torch.randn(12_800, 128).to(dtype), torch.randn(128, 384).to(dtype)
+    a @ b
+    began, count = time.perf_counter(), 0
+    while time.perf_counter() - began < seconds:
+        a @ b
+        count += 1
+    return 2 * 12_800 * 128 * 384 * count / (time.perf_counter() - began) / 1e9
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataroot", required=True)
+    parser.add_argument("--version", default="v1.0-mini")
+    parser.add_argument("--split", default="mini_train")
+    parser.add_argument("--config", default="cab_paper")
+    parser.add_argument("--steps", type=int, default=8)
+    args = parser.parse_args()
+
+    config = load_config(args.config)
+    source = NuScenesForecasts(args.dataroot, args.version, args.split, dense=True)
+    add_crops = crop_adder(source.dataset, config.model.crop)
+    model, size = CAB(config.model), config.run.batch_size
+    optimiser = torch.optim.Adam(model.parameters(), 1e-3)
+    parts = {"data": 0.0, "crops": 0.0, "forward": 0.0, "backward and step": 0.0}
+    for step in range(args.steps + 2):
+        if step == 2:  # maps are opened and kernels chosen by then
+            parts = dict.fromkeys(parts, 0.0)
+        order = torch.randperm(len(source))[:size].tolist()
+        times = [time.perf_counter()]
+        batch = source.batch(order)
+        times.append(time.perf_counter())
+        batch = add_crops(batch)
+        times.append(time.perf_counter())
+        branches = model(batch, blind=config.objective.needs_blind)
+        annealed = config.schedules.at(step, 1000)
+        loss = objective_terms(*branches, batch.future_valid, config.objective, annealed).loss
+        times.append(time.perf_counter())
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        times.append(time.perf_counter())
+        for name, begin, end in zip(parts, times, times[1:], strict=False):
+            parts[name] += end - begin
+    total = sum(parts.values())
+    print(f"{args.config}, batch {size}, {torch.get_num_threads()} threads: {args.steps * size / total:.0f} agents/s")
+    for name, spent in parts.items():
+        print(f"  {name}: {1000 * spent / args.steps:.0f} ms a step ({100 * spent / total:.0f} %)")
+    for dtype in (torch.float32, torch.bfloat16):
+        print(f"  matrix products, {dtype}: {matrix_rate(dtype):.0f} GFLOP/s")
+
+
+if __name__ == "__main__":
+    main()
