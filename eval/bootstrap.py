@@ -75,7 +75,8 @@ def _by_cluster(values: Floats, labels: Any) -> tuple[Floats, Floats]:
         return values, np.ones(len(values))
     _, code = np.unique(labels, return_inverse=True)
     code = code.reshape(-1)
-    return np.bincount(code, weights=values), np.bincount(code).astype(np.float64)
+    sums: Floats = np.bincount(code, weights=values).astype(np.float64)
+    return sums, np.bincount(code).astype(np.float64)
 
 
 def _resampled_means(sums: Floats, counts: Floats, resamples: int, random: np.random.Generator) -> Floats:

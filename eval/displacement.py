@@ -64,7 +64,8 @@ class Displacements:
     def ade_m(self) -> Floats:
         """(agents, modes) mean distance over the known steps; inf in absent modes."""
         if self._everywhere:
-            return self.distance_m.mean(-1)
+            mean: Floats = self.distance_m.mean(-1)
+            return mean
         total = np.where(self.known, self.distance_m, 0.0).sum(-1)
         return np.where(self._present, total / np.maximum(self.known.sum(-1), 1), np.inf)
 
@@ -72,7 +73,8 @@ class Displacements:
     def worst_m(self) -> Floats:
         """(agents, modes) largest distance over the known steps; inf in absent modes."""
         if self._everywhere:
-            return self.distance_m.max(-1)
+            worst: Floats = self.distance_m.max(-1)
+            return worst
         return np.where(self._present, np.where(self.known, self.distance_m, -np.inf).max(-1), np.inf)
 
     def fde_m(self, *, last_valid: bool = False) -> Floats:

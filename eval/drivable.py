@@ -78,7 +78,8 @@ class DrivableArea:
         top, left = (tile // self._columns) * TILE_PX - MARGIN_PX, (tile % self._columns) * TILE_PX - MARGIN_PX
         side = TILE_PX + 2 * MARGIN_PX
         canvas = np.zeros((side, side), dtype=np.uint8)
-        window = box(*(value / PX_PER_M for value in (left - 1, top - 1, left + side + 1, top + side + 1)))
+        west, south, beyond = (left - 1) / PX_PER_M, (top - 1) / PX_PER_M, (side + 2) / PX_PER_M
+        window = box(west, south, west + beyond, south + beyond)
         for index in np.sort(self._tree.query(window)):
             part = self._parts[index]
             cv2.fillPoly(canvas, [_pixels(part.exterior, left, top)], 1)

@@ -143,7 +143,8 @@ def _origin(code: Integers, truth_code: Integers, issue_s: Floats, time_s: Float
 
 
 def _us(time_s: Floats) -> Integers:
-    return np.rint(time_s * _US).astype(np.int64)
+    micro: Integers = np.rint(time_s * _US).astype(np.int64)
+    return micro
 
 
 def _nearest(code: Integers, time_us: Integers, want_code: Integers, want_us: Integers, tolerance_s: float) -> Integers:

@@ -1,0 +1,127 @@
+"""The fast Parquet form of forecasts: one row a forecast, its modes in lists, the leads in the file's metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from forecast.core.errors import SubmissionError
+from forecast.core.rows import ForecastRows
+from forecast.eval.flat_rows import MAX_COORDINATE_M, names, numbers, refuse, require
+from forecast.eval.results import Bools, Floats, Integers
+
+_LEADS = b"lead_s"
+_LISTS = ("probabilities", "positions_m")
+
+
+def is_nested(columns: Sequence[str]) -> bool:
+    """Whether a table is in this form, by its columns."""
+    return set(_LISTS) <= set(columns)
+
+
+def nested_table_of(rows: ForecastRows) -> pa.Table:
+    """One row a forecast: lists of probabilities, and of positions by mode, step, (x, y), flattened.
+
+    A mode is written whole: leads it does not reach are NaN.
+    """
+    present = ~np.isnan(rows.probabilities)
+    columns: dict[str, Any] = {
+        "track": rows.track,
+        "issue_time_s": rows.issue_time_s,
+        "probabilities": _lists(rows.probabilities, present),
+        "positions_m": _lists(rows.positions_m, present),
+    }
+    if rows.covariances_m2 is not None:
+        columns["covariances_m2"] = _lists(rows.covariances_m2, present)
+    if rows.samples_m is not None:
+        columns["samples_m"] = _lists(rows.samples_m, np.isfinite(rows.samples_m).any((-2, -1)))
+    return pa.table(columns).replace_schema_metadata({_LEADS: json.dumps(rows.lead_s.tolist()).encode()})
+
+
+def _lists(values: Floats, present: Bools) -> pa.Array:
+    width = int(np.prod(values.shape[2:]))
+    offsets = np.concatenate([[0], np.cumsum(present.sum(-1) * width)])
+    return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(values[present].reshape(-1)))
+
+
+def nested_rows_of(table: pa.Table, where: str, *, max_modes: int) -> ForecastRows:
+    """Read a table in this form.
+
+    Raises:
+        SubmissionError: in one line, which row, what was found and what was expected.
+    """
+    require(where, table.column_names, ("track", "issue_time_s", *_LISTS))
+    lead_s = _lead_s(table, where)
+    code, track_names = names(table, where)
+    issue_s = numbers(table, "issue_time_s", where)
+    refuse(where, ~np.isfinite(issue_s), "issue_time_s is not a finite number")
+    flat, count = _flattened(table, "probabilities", where)
+    refuse(where, (count < 1) | (count > max_modes), f"expected 1 to {max_modes} modes")
+    present = np.arange(int(count.max())) < count[:, None]
+    probabilities = np.full(present.shape, np.nan)
+    probabilities[present] = flat
+    refuse(where, ~np.isfinite(np.where(present, probabilities, 0)).all(-1), "a probability is not a finite number")
+    refuse(where, (np.where(present, probabilities, 0) < 0).any(-1), "a negative probability; expected 0 or more")
+    refuse(where, np.nansum(probabilities, -1) <= 0, "all probabilities are 0; expected a positive sum")
+    positions = _unpacked(table, "positions_m", where, present, (len(lead_s), 2))
+    bad = present[..., None] & ~(np.abs(positions) <= MAX_COORDINATE_M).all(-1)
+    # A mode may end early: NaN from some lead on, never at its first point.
+    early = present[..., None] & np.isnan(positions).all(-1)
+    ends = np.logical_and.accumulate(early[..., ::-1], -1)[..., ::-1]
+    refuse(where, (bad & ~ends | (ends & (np.arange(len(lead_s)) == 0))).any((1, 2)), "a position is not finite metres")
+    covariances = (
+        _unpacked(table, "covariances_m2", where, present, (len(lead_s), 2, 2))
+        if "covariances_m2" in table.column_names
+        else None
+    )
+    return ForecastRows(
+        track_names[code], issue_s, lead_s, positions, probabilities, covariances, _samples(table, where, len(lead_s))
+    )
+
+
+def _lead_s(table: pa.Table, where: str) -> Floats:
+    stored = (table.schema.metadata or {}).get(_LEADS)
+    leads = json.loads(stored) if stored else None
+    if not isinstance(leads, list) or not leads or not all(isinstance(lead, (int, float)) for lead in leads):
+        raise SubmissionError(f"{where}: no list of leads in the file's metadata (lead_s); expected seconds")
+    lead_s = np.array(leads, dtype=np.float64)
+    if not np.isfinite(lead_s).all() or lead_s[0] <= 0 or (np.diff(lead_s) <= 0).any():
+        raise SubmissionError(f"{where}: lead_s in the metadata runs {leads[:4]}…; expected positive and increasing")
+    return lead_s
+
+
+def _flattened(table: pa.Table, name: str, where: str) -> tuple[Floats, Integers]:
+    """All numbers of a list column in a row, and how many each row has."""
+    column = table.column(name).combine_chunks()
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    kind = table.column(name).type
+    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    if not lists or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
+        raise SubmissionError(f"{where}: column {name} holds {kind}; expected lists of numbers")
+    flat = [chunk.flatten().cast(pa.float64()).to_numpy(zero_copy_only=False) for chunk in chunks]
+    count = [chunk.value_lengths().fill_null(0).to_numpy(zero_copy_only=False) for chunk in chunks]
+    return np.concatenate(flat), np.concatenate(count).astype(np.int64)
+
+
+def _unpacked(table: pa.Table, name: str, where: str, present: Bools, shape: tuple[int, ...]) -> Floats:
+    flat, count = _flattened(table, name, where)
+    expected = present.sum(-1) * int(np.prod(shape))
+    wrong = count != expected
+    found = f"{count[wrong][0]} numbers in {name}; expected {expected[wrong][0]}" if wrong.any() else ""
+    refuse(where, wrong, found)
+    values = np.full((*present.shape, *shape), np.nan)
+    values[present] = flat.reshape(-1, *shape)
+    return values
+
+
+def _samples(table: pa.Table, where: str, steps: int) -> Floats | None:
+    if "samples_m" not in table.column_names:
+        return None
+    _, count = _flattened(table, "samples_m", where)
+    refuse(where, count % (steps * 2) != 0, f"samples_m does not divide into samples of {steps} points")
+    drawn = count // (steps * 2)
+    return _unpacked(table, "samples_m", where, np.arange(int(drawn.max(initial=0))) < drawn[:, None], (steps, 2))
