@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MANIFEST = "manifest.json"
+_NOTES = "notes.json"
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -22,13 +23,11 @@ class Manifest(msgspec.Struct, frozen=True):
 
     Attributes:
         key: what the folder was made from.
-        arrays: name → SHA-256 of the ``.npy`` file.
-        notes: further small facts.
+        files: file name → SHA-256: ``<array>.npy``, and ``notes.json`` for further small facts.
     """
 
     key: str
-    arrays: dict[str, str]
-    notes: msgspec.Raw
+    files: dict[str, str]
 
 
 class Damaged(Exception):
@@ -46,9 +45,9 @@ def write_store(folder: Path, key: str, arrays: Mapping[str, NDArray[Any]], note
     try:
         for name, array in arrays.items():
             np.save(temporary / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
-        digests = {name: _digest(temporary / f"{name}.npy") for name in arrays}
-        manifest = Manifest(key, digests, msgspec.Raw(msgspec.json.encode(notes)))
-        (temporary / _MANIFEST).write_bytes(msgspec.json.encode(manifest))
+        (temporary / _NOTES).write_bytes(msgspec.json.encode(notes))
+        digests = {path.name: _digest(path) for path in temporary.iterdir()}
+        (temporary / _MANIFEST).write_bytes(msgspec.json.encode(Manifest(key, digests)))
         _move_into_place(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -81,10 +80,11 @@ def read_store(folder: Path, key: str, *, verify: bool = True) -> tuple[dict[str
         if manifest.key != key:
             raise Damaged(f"{folder}: was made from something else")
         if verify:
-            for name, digest in manifest.arrays.items():
-                if _digest(folder / f"{name}.npy") != digest:
+            for name, digest in manifest.files.items():
+                if _digest(folder / name) != digest:
                     raise Damaged(f"{folder}: {name} is not as it was written")
-        return {name: _mapped(folder / f"{name}.npy") for name in manifest.arrays}, bytes(manifest.notes)
+        arrays = [Path(name) for name in manifest.files if name != _NOTES]
+        return {name.stem: _mapped(folder / name) for name in arrays}, (folder / _NOTES).read_bytes()
     except (OSError, ValueError) as fault:  # msgspec's errors are ValueErrors, and so are NumPy's
         raise Damaged(f"{folder}: {fault}") from None
 
