@@ -37,7 +37,7 @@ class Curve:
     @cached_property
     def curvature_per_m(self) -> Floats:
         """(points,) signed curvature, left positive, by central differences of the heading."""
-        return np.gradient(self.headings_rad, self.arc_m)
+        return np.asarray(np.gradient(self.headings_rad, self.arc_m))
 
     def at(self, arc_m: Floats | float) -> tuple[Floats, Floats]:
         """Positions (..., 2) and headings (...) at arc lengths; clamped to the ends."""

@@ -81,7 +81,7 @@ def arcline_path(curve: Curve) -> list[Record]:
     return records
 
 
-def _lanes(out: _Expansion, lanes: list[Lane], segments: dict[int, str]) -> tuple[Record, Record]:
+def _lanes(out: _Expansion, lanes: list[Lane]) -> tuple[Record, Record]:
     """Write lanes and connectors; give connectivity and arcline paths."""
     names = {lane.index: token(*out.name, "path", lane.index) for lane in lanes}
     for lane in lanes:
@@ -96,7 +96,7 @@ def _lanes(out: _Expansion, lanes: list[Lane], segments: dict[int, str]) -> tupl
             ]
             for side, curve in (("left", lane.left), ("right", lane.right))
         }
-        record = {"token": names[lane.index], "polygon_token": polygon, "lane_type": "CAR"}
+        record: Record = {"token": names[lane.index], "polygon_token": polygon, "lane_type": "CAR"}
         record |= {"from_edge_line_token": out.line(edges[0]), "to_edge_line_token": out.line(edges[1]), **sides}
         out.layers["lane"].append(record)
     connectivity = {
@@ -180,7 +180,7 @@ def map_expansion(city: str, seed: int, network: Network, surfaces: Surfaces) ->
     """The whole expansion file of one town, ready for JSON."""
     out = _Expansion(city, seed)
     segments = _roads(out, network)
-    connectivity, paths = _lanes(out, network.lanes, segments)
+    connectivity, paths = _lanes(out, network.lanes)
     _surfaces(out, surfaces, segments)
     _dividers(out, surfaces)
     return {

@@ -10,13 +10,15 @@ import numpy as np
 from shapely.geometry import Polygon
 
 PX_PER_M = 10
+#: Larger maps (junction worlds of thousands of plots) would need gigabytes; theirs is a single black pixel.
+LARGEST_M = 4000.0
 
 
 def write_mask(path: Path, shapes: Iterable[Polygon], extent_m: float) -> None:
     """Draw polygons with holes into a one-channel PNG of 0 and 255."""
     side = round(extent_m * PX_PER_M)
-    image = np.zeros((side, side), np.uint8)
-    for shape in shapes:
+    image = np.zeros((side, side) if extent_m <= LARGEST_M else (1, 1), np.uint8)
+    for shape in shapes if extent_m <= LARGEST_M else ():
         rings = [np.asarray(ring.coords) * PX_PER_M for ring in (shape.exterior, *shape.interiors)]
         # fillPoly fills by the even-odd rule, so that the rings of one polygon leave its holes free;
         # it adds to what other polygons drew.

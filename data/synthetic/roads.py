@@ -85,7 +85,7 @@ class Road:
         right_lanes = self.right_m - (PARKING_STRIP_M if self.parking[1] else 0.0)
         count = len(self.forward) + len(self.backward)
         lines = -right_lanes + self.lane_width_m * np.arange(count + 1)
-        return np.unique(np.round(np.concatenate([[-self.right_m], lines, [self.left_m]]), 9))
+        return np.asarray(np.unique(np.round(np.concatenate([[-self.right_m], lines, [self.left_m]]), 9)))
 
     def edge_m(self, *, at_end: bool) -> Floats:
         """(points, 2) the end edge at one of its junctions, from right to left of the reference."""
@@ -240,7 +240,7 @@ class _Builder:
             if not goes_forward:
                 centre, swapped_left, swapped_right = (curve.reversed() for curve in curves)
                 curves = [centre, swapped_right, swapped_left]
-            lane = Lane(len(self.lanes), *curves, road.index, b if goes_forward else a, limit)
+            lane = Lane(len(self.lanes), curves[0], curves[1], curves[2], road.index, b if goes_forward else a, limit)
             (road.forward if goes_forward else road.backward).append(lane.index)
             self.lanes.append(lane)
         # Lanes are listed from the middle of the road outwards.
@@ -301,7 +301,7 @@ class _Builder:
         ends = (a.centre.points_m[-1], a.centre.headings_rad[-1], b.centre.points_m[0], b.centre.headings_rad[0])
         centre = smooth_join(*ends, spacing_m=1.0)
         widths = [float(np.hypot(*(lane.left.points_m[0] - lane.right.points_m[0]))) for lane in (a, b)]
-        half = np.linspace(*widths, len(centre.points_m))[:, None] / 2
+        half = np.linspace(widths[0], widths[1], len(centre.points_m))[:, None] / 2
         normal = np.stack([-np.sin(centre.headings_rad), np.cos(centre.headings_rad)], 1)
         left, right = (Curve(centre.points_m + s * half * normal, centre.headings_rad) for s in (1, -1))
         limit = min(a.limit_mps, b.limit_mps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,7 +104,7 @@ def _dividers(road: Road) -> tuple[list[LineString], list[LineString]]:
         line = LineString(road.reference.offset(float(offset)).points_m).simplify(0.05)
         corners = np.round(np.asarray(line.coords), 3)
         # Two points a piece: a window cuts a straight piece into one piece at most, which the devkit relies on.
-        pieces = [LineString(pair) for pair in zip(corners[:-1], corners[1:], strict=True)]
+        pieces = [LineString(pair) for pair in itertools.pairwise(corners)]
         (road_lines if left_count and abs(offset) < 1e-6 else lane_lines).extend(pieces)
     return road_lines, lane_lines
 

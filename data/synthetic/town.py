@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -14,11 +14,19 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from forecast.core.errors import DataError
+from forecast.core.errors import ConfigError, DataError, one_of
 from forecast.core.progress import progress
 from forecast.data.synthetic.bystanders import parked_cars, pedestrians
 from forecast.data.synthetic.expansion import map_expansion
+from forecast.data.synthetic.junctions import (
+    BALANCED,
+    city_maps,
+    gather_truth,
+    plots_of_scene,
+    record_plots,
+)
 from forecast.data.synthetic.masks import write_mask
 from forecast.data.synthetic.nuscenes_writer import CITIES, STEP_US, SceneTables, map_token, scene_tables, write_tables
 from forecast.data.synthetic.recording import Agent, Recording, challenge_targets
@@ -26,6 +34,8 @@ from forecast.data.synthetic.roads import Network, build_network
 from forecast.data.synthetic.scene_names import scene_names
 from forecast.data.synthetic.surfaces import Surfaces, build_surfaces
 from forecast.data.synthetic.traffic import STEP_S, Traffic
+
+Floats = NDArray[np.float64]
 
 FRAMES = 40
 _WARM_UP_S = 15.0
@@ -75,7 +85,7 @@ def record_scene(seed: int, number: int, name: str) -> Recording:
     agents += parked_cars(city.network, rng, FRAMES)
     agents += pedestrians(city.surfaces, rng, FRAMES, STEP_US / 1e6)
     seen = [piece for agent in agents for piece in _seen(agent, frames, rng)]
-    start = _EPOCH_US + 60_000_000 * number
+    start = _start_us(number)
     return Recording(name, city.name, start, frames, seen, challenge_targets(seen, rng, at_most=_TARGETS_PER_SCENE))
 
 
@@ -108,7 +118,7 @@ def _choose_ego(poses: Poses, rng: np.random.Generator) -> int:
     return ranked[rng.integers(max(1, len(ranked) // 3))]
 
 
-def _seen(agent: Agent, ego: np.ndarray, rng: np.random.Generator) -> Iterator[Agent]:
+def _seen(agent: Agent, ego: Floats, rng: np.random.Generator) -> Iterator[Agent]:
     """The longest stretch of an agent's track within the ego's range, with annotation noise."""
     rows = np.arange(len(agent.poses))
     near = np.hypot(*(agent.poses[:, :2] - ego[agent.first_frame + rows, :2]).T) < _RANGE_M
@@ -117,41 +127,62 @@ def _seen(agent: Agent, ego: np.ndarray, rng: np.random.Generator) -> Iterator[A
         return
     first, last = max(zip(edges[::2], edges[1::2], strict=True), key=lambda run: run[1] - run[0])
     poses = agent.poses[first:last].copy()
-    if agent.parked:
-        poses += 0.0
-    else:
+    if not agent.parked:
         poses += rng.normal(0, (_NOISE_M, _NOISE_M, _NOISE_RAD), poses.shape)
     yield replace(agent, first_frame=agent.first_frame + int(first), poses=poses)
 
 
-def _scene(seed: int, job: tuple[int, str]) -> SceneTables:
+def _town_scene(seed: int, job: tuple[int, str]) -> SceneTables:
     return scene_tables(seed, record_scene(seed, *job))
 
 
-def _scenes(seed: int, names: list[str], workers: int) -> Iterator[SceneTables]:
+def _junction_scene(
+    seed: int, scenes: int, count: int, shares: Mapping[str, float], job: tuple[int, str]
+) -> SceneTables:
+    number, name = job
+    placed = plots_of_scene(seed, number, scenes, count, shares)
+    return scene_tables(seed, record_plots(name, CITIES[number % len(CITIES)], _start_us(number), placed))
+
+
+def _start_us(number: int) -> int:
+    return _EPOCH_US + 60_000_000 * number
+
+
+def _scenes(make: Callable[[tuple[int, str]], SceneTables], names: list[str], workers: int) -> Iterator[SceneTables]:
     jobs = list(enumerate(names))
     if workers <= 1 or len(jobs) < 2 * workers:
-        yield from map(partial(_scene, seed), jobs)
+        yield from map(make, jobs)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         # A window of jobs at a time: finished scenes never pile up in memory.
         for start in range(0, len(jobs), 16 * workers):
-            yield from pool.map(partial(_scene, seed), jobs[start : start + 16 * workers], chunksize=2)
+            yield from pool.map(make, jobs[start : start + 16 * workers], chunksize=2)
 
 
-def _write_maps(folder: Path, seed: int, cities: Iterable[City]) -> None:
-    (folder / "expansion").mkdir(parents=True)
-    for city in cities:
-        record = map_expansion(city.name, seed, city.network, city.surfaces)
-        (folder / "expansion" / f"{city.name}.json").write_bytes(msgspec.json.encode(record))
-        shapes = (*city.surfaces.drivable, *city.surfaces.walkways)
-        write_mask(folder / f"{map_token(seed, city.name)}.png", shapes, city.network.extent_m)
+def _write_map(folder: Path, seed: int, city: City) -> None:
+    record = map_expansion(city.name, seed, city.network, city.surfaces)
+    (folder / "expansion").mkdir(parents=True, exist_ok=True)
+    (folder / "expansion" / f"{city.name}.json").write_bytes(msgspec.json.encode(record))
+    shapes = (*city.surfaces.drivable, *city.surfaces.walkways)
+    write_mask(folder / f"{map_token(seed, city.name)}.png", shapes, city.network.extent_m)
 
 
 def _check_target(out: Path) -> None:
     """Refuse to overwrite anything but an earlier world of this command."""
     if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / _MARK).is_file())):
         raise DataError(f"{out}: exists and is no synthetic world (it holds no {_MARK}); choose an empty or new folder")
+
+
+def _checked_shares(world: str, shares: Mapping[str, float] | None) -> Mapping[str, float]:
+    if world not in ("town", "junction"):
+        raise ConfigError(f"--world {world}: {one_of(('town', 'junction'), world)}")
+    mixture = BALANCED if shares is None else shares
+    for case, share in mixture.items():
+        if case not in BALANCED or not 0 <= share <= 1:
+            raise ConfigError(f"share {case}={share}: expected a number of 0…1 for one of {', '.join(BALANCED)}")
+    if not sum(mixture.values()) > 0:
+        raise ConfigError("the shares of the cases are all 0; give at least one of them a share")
+    return mixture
 
 
 def write_town(
@@ -162,6 +193,8 @@ def write_town(
     version: str = "v1.0-mini",
     world: str = "town",
     workers: int | None = None,
+    samples_per_scene: int = 32,
+    shares: Mapping[str, float] | None = None,
 ) -> None:
     """Write a synthetic world as a nuScenes folder: tables, map expansion v1.3, masks and prediction scenes.
 
@@ -173,11 +206,14 @@ def write_town(
         scenes: number of scenes; they take official names, split by split.
         seed: everything is drawn from it.
         version: ``v1.0-mini`` (up to 10 scenes) or ``v1.0-trainval`` (up to 850).
-        world: ``town`` (streets and traffic).
+        world: ``town`` (streets and traffic) or ``junction`` (planted situations, with ``truth.npz``).
         workers: processes; by default one a core.
+        samples_per_scene: junction world only: targets in each scene.
+        shares: junction world only: share of each case (``history``, ``map``, ``neighbour``, ``draw``); balanced by
+            default.
 
     Raises:
-        ConfigError: the number of scenes does not fit the version.
+        ConfigError: the number of scenes does not fit the version, or an unknown world or case.
         DataError: ``out`` holds something else.
     """
     out = Path(out)
@@ -185,12 +221,22 @@ def write_town(
     _check_target(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = out.with_name(f".{out.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    mixture = _checked_shares(world, shares)
     try:
-        _write_maps(folder / "maps", seed, (build_city(seed, city) for city in CITIES))
-        stream = _scenes(seed, names, workers or os.cpu_count() or 1)
+        if world == "town":
+            cities = (build_city(seed, city) for city in CITIES)
+            make: Callable[[tuple[int, str]], SceneTables] = partial(_town_scene, seed)
+        else:
+            cities = (City(*city) for city in city_maps(seed, scenes, samples_per_scene, mixture))
+            make = partial(_junction_scene, seed, scenes, samples_per_scene, mixture)
+        for city in cities:
+            _write_map(folder / "maps", seed, city)
+        stream = _scenes(make, names, workers or os.cpu_count() or 1)
         targets = write_tables(folder / version, seed, progress(stream, "simulating scenes", total=len(names)))
         (folder / "maps" / "prediction").mkdir()
         (folder / "maps" / "prediction" / "prediction_scenes.json").write_bytes(msgspec.json.encode(targets))
+        if world == "junction":
+            gather_truth(seed, names, samples_per_scene, mixture, targets).write(folder / "truth.npz")
         about = {"world": world, "seed": seed, "scenes": scenes, "version": version}
         (folder / _MARK).write_bytes(msgspec.json.encode(about))
         if out.exists():

@@ -1,4 +1,4 @@
-"""Simulates traffic on a road network: car following, speed by curvature, and turns taken one after another at junctions.
+"""Simulates traffic on a road network: car following, speed by curvature, and turns taken in turn at junctions.
 
 Longitudinal control is the intelligent driver model (Treiber, Hennecke, Helbing 2000); a junction is entered only after
 it has been reserved: no conflicting connector is taken and there is room behind it.
@@ -96,7 +96,7 @@ def speed_limits_mps(lane: Lane) -> Floats:
     gaps = np.diff(lane.centre.arc_m)
     for i in range(len(gaps) - 1, -1, -1):
         allowed[i] = min(allowed[i], np.sqrt(allowed[i + 1] ** 2 + 2 * _BRAKE_MPS2 * gaps[i]))
-    return allowed
+    return np.asarray(allowed)
 
 
 class Traffic:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from forecast.core.errors import ConfigError
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
@@ -12,12 +14,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scenes", type=int, default=10, help="number of scenes (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="everything is drawn from it (default: %(default)s)")
     parser.add_argument("--version", default="v1.0-mini", help="v1.0-mini or v1.0-trainval (default: %(default)s)")
-    parser.add_argument("--world", default="town", choices=("town",), help="which world (default: %(default)s)")
+    parser.add_argument(
+        "--world", default="town", choices=("town", "junction"), help="which world (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--samples-per-scene", type=int, default=32, help="junction world: targets a scene (default: 32)"
+    )
+    parser.add_argument(
+        "--share", action="append", default=[], metavar="CASE=SHARE", help="junction world: share of a case, repeatable"
+    )
+
+
+def _shares(given: list[str]) -> dict[str, float] | None:
+    try:
+        return {case: float(share) for case, share in (pair.split("=") for pair in given)} or None
+    except ValueError:
+        raise ConfigError(f"--share {' '.join(given)}: expected CASE=NUMBER, e.g. --share map=0.05") from None
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the world and say where it is."""
     from forecast.data.synthetic.town import write_town
 
-    write_town(args.out, scenes=args.scenes, seed=args.seed, version=args.version, world=args.world)
+    write_town(
+        args.out,
+        scenes=args.scenes,
+        seed=args.seed,
+        version=args.version,
+        world=args.world,
+        samples_per_scene=args.samples_per_scene,
+        shares=_shares(args.share),
+    )
     print(f"wrote {args.scenes} scenes to {args.out}: --dataroot {args.out} --version {args.version}")
