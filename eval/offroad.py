@@ -127,11 +127,11 @@ def _cubics(modes_m: Floats) -> tuple[Floats, Bools]:
     basis = powers @ _LEGENDRE
     gram = np.einsum("nsi,nsj->nij", basis, basis) + np.where(distinct, 0.0, 1.0)[:, None, None] * np.eye(4)
     weights = np.linalg.solve(gram, np.einsum("nsi,nsd->nid", basis, relative))
-    residual = ((basis @ weights - relative) ** 2).sum((-2, -1))
+    residual: Floats = ((basis @ weights - relative) ** 2).sum((-2, -1))
     coefficients: Floats = _LEGENDRE @ weights
     coefficients[:, 0] += origin[:, 0]
     # A point that comes back later in the path is dropped by the devkit too: leave such paths to the full rule.
-    simple: Bools = distinct & np.asarray(residual < SMOOTHING) & ~_revisits(modes_m)
+    simple: Bools = distinct & (residual < SMOOTHING) & ~_revisits(modes_m)
     return coefficients, simple
 
 

@@ -1,0 +1,151 @@
+"""Further views of temporal consistency: successive forecasts of a track, compared at the same absolute times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.sparse import coo_array
+
+from forecast.core.rows import ForecastRows
+from forecast.eval.displacement import likeliest
+from forecast.eval.matching import issue_step_s, lead_step_s
+from forecast.eval.results import Bools, Floats, Integers, PerItem, per_item
+
+
+@dataclass(frozen=True)
+class SuccessivePairs:
+    """Successive forecasts of the same track, and where their leads meet.
+
+    Attributes:
+        earlier, later: (pairs,) rows of the forecasts, issued one interval apart.
+        shift: leads by which the earlier forecast is ahead: lead i + shift of the earlier is lead i of the later.
+        candidates: pairs of neighbouring issues of a track, whatever lies between them: what coverage counts against.
+    """
+
+    earlier: Integers
+    later: Integers
+    shift: int
+    candidates: int
+
+
+def successive_pairs(
+    forecasts: ForecastRows, *, interval_s: float | None = None, tolerance_s: float = 0.05
+) -> SuccessivePairs:
+    """Pair each forecast with the next one of its track, if that was issued ``interval_s`` later.
+
+    Args:
+        forecasts: leads at an even step.
+        interval_s: default: the median interval between issues.
+        tolerance_s: largest difference from ``interval_s``; the leads must meet within it too.
+
+    Raises:
+        ValueError: the interval is no multiple of the leads' step.
+    """
+    step = lead_step_s(forecasts)
+    interval = issue_step_s(forecasts) if interval_s is None else interval_s
+    if not np.isfinite(interval):
+        return SuccessivePairs(np.zeros(0, np.int64), np.zeros(0, np.int64), 1, 0)
+    shift = round(interval / step)
+    if shift < 1 or abs(shift * step - interval) > tolerance_s:
+        raise ValueError(f"issues every {interval:g} s and leads every {step:g} s do not meet; give an interval_s")
+    _, code = np.unique(forecasts.track, return_inverse=True)
+    order = np.lexsort((forecasts.issue_time_s, code.reshape(-1)))
+    same = np.diff(code.reshape(-1)[order]) == 0
+    apart = np.abs(np.diff(forecasts.issue_time_s[order]) - interval) <= tolerance_s
+    first = np.flatnonzero(same & apart)
+    return SuccessivePairs(order[first], order[first + 1], shift, int(same.sum()))
+
+
+def _both(forecasts: ForecastRows, pairs: SuccessivePairs) -> tuple[Floats, Floats]:
+    """(pairs, modes, shared, 2) of the earlier and of the later forecast, at the same absolute times."""
+    shared = max(forecasts.positions_m.shape[2] - pairs.shift, 0)
+    earlier = forecasts.positions_m[pairs.earlier][:, :, pairs.shift :]
+    return earlier, forecasts.positions_m[pairs.later][:, :, :shared]
+
+
+def shifted_overlap(forecasts: ForecastRows, pairs: SuccessivePairs) -> PerItem:
+    """Mean distance of the two most likely modes at the absolute times both speak of, metres, per pair."""
+    earlier, later = _both(forecasts, pairs)
+    each = np.arange(len(earlier))
+    first = earlier[each, likeliest(forecasts.probabilities[pairs.earlier])]
+    second = later[each, likeliest(forecasts.probabilities[pairs.later])]
+    return _mean_known(np.linalg.norm(first - second, axis=-1))
+
+
+def _mean_known(distance_m: Floats) -> PerItem:
+    known = np.isfinite(distance_m)
+    total = np.where(known, distance_m, 0.0).sum(-1)
+    return per_item(total / np.maximum(known.sum(-1), 1), known.any(-1))
+
+
+def transport_overlap(forecasts: ForecastRows, pairs: SuccessivePairs) -> PerItem:
+    """The same over all modes: optimal-transport distance under the mode probabilities, metres, per pair.
+
+    The cost of moving one mode to another is their mean distance at the shared times; probabilities are normalised.
+    One linear programme a pair: some milliseconds with 25 modes.
+    """
+    earlier, later = _both(forecasts, pairs)
+    values = np.full(len(earlier), np.nan)
+    for index, (first, second) in enumerate(zip(earlier, later, strict=True)):
+        p = forecasts.probabilities[pairs.earlier[index]]
+        q = forecasts.probabilities[pairs.later[index]]
+        cost = np.linalg.norm(first[p > 0][:, None] - second[q > 0][None], axis=-1).mean(-1)
+        if cost.size and np.isfinite(cost).all():
+            values[index] = _transport(cost, p[p > 0], q[q > 0])
+    return per_item(values, np.isfinite(values))
+
+
+def _transport(cost: Floats, p: Floats, q: Floats) -> float:
+    rows, columns = cost.shape
+    cell = np.arange(cost.size)
+    # One equality per source and per target; the last follows from the others.
+    sums = coo_array(
+        (np.ones(2 * cost.size), (np.concatenate([cell // columns, rows + cell % columns]), np.tile(cell, 2)))
+    ).tocsr()[:-1]
+    amounts = np.concatenate([p / p.sum(), q / q.sum()])[:-1]
+    return float(linprog(cost.ravel(), A_eq=sums, b_eq=amounts, method="highs").fun)
+
+
+def mode_flips(forecasts: ForecastRows, pairs: SuccessivePairs, *, tau_m: float = 2.0) -> PerItem:
+    """1 where the most likely mode jumped although another one would have stayed, per pair.
+
+    That is: the two most likely modes are more than τ apart at the last time both speak of, while another mode of the
+    later forecast lies within τ of the earlier most likely one.
+    """
+    earlier, later = _both(forecasts, pairs)
+    each = np.arange(len(earlier))
+    if not later.shape[2]:
+        return per_item(np.zeros(len(each)), np.zeros(len(each), dtype=bool))
+    first = earlier[each, likeliest(forecasts.probabilities[pairs.earlier]), -1]
+    chosen = likeliest(forecasts.probabilities[pairs.later])
+    distance = np.linalg.norm(later[:, :, -1] - first[:, None], axis=-1)
+    at_chosen = distance[each, chosen]
+    others = distance.copy()
+    others[each, chosen] = np.inf
+    flipped = (at_chosen > tau_m) & (np.where(np.isfinite(others), others, np.inf).min(-1) <= tau_m)
+    return per_item(flipped, np.isfinite(at_chosen))
+
+
+def endpoint_jitter(forecasts: ForecastRows, pairs: SuccessivePairs, present_m: Floats) -> PerItem:
+    """RMS over successive issues of the second difference of (end-point − present position), metres, per track.
+
+    Args:
+        forecasts: world frame.
+        pairs: as :func:`successive_pairs` gives them; three issues in a row make one second difference.
+        present_m: (rows, 2) where each agent was when it was forecast; NaN where unknown.
+    """
+    end = forecasts.positions_m[np.arange(len(forecasts)), likeliest(forecasts.probabilities), -1] - present_m
+    after = np.full(len(forecasts), -1, dtype=np.int64)
+    after[pairs.earlier] = pairs.later
+    middle = after[pairs.earlier]
+    last = np.where(middle >= 0, after[middle], -1)
+    chain: Bools = last >= 0
+    first, middle, last = pairs.earlier[chain], middle[chain], last[chain]
+    second = ((end[last] - 2 * end[middle] + end[first]) ** 2).sum(-1)
+    names, code = np.unique(forecasts.track, return_inverse=True)
+    code, known = code.reshape(-1)[first], np.isfinite(second)
+    total = np.bincount(code[known], weights=second[known], minlength=len(names))
+    count = np.bincount(code[known], minlength=len(names))
+    return per_item(np.sqrt(total / np.maximum(count, 1)), count > 0)
