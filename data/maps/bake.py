@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from forecast.core.maps import MapSource
 from forecast.core.progress import progress
-from forecast.data.maps.draw import coverage
+from forecast.data.maps.draw import border_m, coverage
 from forecast.data.maps.pieces import TiledAreas, areas
 
 #: Side of a stored tile in cells; a power of two, so that a cell's address is shifts and additions.
@@ -72,7 +72,12 @@ def unpacking(channels: int) -> NDArray[np.float32]:
 
 
 def bake(
-    source: MapSource, channels: Sequence[Sequence[str]], cells_per_m: float, footprint_cells: int, grow_m: float = 0.0
+    source: MapSource,
+    channels: Sequence[Sequence[str]],
+    cells_per_m: float,
+    footprint_cells: int,
+    grow_m: float = 0.0,
+    line_m: float | None = None,
 ) -> BakedMap:
     """Bake a map.
 
@@ -82,14 +87,13 @@ def bake(
         cells_per_m: resolution.
         footprint_cells: 1: a cell holds its own coverage; 2: that of an area twice as wide around it, which is what
             the pixel of a crop at half the resolution covers, whatever its rotation.
+        line_m: width of all lines, metres, in place of each layer's own.
         grow_m: by how much areas are grown on all sides.
     """
     block_cells = _BLOCK_TILES * TILE_CELLS
     tiled = []
     for layers in channels:
-        shapes = areas(source, layers)
-        if grow_m:
-            shapes = np.array([shape.buffer(grow_m, join_style="mitre") for shape in shapes], dtype=object)
+        shapes = areas(source, layers, line_m=line_m, grow_m=grow_m - border_m(cells_per_m, _SAMPLES))
         tiled.append(TiledAreas.cut(shapes, block_cells / cells_per_m, margin_m=2 / cells_per_m))
     blocks = sorted(set().union(*(channel.tiles for channel in tiled)))
     if not blocks:
@@ -97,20 +101,18 @@ def bake(
         return BakedMap(cells_per_m, (0, 0), np.zeros((1, 1), np.int32), empty)
     low, high = np.min(blocks, axis=0), np.max(blocks, axis=0) + 1
     pages = np.zeros((high - low)[::-1] * _BLOCK_TILES, np.int32)
-    stored = [np.zeros((1, len(planes(len(channels))), TILE_CELLS, TILE_CELLS), np.uint8)]
+    tiles = [np.zeros((1, len(planes(len(channels))), TILE_CELLS, TILE_CELLS), np.uint8)]
     count = 1
     for block in progress(blocks, f"baking {source.name}"):
-        packed = _draw_block(tiled, block, cells_per_m, footprint_cells)
-        kept = packed.any(axis=(1, 2, 3))
+        drawn = _draw_block(tiled, block, cells_per_m, footprint_cells)
+        kept = drawn.any(axis=(1, 2, 3))
+        numbers = np.where(kept, count - 1 + np.cumsum(kept), 0)
         column, row = (np.array(block) - low) * _BLOCK_TILES
-        numbers = np.zeros(len(packed), np.int32)
-        numbers[kept] = np.arange(count, count + kept.sum())
         pages[row : row + _BLOCK_TILES, column : column + _BLOCK_TILES] = numbers.reshape(_BLOCK_TILES, -1)
-        stored.append(packed[kept])
+        tiles.append(drawn[kept])
         count += int(kept.sum())
-    origin = low * block_cells
-    tiles = np.ascontiguousarray(np.concatenate(stored).transpose(1, 0, 2, 3))
-    return BakedMap(cells_per_m, (int(origin[0]), int(origin[1])), pages, tiles)
+    x, y = (low * block_cells).tolist()
+    return BakedMap(cells_per_m, (x, y), pages, np.ascontiguousarray(np.concatenate(tiles).transpose(1, 0, 2, 3)))
 
 
 def _draw_block(tiled: Sequence[TiledAreas], block: tuple[int, int], cells_per_m: float, footprint_cells: int) -> Bytes:
@@ -121,7 +123,7 @@ def _draw_block(tiled: Sequence[TiledAreas], block: tuple[int, int], cells_per_m
         if block not in channel.tiles:
             continue
         pieces = channel.tiles[block]
-        points = pieces.points * cells_per_m - np.array(block) * cells + halo
+        points = pieces.points * cells_per_m + (halo - np.array(block, np.float64) * cells)
         drawn = coverage(points, pieces.ends, (cells + 2 * halo, cells + 2 * halo), _SAMPLES)
         if footprint_cells == 2:
             drawn = cv2.sepFilter2D(drawn, -1, np.array([0.25, 0.5, 0.25]), np.array([0.25, 0.5, 0.25]))

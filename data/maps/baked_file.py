@@ -51,7 +51,9 @@ def fingerprint(source: MapSource, layers: tuple[str, ...]) -> str:
     return digest.hexdigest()
 
 
-def open_baked(source: MapSource, spec: CropSpec, cache: Path | str | None = None) -> BakedMap:
+def open_baked(
+    source: MapSource, spec: CropSpec, cache: Path | str | None = None, *, devkit_compatible: bool = False
+) -> BakedMap:
     """Open a baked map, baking it first where the cache holds no sound one.
 
     A file counts only if it was made from exactly this content by this format, and is whole. Several processes may
@@ -61,12 +63,20 @@ def open_baked(source: MapSource, spec: CropSpec, cache: Path | str | None = Non
         source: the map.
         spec: gives channels and resolution; its extent does not matter.
         cache: folder of caches; by default :func:`~forecast.data.cache.default_cache`.
+        devkit_compatible: areas with their borders and lines two pixels wide, as the devkit draws them.
 
     Raises:
         DataError: the map is damaged, or the cache cannot be written.
     """
     place = (Path(cache).expanduser() if cache is not None else default_cache()) / "maps"
-    settings = (FORMAT, fingerprint(source, spec.layers), spec.channels, line_widths_m(spec.layers), resolution(spec))
+    settings = (
+        FORMAT,
+        fingerprint(source, spec.layers),
+        spec.channels,
+        line_widths_m(spec.layers),
+        resolution(spec),
+        devkit_compatible,
+    )
     key = hashlib.blake2b(repr(settings).encode(), digest_size=16).hexdigest()
     entry = place / f"{source.name}-{key[:16]}"
     try:
@@ -79,10 +89,18 @@ def open_baked(source: MapSource, spec: CropSpec, cache: Path | str | None = Non
             try:  # another process may have made it while this one waited
                 return _read(entry, key)
             except Damaged:
-                _write(entry, key, bake(source, spec.channels, *resolution(spec)))
+                _write(entry, key, _baked(source, spec, devkit_compatible))
         return _read(entry, key)
     except OSError as fault:
         raise DataError(f"{place}: cannot hold the cache ({fault}); choose another with FORECAST_CACHE") from fault
+
+
+def _baked(source: MapSource, spec: CropSpec, devkit_compatible: bool) -> BakedMap:
+    cells_per_m, cells = resolution(spec)
+    if not devkit_compatible:
+        return bake(source, spec.channels, cells_per_m, cells)
+    border_m = 0.5 / spec.px_per_m
+    return bake(source, spec.channels, cells_per_m, cells, grow_m=border_m, line_m=2 / spec.px_per_m - 2 * border_m)
 
 
 def _write(entry: Path, key: str, baked: BakedMap) -> None:

@@ -14,6 +14,7 @@ from forecast.core.crops import CropSpec
 from forecast.core.errors import DataError, one_of
 from forecast.core.maps import MapSource
 from forecast.data.maps.baked_file import open_baked
+from forecast.data.maps.devkit_style import DevkitDrawer
 from forecast.data.maps.exact import ExactDrawer
 from forecast.data.maps.pieces import check_layers
 from forecast.data.maps.sampler import Sampler
@@ -40,6 +41,7 @@ class Cropper:
         cache: Path | str | None = None,
         *,
         missing: Literal["error", "blank"] = "error",
+        devkit_compatible: bool = False,
     ) -> None:
         """Describe the crops; maps are read when first needed.
 
@@ -50,13 +52,15 @@ class Cropper:
             engine: see above.
             cache: folder for baked maps; by default ``$FORECAST_CACHE``, then the user's cache folder.
             missing: what to do about a name that ``maps`` does not know: raise, or warn once and leave crops blank.
+            devkit_compatible: follow the pixel conventions of nuScenes-devkit instead of the right ones; see
+                :mod:`forecast.data.maps.devkit_style`.
         """
         if engine not in ("baked", "exact"):
             raise ValueError(f"engine: expected 'baked' or 'exact', got {engine!r}")
         self.spec, self.map_names, self.engine = spec, map_names, engine
-        self._maps, self._cache, self._missing = maps, cache, missing
+        self._maps, self._cache, self._missing, self._devkit = maps, cache, missing, devkit_compatible
         self._sources: dict[int, MapSource | None] = {}
-        self._exact: dict[int, ExactDrawer] = {}
+        self._drawers: dict[int, ExactDrawer | DevkitDrawer] = {}
         self._samplers: dict[tuple[int, torch.device], Sampler] = {}
 
     def __call__(self, pose_world: torch.Tensor, map_index: torch.Tensor) -> torch.Tensor:
@@ -84,7 +88,7 @@ class Cropper:
             if self.engine == "baked":
                 self._sampler(index, source, pose_world.device).crop(poses, part)
             else:
-                drawer = self._exact.setdefault(index, ExactDrawer(source, self.spec))
+                drawer = self._drawer(index, source)
                 drawn = np.stack([drawer.crop(pose) for pose in poses.cpu().numpy()])
                 part.copy_(torch.from_numpy(drawn).float().div_(255))
             if part is not crops:
@@ -114,7 +118,13 @@ class Cropper:
         check_layers(source, self.spec.layers)
         return source
 
+    def _drawer(self, index: int, source: MapSource) -> ExactDrawer | DevkitDrawer:
+        if index not in self._drawers:
+            self._drawers[index] = (DevkitDrawer if self._devkit else ExactDrawer)(source, self.spec)
+        return self._drawers[index]
+
     def _sampler(self, index: int, source: MapSource, device: torch.device) -> Sampler:
         if (index, device) not in self._samplers:
-            self._samplers[index, device] = Sampler(open_baked(source, self.spec, self._cache), self.spec, device)
+            baked = open_baked(source, self.spec, self._cache, devkit_compatible=self._devkit)
+            self._samplers[index, device] = Sampler(baked, self.spec, device, devkit_compatible=self._devkit)
         return self._samplers[index, device]

@@ -10,6 +10,14 @@ _FRACTION_BITS = 8
 Image = NDArray[np.uint8]
 
 
+def border_m(px_per_m: float, samples: int) -> float:
+    """By how much drawn areas come out too wide on each side, metres: shrink them by it before they are drawn.
+
+    OpenCV fills the border of an outline too, whichever half of a sample is inside.
+    """
+    return 0.5 / (px_per_m * samples)
+
+
 def fill(points_px: NDArray[np.float64], ends: NDArray[np.int64], shape: tuple[int, int]) -> Image:
     """Fill disjoint areas by the even-odd rule: 255 inside, 0 outside.
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from forecast.core.crops import CropSpec
 from forecast.core.maps import MapSource
-from forecast.data.maps.draw import coverage
+from forecast.data.maps.draw import border_m, coverage
 from forecast.data.maps.pieces import Pieces, TiledAreas, areas
 
 _TILE_M = 32.0
@@ -52,5 +52,7 @@ class ExactDrawer:
     def _channels(self) -> list[TiledAreas]:
         with self._lock:
             if self._tiled is None:
-                self._tiled = [TiledAreas.cut(areas(self._source, c), _TILE_M) for c in self._spec.channels]
+                shrink_m = -border_m(self._spec.px_per_m, self._samples)
+                shapes = [areas(self._source, layers, grow_m=shrink_m) for layers in self._spec.channels]
+                self._tiled = [TiledAreas.cut(channel, _TILE_M) for channel in shapes]
             return self._tiled

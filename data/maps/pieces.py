@@ -55,13 +55,14 @@ def line_widths_m(layers: Sequence[str]) -> tuple[float, ...]:
     return tuple(line_width_m(layer) for layer in layers)
 
 
-def areas(source: MapSource, layers: Sequence[str], *, line_m: float | None = None) -> Geometry:
+def areas(source: MapSource, layers: Sequence[str], *, line_m: float | None = None, grow_m: float = 0.0) -> Geometry:
     """All geometry of some layers as polygons; lines get their width. Layers that the map lacks are empty.
 
     Args:
         source: the map.
         layers: names of its layers.
         line_m: width for all lines, metres, in place of each layer's own.
+        grow_m: by how much all areas are grown (or, if negative, shrunk) on all sides.
     """
     found: list[BaseGeometry] = []
     held = set(source.layers)
@@ -70,7 +71,12 @@ def areas(source: MapSource, layers: Sequence[str], *, line_m: float | None = No
             is_area = geometry.geom_type in ("Polygon", "MultiPolygon")
             width_m = line_width_m(layer) if line_m is None else line_m
             found.append(geometry if is_area else geometry.buffer(width_m / 2, cap_style="flat", quad_segs=4))
-    return np.array(found, dtype=object)
+    shapes = np.array(found, dtype=object)
+    if not grow_m or not len(shapes):
+        return shapes
+    grown = shapely.buffer(shapes, grow_m, join_style="mitre")
+    # What is too thin to be shrunk stays as it is rather than vanish.
+    return np.where(shapely.is_empty(grown), shapes, grown)
 
 
 @dataclass

@@ -39,9 +39,9 @@ class Repairs:
         is kept: a self-crossing outline becomes the areas that it encloses.
         """
         whole = [part for geometry in geometries for part in _parts(geometry) if not part.is_empty]
-        sound = shapely.is_valid(np.array(whole, dtype=object)) if whole else []
+        sound = shapely.is_valid(np.array(whole, dtype=object))
         repaired: list[BaseGeometry] = []
-        for geometry, is_sound in zip(whole, sound, strict=True):
+        for geometry, is_sound in zip(whole, sound.tolist(), strict=True):
             if is_sound:
                 repaired.append(geometry)
                 continue

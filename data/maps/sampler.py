@@ -11,17 +11,29 @@ from numpy.typing import NDArray
 
 from forecast.core.crops import CropSpec
 from forecast.data.maps.bake import TILE_BITS, TILE_CELLS, BakedMap, planes, unpacking
+from forecast.data.maps.devkit_style import DevkitGrid
 
 #: Pixels handled at once on a CPU: the intermediate results then stay in its cache.
 _CPU_CHUNK_PX = 80_000
 _GPU_CHUNK_PX = 1 << 26
+#: Stands for a pose that is not finite: off every map.
+_NOWHERE_M = -1e12
 
 
 class Sampler:
     """One baked map, ready to be sampled on one device."""
 
-    def __init__(self, baked: BakedMap, spec: CropSpec, device: torch.device) -> None:
-        """Put a map on a device; on a CPU its tiles stay memory-mapped."""
+    def __init__(
+        self, baked: BakedMap, spec: CropSpec, device: torch.device, *, devkit_compatible: bool = False
+    ) -> None:
+        """Put a map on a device; on a CPU its tiles stay memory-mapped.
+
+        Args:
+            baked: the map.
+            spec: extent and resolution of the crops, and the channels that were baked.
+            device: where poses and crops are.
+            devkit_compatible: sample where the devkit has its pixels.
+        """
         self._spec, self._device, self._cells_per_m = spec, device, baked.cells_per_m
         height_m, width_m = spec.ahead_m + spec.behind_m, spec.left_m + spec.right_m
         self._span_cells = math.hypot(height_m, width_m) * baked.cells_per_m
@@ -41,11 +53,10 @@ class Sampler:
         self._tables = [
             torch.from_numpy(unpacking(len(plane))).to(device).unbind(0) for plane in planes(len(spec.channels))
         ]
-        rows_m = (torch.arange(spec.height_px, device=device, dtype=torch.float64) + 0.5) / spec.px_per_m
-        columns_m = (torch.arange(spec.width_px, device=device, dtype=torch.float64) + 0.5) / spec.px_per_m
-        self._ahead_cells = (rows_m - height_m / 2) * baked.cells_per_m
-        self._left_cells = (columns_m - width_m / 2) * baked.cells_per_m
+        rows_m, columns_m = _pixel_centres(spec, devkit_compatible)
         self._middle_m = ((spec.ahead_m - spec.behind_m) / 2, (spec.left_m - spec.right_m) / 2)
+        self._ahead_cells = (rows_m.to(device) - self._middle_m[0]) * baked.cells_per_m
+        self._left_cells = (columns_m.to(device) - self._middle_m[1]) * baked.cells_per_m
 
     def crop(self, pose_world: torch.Tensor, out: torch.Tensor) -> None:
         """Sample crops.
@@ -68,6 +79,8 @@ class Sampler:
 
     def _addresses(self, pose_world: torch.Tensor) -> torch.Tensor:
         """Find the cell under the centre of each pixel: flat indices into the tiles, (batch · height · width)."""
+        finite = pose_world.isfinite().all(1, keepdim=True)
+        pose_world = torch.where(finite, pose_world, _NOWHERE_M)
         cos, sin = torch.cos(pose_world[:, 2:]), torch.sin(pose_world[:, 2:])
         ahead_m, left_m = self._middle_m
         x = (pose_world[:, :1] + cos * ahead_m - sin * left_m) * self._cells_per_m - self._first_cell[0]
@@ -80,13 +93,23 @@ class Sampler:
 
     def _within(self, middle: torch.Tensor, axis: int) -> torch.Tensor:
         margin = self._span_cells / 2 + 1
-        bounded = middle.nan_to_num(-math.inf).clamp(min=margin)
-        return torch.minimum(bounded, self._size_cells[axis] - margin)
+        return torch.minimum(middle.clamp(min=margin), self._size_cells[axis] - margin)
 
     @staticmethod
     def _along(by_row: torch.Tensor, by_column: torch.Tensor) -> torch.Tensor:
         """Add a term of each row and one of each column; the sums are positive, so truncation is the floor."""
         return (by_row.float()[:, :, None] + by_column.float()[:, None, :]).int().flatten()
+
+
+def _pixel_centres(spec: CropSpec, devkit_compatible: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """How far ahead each row and how far left each column is, metres, float64."""
+    rows = torch.arange(spec.height_px, dtype=torch.float64)
+    columns = torch.arange(spec.width_px, dtype=torch.float64)
+    if devkit_compatible:
+        grid = DevkitGrid(spec)
+        from_left = spec.width_px - 1 - columns
+        return (rows - grid.row_at_agent) / grid.px_per_m, (grid.column_at_agent - from_left) / grid.px_per_m
+    return (rows + 0.5) / spec.px_per_m - spec.behind_m, (columns + 0.5) / spec.px_per_m - spec.right_m
 
 
 def _mapped(array: NDArray[np.uint8]) -> torch.Tensor:

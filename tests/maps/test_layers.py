@@ -1,0 +1,97 @@
+import json
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from shapely import LineString, MultiPolygon, Polygon, to_geojson
+
+from forecast.core.errors import DataError
+from forecast.core.maps import MapSource
+from forecast.data.maps.layers import LAYERS, load_map
+from forecast.data.maps.sources import PolygonMap, from_geojson
+
+
+def test_every_declared_layer_is_read(small_map):
+    source = load_map(small_map)
+    assert isinstance(source, MapSource)
+    assert source.name == "smallville"
+    assert set(source.layers) == set(LAYERS)
+    for layer in source.layers:
+        assert all(geometry.is_valid for geometry in source.geometries(layer))
+
+
+def test_holes_and_lines(small_map):
+    source = load_map(small_map)
+    (road,) = source.geometries("drivable_area")
+    assert road.area == 100 * 20 - 10 * 10
+    (divider,) = source.geometries("lane_divider")
+    assert divider.equals(LineString([(0, 50), (20, 50)]))
+    assert source.geometries("road_divider") == []  # a line without nodes
+    assert source.geometries("stop_line") == []
+
+
+def test_centre_line_follows_its_arc(small_map):
+    (line,) = load_map(small_map).geometries("lane_centre")
+    points = np.array(line.coords)
+    assert points[0] == pytest.approx([10, 45])
+    assert points[-1] == pytest.approx([20, 55])
+    assert np.hypot(points[:, 0] - 10, points[:, 1] - 55) == pytest.approx(10)
+    assert np.hypot(*np.diff(points, axis=0).T).max() <= 1.0
+
+
+def test_invalid_polygons_are_repaired_with_one_warning(expansion, tmp_path):
+    bow_tie = [(0, 0), (2, 2), (2, 0), (0, 2)]
+    expansion.area("lane", bow_tie)
+    expansion.area("drivable_area", bow_tie)
+    source = load_map(expansion.write(tmp_path / "bowtie.json"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for layer in ("lane", "drivable_area"):
+            assert sum(part.area for part in source.geometries(layer)) == pytest.approx(2)
+    assert [str(w.message) for w in caught] == [
+        "map bowtie: repaired 2 invalid geometries (1 in drivable_area, 1 in lane)"
+    ]
+
+
+def test_unread_map_can_be_pickled(small_map):
+    copy = pickle.loads(pickle.dumps(load_map(small_map)))
+    assert len(copy.geometries("walkway")) == 1
+
+
+def test_mistakes_are_one_line(expansion, small_map, tmp_path):
+    with pytest.raises(DataError, match="no map expansion at"):
+        load_map(tmp_path / "nowhere.json")
+    with pytest.raises(KeyError, match="did you mean 'lane'"):
+        load_map(small_map).geometries("lanes")
+    truncated = tmp_path / "truncated.json"
+    truncated.write_text(small_map.read_text()[:-50])
+    with pytest.raises(DataError, match="truncated"):
+        load_map(truncated).geometries("lane")
+    expansion.tables["version"] = "1.2"
+    with pytest.raises(DataError, match=r"version 1\.2, expected 1\.3"):
+        load_map(expansion.write(tmp_path / "old.json")).geometries("lane")
+
+
+def test_dangling_references_name_the_record(expansion, tmp_path):
+    expansion.tables["lane"] = [{"token": "a-lane", "polygon_token": "gone"}]
+    with pytest.raises(DataError, match="lane a-lane: no polygon 'gone'"):
+        load_map(expansion.write(tmp_path / "dangling.json")).geometries("lane")
+
+
+def test_polygon_map_takes_collections_apart():
+    squares = MultiPolygon([Polygon([(i, 0), (i + 1, 0), (i + 1, 1), (i, 1)]) for i in (0, 5)])
+    source = PolygonMap("mine", {"lane": [squares]})
+    assert isinstance(source, MapSource)
+    assert len(source.geometries("lane")) == 2
+
+
+def test_geojson(tmp_path):
+    square = Polygon([(0, 0), (4, 0), (4, 4), (0, 4)])
+    path = tmp_path / "town.geojson"
+    feature = {"type": "Feature", "properties": {"layer": "lane"}, "geometry": json.loads(to_geojson(square))}
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    assert from_geojson(path).geometries("lane")[0].equals(square)
+    path.write_text('{"type": "FeatureCollection", "features": [{"type": "Feature"}]}')
+    with pytest.raises(DataError, match="feature 0"):
+        from_geojson(path).geometries("lane")
