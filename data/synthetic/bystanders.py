@@ -24,11 +24,10 @@ def parked_cars(network: Network, rng: np.random.Generator, frames: int, *, occu
             line = road.reference.offset(side * (kerb - PARKING_STRIP_M / 2))
             # Arc lengths of the parallel curve differ from those of the reference.
             stretch = line.length_m / road.reference.length_m
-            for bay in np.arange(first + 3.5, last - 3.5, 6.5) * stretch if on else []:
-                if rng.random() < occupancy:
-                    cars.append(
-                        _parked(line.at(float(bay)), road.backward != [], side, network.drive_right, rng, frames)
-                    )
+            bays = np.arange(first + 3.5, last - 3.5, 6.5) * stretch if on else np.zeros(0)
+            taken = bays[rng.random(len(bays)) < occupancy]
+            two_way = bool(road.backward)
+            cars += [_parked(line.at(float(bay)), two_way, side, network.drive_right, rng, frames) for bay in taken]
     return cars
 
 
@@ -52,8 +51,8 @@ def pedestrians(
         for polygon in getattr(wide, "geoms", [wide]):
             for ring in (polygon.exterior, *polygon.interiors):
                 line = LineString(ring.coords)
-                for _ in range(rng.poisson(line.length / spacing_m)):
-                    walkers.append(_walker(line, rng, frames, step_s))
+                count = rng.poisson(line.length / spacing_m)
+                walkers += [_walker(line, rng, frames, step_s) for _ in range(count)]
     return walkers
 
 

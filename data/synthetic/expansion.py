@@ -92,7 +92,8 @@ def _lanes(out: _Expansion, lanes: list[Lane]) -> tuple[Record, Record]:
         edges = [np.stack([lane.right.points_m[row], lane.left.points_m[row]]) for row in (0, -1)]
         sides = {
             f"{side}_lane_divider_segments": [
-                {"node_token": out.node(*p), "segment_type": "DASHED_WHITE"} for p in curve.points_m
+                {"node_token": out.node(*p), "segment_type": "DASHED_WHITE"}
+                for p in curve.points_m[:: len(curve.points_m) - 1]
             ]
             for side, curve in (("left", lane.left), ("right", lane.right))
         }

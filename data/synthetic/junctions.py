@@ -148,7 +148,7 @@ def _world_curve(curve: Curve, pose: Floats) -> Curve:
 
 
 def _add_lane(lanes: list[Lane], centre: Curve, width_m: float) -> Lane:
-    sparse = centre.part(0.0, centre.length_m, 2.0)
+    sparse = centre.part(0.0, centre.length_m, 3.0)
     lane = Lane(len(lanes), sparse, sparse.offset(width_m / 2), sparse.offset(-width_m / 2), 0, None, 13.0)
     lanes.append(lane)
     return lane
