@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.agents import STATE_CHANNELS
-from forecast.core.frames import agent_from_world, rotate, wrap_angle
+from forecast.core.frames import agent_from_world, wrap_angle
 from forecast.data.nuscenes.columns import Columns
 
 
@@ -32,21 +32,19 @@ def agent_states(
     """
     tracks = columns.tracks
     valid = rows >= 0
-    seen = rows[valid]
-    pose = np.broadcast_to(pose_world[:, None], (*rows.shape, 3))[valid]
-    motion = np.nan_to_num(columns.row_motion[seen], nan=0.0)
-    away = -pose[:, 2]
+    seen, agent = rows[valid], np.nonzero(valid)[0]
+    # An agent sees many observations: its sine and cosine are taken once.
+    cos, sin = np.cos(pose_world[:, 2])[agent], np.sin(pose_world[:, 2])[agent]
     states = np.zeros((*rows.shape, len(STATE_CHANNELS)), np.float32)
-    states[valid] = np.concatenate(
-        [
-            agent_from_world(tracks.row_position_m[seen], pose),
-            rotate(motion[:, 0:2], away),
-            rotate(motion[:, 2:4], away),
-            wrap_angle(tracks.row_heading_rad[seen] + away)[:, None],
-            motion[:, 4:5],
-        ],
-        axis=1,
-    )
+    values = np.empty((len(seen), len(STATE_CHANNELS)))
+    motion = columns.row_motion[seen]
+    away = tracks.row_position_m[seen] - pose_world[agent, :2]
+    for first, vectors in ((0, away), (2, motion[:, 0:2]), (4, motion[:, 2:4])):
+        values[:, first] = cos * vectors[:, 0] + sin * vectors[:, 1]
+        values[:, first + 1] = cos * vectors[:, 1] - sin * vectors[:, 0]
+    values[:, 6] = wrap_angle(tracks.row_heading_rad[seen] - pose_world[agent, 2])
+    values[:, 7] = motion[:, 4]
+    states[valid] = np.nan_to_num(values, copy=False, nan=0.0)
     return states, valid
 
 
