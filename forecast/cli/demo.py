@@ -1,0 +1,131 @@
+"""Walk the whole path on a synthetic town: data, training, forecasts, scores, pictures. Needs no data set."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from forecast.data.cache import Dataset
+
+VERSION, TRAIN_SPLIT, VAL_SPLIT = "v1.0-mini", "mini_train", "mini_val"
+
+#: Arguments that this module does not name are configuration keys of the training.
+TAKES_CONFIGURATION = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say where to, and how large."""
+    parser.add_argument("--out", default="out/demo", metavar="DIR", help="folder for all results (default: %(default)s)")
+    parser.add_argument("--scenes", type=int, default=10, metavar="N", help="scenes of the town (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the town and the training")
+    parser.add_argument("--pictures", type=int, default=6, metavar="N", help="forecasts to draw (default: %(default)s)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Do all steps, one folder each; the last lines say what was achieved and where to look."""
+    from forecast.core.errors import ConfigError
+    from forecast.data.cache import open_dataset
+    from forecast.data.synthetic.town import write_town
+    from forecast.training.config import load_config
+    from forecast.training.run import train
+
+    started = time.monotonic()
+    out = Path(args.out)
+    town, run_folder, cache = out / "town", out / "run", out / "cache"
+    if out.exists() and any(out.iterdir()):
+        raise ConfigError(f"--out {out}: is not empty; choose another folder or remove this one")
+    config = load_config(
+        "demo",
+        args.configuration,
+        {"data.dataroot": str(town), "data.version": VERSION, "data.cache": str(cache), "run.seed": args.seed},
+    )
+
+    _say(f"1/5  a town of {args.scenes} scenes, as a nuScenes folder: {town}")
+    write_town(town, scenes=args.scenes, seed=args.seed, version=VERSION)
+    dataset = open_dataset(town, VERSION, cache)
+    learn, check = dataset.samples(TRAIN_SPLIT, dense=True), dataset.samples(VAL_SPLIT)
+    print(f"     {len(learn):,} agent-samples to learn from, {len(check):,} of other scenes to be judged on")
+
+    _say(f"2/5  train CAB: {run_folder}")
+    train(config, run_folder)
+
+    _say(f"3/5  forecast {VAL_SPLIT}: with context, without, and by physics alone")
+    files = _forecast(out, dataset, run_folder, cache)
+
+    _say("4/5  score")
+    document = _score(out, dataset, files)
+
+    _say("5/5  draw")
+    pictures = _draw(out, dataset, files[0], args.pictures)
+    _conclude(out, document, pictures, (time.monotonic() - started) / 60)
+
+
+def _say(line: str) -> None:
+    from rich.console import Console
+
+    Console(highlight=False).print(line, style="bold", soft_wrap=True)
+
+
+def _forecast(out: Path, dataset: Dataset, run_folder: Path, cache: Path) -> list[Path]:
+    from forecast.eval.submission import write_submission
+    from forecast.prediction.physics import physics_forecasts
+    from forecast.prediction.predictor import predict
+
+    folder = out / "forecasts"
+    files = []
+    for name, null_context in (("cab", False), ("cab_without_context", True)):
+        submission = predict(
+            run_folder, dataset.dataroot, VERSION, VAL_SPLIT, dense=True, null_context=null_context, cache=cache
+        )
+        write_submission(folder / f"{name}.json", submission)
+        files.append(folder / f"{name}.json")
+    rows = dataset.samples(VAL_SPLIT, dense=True).rows
+    for name, submission in physics_forecasts(dataset.tracks, rows).items():
+        write_submission(folder / f"{name}.json", submission)
+        files.append(folder / f"{name}.json")
+    return files
+
+
+def _score(out: Path, dataset: Dataset, files: list[Path]) -> dict[str, Any]:
+    from forecast.report.evaluator import score_submission
+    from forecast.report.page import write_page
+    from forecast.report.tables import print_table
+
+    # The oracle has no forecast for agents whose future is not annotated.
+    report = score_submission(files, dataset, VAL_SPLIT, allow_missing=True)
+    report.write(out / "report.json")
+    write_page(out / "report.html", report, dataset)
+    document = report.as_json()
+    print_table(document)
+    return document
+
+
+def _draw(out: Path, dataset: Dataset, submission_file: Path, count: int) -> int:
+    """Pictures of forecasts at even distances through the split, so that nobody chose the pretty ones."""
+    from forecast.core.progress import progress
+    from forecast.report.draw import draw_submission
+
+    samples = dataset.samples(VAL_SPLIT)
+    step = max(1, len(samples) // max(count, 1))
+    chosen = samples.rows[::step][:count]
+    for number, row in enumerate(progress(chosen.tolist(), "drawing", total=len(chosen))):
+        draw_submission(out / "pictures" / f"{number:02d}.png", dataset, submission_file, int(row))
+    return len(chosen)
+
+
+def _conclude(out: Path, document: dict[str, Any], pictures: int, minutes: float) -> None:
+    reports = {report["name"]: report["metrics"] for report in document["reports"]}
+
+    def figure(name: str, metric: str) -> float:
+        return float(reports[name][metric]["value"])
+
+    print()
+    print(f"done in {minutes:.1f} minutes, on {reports['cab']['min_fde_1']['count']} agent-samples of unseen scenes:")
+    for name in ("cab", "cab_without_context", "physics_oracle", "constant_velocity_heading"):
+        ade, fde, best = (figure(name, metric) for metric in ("min_ade_1", "min_fde_1", "min_ade_5"))
+        print(f"  {name:<28} minADE_1 {ade:5.2f} m   minFDE_1 {fde:5.2f} m   minADE_5 {best:5.2f} m")
+    print(f"report: {out / 'report.html'}   numbers: {out / 'report.json'}   {pictures} pictures: {out / 'pictures'}")
+    print(f"weights: {out / 'run' / 'best.safetensors'}   submission: {out / 'forecasts' / 'cab.json'}")
