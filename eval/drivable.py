@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from shapely import STRtree, box
 
 from forecast.core.maps import MapSource
@@ -14,8 +15,8 @@ from forecast.eval.results import Bools, Integers
 
 PX_PER_M = 10
 TILE_PX = 512
-#: Drawn around a tile: lines that OpenCV clips may shift by a pixel, so they are clipped away from the tile.
-MARGIN_PX = 256
+#: How far a canvas may reach beyond its tile, to hold the edges that cross the tile in full.
+REACH_PX = 4096
 #: Width and height of the four nuScenes maps, m (nuscenes-devkit, NuScenesMap).
 NUSCENES_SIZES_M = {
     "singapore-onenorth": (1585.6, 2025.0),
@@ -74,21 +75,36 @@ class DrivableArea:
         self._slot[needed] = len(self._tiles) + np.arange(len(needed))
         self._tiles = np.concatenate([self._tiles, np.stack(drawn)])
 
-    def _tile(self, tile: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        top, left = (tile // self._columns) * TILE_PX - MARGIN_PX, (tile % self._columns) * TILE_PX - MARGIN_PX
-        side = TILE_PX + 2 * MARGIN_PX
-        canvas = np.zeros((side, side), dtype=np.uint8)
-        west, south, beyond = (left - 1) / PX_PER_M, (top - 1) / PX_PER_M, (side + 2) / PX_PER_M
-        window = box(west, south, west + beyond, south + beyond)
-        for index in np.sort(self._tree.query(window)):
-            part = self._parts[index]
-            cv2.fillPoly(canvas, [_pixels(part.exterior, left, top)], 1)
-            if part.interiors:
-                cv2.fillPoly(canvas, [_pixels(ring, left, top) for ring in part.interiors], 0)
-        return canvas[MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX]
+    def _tile(self, tile: int) -> NDArray[np.uint8]:
+        left, top = (tile % self._columns) * TILE_PX, (tile // self._columns) * TILE_PX
+        near = np.array([left, top, left + TILE_PX, top + TILE_PX]) + np.array([-2, -2, 2, 2])
+        parts = [self._parts[index] for index in np.sort(self._tree.query(box(*(near / PX_PER_M))))]
+        rings = [[_pixels(ring) for ring in (part.exterior, *part.interiors)] for part in parts]
+        canvas_left, canvas_top, right, bottom = _canvas(rings, near)
+        canvas = np.zeros((bottom - canvas_top, right - canvas_left), dtype=np.uint8)
+        origin = np.array([canvas_left, canvas_top], dtype=np.int32)
+        for outline, *holes in rings:
+            cv2.fillPoly(canvas, [outline - origin], 1)
+            if holes:
+                cv2.fillPoly(canvas, [hole - origin for hole in holes], 0)
+        y, x = top - canvas_top, left - canvas_left
+        return canvas[y : y + TILE_PX, x : x + TILE_PX]
 
 
-def _pixels(ring: Any, left: int, top: int) -> np.ndarray[Any, np.dtype[np.int32]]:
-    points = (np.asarray(ring.coords)[:, :2] * PX_PER_M).round().astype(np.int32)
-    shifted: np.ndarray[Any, np.dtype[np.int32]] = points - np.array([left, top], dtype=np.int32)
-    return shifted
+def _pixels(ring: Any) -> NDArray[np.int32]:
+    points: NDArray[np.int32] = (np.asarray(ring.coords)[:, :2] * PX_PER_M).round().astype(np.int32)
+    return points
+
+
+def _canvas(rings: list[list[NDArray[np.int32]]], near: Any) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of a canvas that clips no edge which comes near the tile.
+
+    OpenCV clips lines at the canvas and then draws what is left, which may shift its pixels by one.
+    """
+    lines = [ring for polygon in rings for ring in polygon]
+    low = np.concatenate([np.minimum(ring[1:], ring[:-1]) for ring in lines] or [near[None, :2]])
+    high = np.concatenate([np.maximum(ring[1:], ring[:-1]) for ring in lines] or [near[None, 2:]])
+    touching = (low <= near[2:]).all(-1) & (high >= near[:2]).all(-1)
+    first = np.maximum(np.minimum(low[touching].min(0, initial=np.iinfo(np.int32).max), near[:2]), near[:2] - REACH_PX)
+    last = np.minimum(np.maximum(high[touching].max(0, initial=np.iinfo(np.int32).min), near[2:]), near[2:] + REACH_PX)
+    return int(first[0]), int(first[1]), int(last[0]) + 1, int(last[1]) + 1

@@ -131,7 +131,7 @@ def _cubics(modes_m: Floats) -> tuple[Floats, Bools]:
     coefficients: Floats = _LEGENDRE @ weights
     coefficients[:, 0] += origin[:, 0]
     # A point that comes back later in the path is dropped by the devkit too: leave such paths to the full rule.
-    simple: Bools = distinct & (residual < SMOOTHING) & ~_revisits(modes_m)
+    simple: Bools = np.logical_and(distinct, residual < SMOOTHING) & ~_revisits(modes_m)
     return coefficients, simple
 
 

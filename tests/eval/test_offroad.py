@@ -1,0 +1,123 @@
+"""Off-road against the devkit's own path and drawing, and exactly against polygons."""
+
+import cv2
+import numpy as np
+import pytest
+from shapely.geometry import LineString, Polygon, box
+
+from forecast.eval.distribution import sample_off_road
+from forecast.eval.drivable import DrivableArea
+from forecast.eval.offroad import devkit_path, off_road, off_road_exact, off_road_ml, off_road_rate
+
+SIZE_M = (220.0, 180.0)
+
+
+def streets(seed):
+    """Crooked streets, a square with an island, and a sliver at the map's edge."""
+    random = np.random.default_rng(seed)
+    lines = [LineString(random.uniform(5, 175, (4, 2))).buffer(random.uniform(3, 6)) for _ in range(5)]
+    square = Polygon(box(60, 60, 110, 100).exterior.coords, [box(80.03, 75.55, 86, 82).exterior.coords])
+    return [*lines, square, box(200, 100, 219.96, 130)]
+
+
+def drawn(polygons):
+    """The whole map at once, by the devkit's own drawing."""
+    from nuscenes.map_expansion.map_api import NuScenesMapExplorer
+    from shapely import affinity
+    from shapely.geometry import MultiPolygon
+
+    mask = np.zeros((round(SIZE_M[1] * 10), round(SIZE_M[0] * 10)), np.uint8)
+    for polygon in polygons:
+        scaled = affinity.scale(polygon, 10, 10, origin=(0, 0))
+        mask = NuScenesMapExplorer.mask_for_polygons(MultiPolygon([scaled]), mask)
+    return mask.astype(bool)
+
+
+def modes_about(random, agents, modes, noise_m):
+    """Turning trajectories in 12 steps of 0.5 s, with noise of the given size."""
+    start = random.uniform(0, [SIZE_M[0], SIZE_M[1]], (agents, 1, 2))
+    angle = random.uniform(0, 6.3, (agents, 1, 1)) + random.normal(0, 0.15, (agents, modes, 1)) * np.arange(12)
+    speed = random.uniform(0, 8, (agents, 1, 1))
+    moves = 0.5 * speed[..., None] * np.stack([np.cos(angle), np.sin(angle)], -1)
+    return start[:, None] + np.cumsum(moves, 2) + random.normal(0, 1, (agents, modes, 12, 2)) * noise_m
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_tiles_are_the_map_drawn_at_once(seed):
+    polygons = streets(seed)
+    whole = drawn(polygons)
+    column, row = np.meshgrid(np.arange(whole.shape[1]), np.arange(whole.shape[0]))
+    np.testing.assert_array_equal(DrivableArea(polygons, SIZE_M).contains(column, row), whole)
+
+
+@pytest.mark.parametrize("noise_m", [0.0, 0.03, 0.3, 2.0])
+def test_equals_the_devkit_mode_by_mode(noise_m):
+    from nuscenes.eval.prediction.metrics import OffRoadRate
+
+    polygons, random = streets(0), np.random.default_rng(1)
+    mask = drawn(polygons)
+    modes = modes_about(random, 60, 5, noise_m)
+    modes[0] = modes[0, :, :1]  # standing still
+    modes[1, :, 4:] = modes[1, :, 3:4]  # comes to a stop
+    modes[2, :, 6:] = modes[2, :, 5::-1]  # goes back the way it came
+    found, valid = off_road(modes, DrivableArea(polygons, SIZE_M))
+    assert valid.all()
+    for agent in range(60):
+        for mode in range(5):
+            x, y = OffRoadRate.interpolate_path(modes[agent, mode], 200)
+            row, column = (y * 10).astype("int"), (x * 10).astype("int")
+            inside = (row >= 0) & (row < mask.shape[0]) & (column >= 0) & (column < mask.shape[1])
+            assert found[agent, mode] == (not inside.all() or not mask[row, column].all())
+    assert 0.05 < found.mean() < 1
+
+
+def test_absent_modes_do_not_count():
+    area = DrivableArea([box(0, 0, 50, 50)], (60.0, 60.0))
+    straight = np.stack([np.linspace(5, 45, 12), np.full(12, 20.0)], -1)
+    modes = np.stack([straight, straight + np.array([10, 0]), np.full((12, 2), np.nan)])[None]
+    assert off_road_rate(modes, area).values == pytest.approx([0.5])
+    assert off_road_ml(modes, [[0.6, 0.4, np.nan]], area).values == pytest.approx([0.0])
+    assert off_road_ml(modes, [[0.4, 0.6, np.nan]], area).values == pytest.approx([1.0])
+    assert sample_off_road(modes[:, :2], area).values == pytest.approx([0.5])
+    assert off_road_rate(np.full((1, 2, 12, 2), np.nan), area).mean.count == 0
+
+
+def test_outside_the_map_is_off():
+    area = DrivableArea([box(-50, -50, 500, 500)], (60.0, 60.0))
+    for x, y in ((-3.0, 20.0), (20.0, -3.0), (70.0, 20.0), (20.0, 70.0)):
+        assert off_road(np.full((1, 1, 12, 2), (x, y)), area)[0].all()
+    assert not off_road(np.full((1, 1, 12, 2), (20.0, 20.0)), area)[0].any()
+
+
+def test_three_points_stay_raw():
+    path = devkit_path(np.array([[0.0, 0], [0, 0], [5, 5], [9, 0], [5, 5]]))
+    np.testing.assert_array_equal(path, [[0, 0], [5, 5], [9, 0]])
+    assert devkit_path(np.arange(8.0).reshape(4, 2)).shape == (200, 2)
+
+
+def test_exactly_against_polygons():
+    island = Polygon(box(0, 0, 40, 40).exterior.coords, [box(18, 18, 22, 22).exterior.coords])
+    polygons = [island, box(40, 0, 60, 40)]  # two that share an edge: crossing it stays on the road
+    modes = np.array(
+        [
+            [[5.0, 5.0], [55.0, 5.0]],
+            [[5.0, 20.0], [35.0, 20.0]],  # over the island, though both ends are on the road
+            [[0.0, 0.0], [0.0, 40.0]],  # along the outline
+            [[20.0, 20.0], [20.0, 20.0]],  # standing on the island
+            [[5.0, 5.0], [5.0, 40.001]],
+            [[np.nan, np.nan], [1.0, 1.0]],
+        ]
+    )[None]
+    off, valid = off_road_exact(modes, polygons)
+    np.testing.assert_array_equal(off[0], [False, True, False, True, True, False])
+    np.testing.assert_array_equal(valid[0], [True, True, True, True, True, False])
+
+
+def test_only_the_tiles_needed_are_drawn(monkeypatch):
+    calls = []
+    original = cv2.fillPoly
+    monkeypatch.setattr(cv2, "fillPoly", lambda *args: calls.append(1) or original(*args))
+    area = DrivableArea([box(0, 0, 3000, 3000)], (3000.0, 3000.0))
+    off_road(np.full((1, 1, 12, 2), 1000.0), area)
+    off_road(np.full((1, 1, 12, 2), 1000.0), area)
+    assert len(calls) == 1
