@@ -64,7 +64,8 @@ def test_importing_the_package_and_asking_for_help_load_nothing_heavy() -> None:
         "from forecast.cli.main import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'numpy', 'pytorch_lightning', 'nuscenes', 'matplotlib', 'shapely', 'pyarrow'} & set(sys.modules)\n"
+        "heavy = {'torch', 'numpy', 'pytorch_lightning', 'nuscenes', 'matplotlib', 'shapely', 'pyarrow'}\n"
+        "heavy &= set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

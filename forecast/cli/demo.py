@@ -18,7 +18,7 @@ TAKES_CONFIGURATION = True
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say where to, and how large."""
-    parser.add_argument("--out", default="out/demo", metavar="DIR", help="folder for all results (default: %(default)s)")
+    parser.add_argument("--out", default="out/demo", metavar="DIR", help="folder for the results (default: %(default)s)")
     parser.add_argument("--scenes", type=int, default=10, metavar="N", help="scenes of the town (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the town and the training")
     parser.add_argument("--pictures", type=int, default=6, metavar="N", help="forecasts to draw (default: %(default)s)")
@@ -105,15 +105,12 @@ def _score(out: Path, dataset: Dataset, files: list[Path]) -> dict[str, Any]:
 
 def _draw(out: Path, dataset: Dataset, submission_file: Path, count: int) -> int:
     """Pictures of forecasts at even distances through the split, so that nobody chose the pretty ones."""
-    from forecast.core.progress import progress
-    from forecast.report.draw import draw_submission
+    from forecast.report.cases import draw_cases
 
     samples = dataset.samples(VAL_SPLIT)
     step = max(1, len(samples) // max(count, 1))
     chosen = samples.rows[::step][:count]
-    for number, row in enumerate(progress(chosen.tolist(), "drawing", total=len(chosen))):
-        draw_submission(out / "pictures" / f"{number:02d}.png", dataset, submission_file, int(row))
-    return len(chosen)
+    return len(draw_cases(out / "pictures", dataset, submission_file, chosen.tolist()))
 
 
 def _conclude(out: Path, document: dict[str, Any], pictures: int, minutes: float) -> None:
