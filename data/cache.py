@@ -105,6 +105,17 @@ class Dataset:
             )
         return row
 
+    @cached_property
+    def splits(self) -> tuple[str, ...]:
+        """Splits of which this folder holds at least one scene."""
+        held = set(self.tracks.scene_names.tolist())
+        return tuple(name for name, listed in self._notes.scenes.items() if held.intersection(listed))
+
+    @property
+    def lists_challenge(self) -> bool:
+        """Whether the folder holds the challenge's lists; without them there are dense samples only."""
+        return self._notes.challenge is not None
+
     def scenes_of(self, split: str) -> tuple[str, ...]:
         """Names of a split's scenes that this folder holds, in the official order.
 
@@ -115,10 +126,9 @@ class Dataset:
         held = set(self.tracks.scene_names.tolist())
         scenes = tuple(name for name in self._notes.scenes[split] if name in held)
         if not scenes:
-            usable = [name for name, listed in self._notes.scenes.items() if held.intersection(listed)]
             raise DataError(
                 f"{self.dataroot / self.version}: holds no scene of split {split!r}; of these it does: "
-                f"{', '.join(usable) or 'none'}"
+                f"{', '.join(self.splits) or 'none'}"
             )
         return scenes
 

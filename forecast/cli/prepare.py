@@ -16,9 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prepare the folder and print what it holds."""
-    from forecast.core.errors import DataError
     from forecast.data.cache import open_dataset
-    from forecast.data.nuscenes.splits import SPLITS
 
     dataset = open_dataset(args.dataroot, args.version, args.cache)
     tracks = dataset.tracks
@@ -27,14 +25,10 @@ def run(args: argparse.Namespace) -> None:
         f"{len(tracks.sample_tokens):,} key frames, {len(tracks.track_tokens):,} tracks, "
         f"{len(tracks.row_sample):,} observations"
     )
-    for split in SPLITS:
-        try:
-            scenes = dataset.scenes_of(split)
-            dense = len(dataset.samples(split, dense=True))
-            listed = f"{len(dataset.samples(split)):,}"
-        except DataError as reason:
-            if "holds no scene" in str(reason):
-                continue
-            listed = "no"
-        print(f"  {split:<11}{len(scenes):>4} scenes {listed:>8} challenge samples {dense:>10,} dense")
+    for split in dataset.splits:
+        listed = f"{len(dataset.samples(split)):,}" if dataset.lists_challenge else "no"
+        dense = len(dataset.samples(split, dense=True))
+        print(
+            f"  {split:<11}{len(dataset.scenes_of(split)):>4} scenes {listed:>8} challenge samples {dense:>10,} dense"
+        )
     print(f"cache: {dataset.folder}")

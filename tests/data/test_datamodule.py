@@ -21,7 +21,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from forecast.data.synthetic.town import write_town
 
     out = tmp_path_factory.mktemp("town") / "town"
-    write_town(out, scenes=10, seed=3)
+    write_town(out, scenes=3, seed=3)
     return out
 
 
