@@ -121,6 +121,7 @@ class Traffic:
             while position < lane.centre.length_m - 15.0:
                 self._add(lane.index, float(position))
                 position += 14.0 + self.rng.exponential(self.spacing_m)
+            self.on_lane[lane.index].reverse()  # the foremost comes first
 
     def _add(self, lane: int, s_m: float) -> None:
         category, size = draw_body(self.rng)
