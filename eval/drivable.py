@@ -14,9 +14,15 @@ from forecast.core.maps import MapSource
 from forecast.eval.results import Bools, Integers
 
 PX_PER_M = 10
-TILE_PX = 512
+TILE_BITS = 9
+TILE_PX = 1 << TILE_BITS
+TILE_BYTES = TILE_PX * TILE_PX // 8
+#: A pixel is *clear* if everything within this distance of its centre is drivable.
+CLEARANCE_M = 1.5
+#: What is drawn around a tile, so that clearance is known up to its edge.
+REACH_PX = 20
 #: How far a canvas may reach beyond its tile, to hold the edges that cross the tile in full.
-REACH_PX = 4096
+CANVAS_REACH_PX = 4096
 #: Width and height of the four nuScenes maps, m (nuscenes-devkit, NuScenesMap).
 NUSCENES_SIZES_M = {
     "singapore-onenorth": (1585.6, 2025.0),
@@ -42,7 +48,7 @@ class DrivableArea:
         self._columns = -(-self.width_px // TILE_PX)
         rows = -(-self.height_px // TILE_PX)
         self._slot = np.full(rows * self._columns, -1, dtype=np.int64)
-        self._tiles = np.zeros((0, TILE_PX * TILE_PX // 8), dtype=np.uint8)
+        self._tiles = [np.zeros(0, dtype=np.uint8) for _ in range(2)]
 
     @classmethod
     def of(cls, source: MapSource, *, layer: str = "drivable_area") -> DrivableArea:
@@ -56,28 +62,39 @@ class DrivableArea:
 
     def contains(self, column: Integers, row: Integers) -> Bools:
         """(…) whether pixels are drivable; False outside the map."""
+        return self._read(column, row, 0)
+
+    def clear(self, column: Integers, row: Integers) -> Bools:
+        """(…) whether pixels and all that lies within ``CLEARANCE_M`` of them are drivable."""
+        return self._read(column, row, 1)
+
+    def _read(self, column: Integers, row: Integers, plane: int) -> Bools:
         inside = (column >= 0) & (column < self.width_px) & (row >= 0) & (row < self.height_px)
-        column, row = np.where(inside, column, 0), np.where(inside, row, 0)
-        tile = (row // TILE_PX) * self._columns + column // TILE_PX
-        self._draw(tile[inside])
-        pixel = (row % TILE_PX) * TILE_PX + column % TILE_PX
+        if not inside.all():
+            column, row = np.where(inside, column, 0), np.where(inside, row, 0)
+        tile = (row >> TILE_BITS) * self._columns + (column >> TILE_BITS)
         slot = self._slot[tile]
-        bits = self._tiles[slot, pixel >> 3] if len(self._tiles) else np.zeros_like(pixel)
-        found: Bools = inside & ((bits >> (7 - (pixel & 7))) & 1).astype(bool)
+        if (slot < 0).any():
+            self._draw(tile[slot < 0])
+            slot = self._slot[tile]
+        pixel = ((row & (TILE_PX - 1)) << TILE_BITS) + (column & (TILE_PX - 1))
+        byte = self._tiles[plane].take((slot << (2 * TILE_BITS - 3)) + (pixel >> 3))
+        found: Bools = inside & ((byte << (pixel & 7)) & 128).astype(bool)
         return found
 
     def _draw(self, tiles: Integers) -> None:
         needed = np.unique(tiles)
-        needed = needed[self._slot[needed] < 0]
-        if not len(needed):
-            return
-        drawn = [np.packbits(self._tile(int(tile))) for tile in needed]
-        self._slot[needed] = len(self._tiles) + np.arange(len(needed))
-        self._tiles = np.concatenate([self._tiles, np.stack(drawn)])
+        drawn = [self._tile(int(tile)) for tile in needed]
+        self._slot[needed] = len(self._tiles[0]) // TILE_BYTES + np.arange(len(needed))
+        self._tiles = [
+            np.concatenate([old, *(np.packbits(planes[plane]) for planes in drawn)])
+            for plane, old in enumerate(self._tiles)
+        ]
 
-    def _tile(self, tile: int) -> NDArray[np.uint8]:
+    def _tile(self, tile: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Draw one tile: which pixels are drivable, and which are clear of everything else."""
         left, top = (tile % self._columns) * TILE_PX, (tile // self._columns) * TILE_PX
-        near = np.array([left, top, left + TILE_PX, top + TILE_PX]) + np.array([-2, -2, 2, 2])
+        near = np.array([left, top, left + TILE_PX, top + TILE_PX]) + REACH_PX * np.array([-1, -1, 1, 1])
         parts = [self._parts[index] for index in np.sort(self._tree.query(box(*(near / PX_PER_M))))]
         rings = [[_pixels(ring) for ring in (part.exterior, *part.interiors)] for part in parts]
         canvas_left, canvas_top, right, bottom = _canvas(rings, near)
@@ -87,8 +104,19 @@ class DrivableArea:
             cv2.fillPoly(canvas, [outline - origin], 1)
             if holes:
                 cv2.fillPoly(canvas, [hole - origin for hole in holes], 0)
-        y, x = top - canvas_top, left - canvas_left
-        return canvas[y : y + TILE_PX, x : x + TILE_PX]
+        y, x = near[1] - canvas_top, near[0] - canvas_left
+        around = canvas[y : y + TILE_PX + 2 * REACH_PX, x : x + TILE_PX + 2 * REACH_PX]
+        self._blank_outside(around, int(near[0]), int(near[1]))
+        clear = cv2.distanceTransform(around, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) > CLEARANCE_M * PX_PER_M
+        inner = slice(REACH_PX, -REACH_PX)
+        return around[inner, inner].astype(bool), clear[inner, inner]
+
+    def _blank_outside(self, around: NDArray[np.uint8], left: int, top: int) -> None:
+        """Clear what lies beyond the map's edges."""
+        around[: max(-top, 0)] = 0
+        around[:, : max(-left, 0)] = 0
+        around[max(self.height_px - top, 0) :] = 0
+        around[:, max(self.width_px - left, 0) :] = 0
 
 
 def _pixels(ring: Any) -> NDArray[np.int32]:
@@ -105,6 +133,10 @@ def _canvas(rings: list[list[NDArray[np.int32]]], near: Any) -> tuple[int, int, 
     low = np.concatenate([np.minimum(ring[1:], ring[:-1]) for ring in lines] or [near[None, :2]])
     high = np.concatenate([np.maximum(ring[1:], ring[:-1]) for ring in lines] or [near[None, 2:]])
     touching = (low <= near[2:]).all(-1) & (high >= near[:2]).all(-1)
-    first = np.maximum(np.minimum(low[touching].min(0, initial=np.iinfo(np.int32).max), near[:2]), near[:2] - REACH_PX)
-    last = np.minimum(np.maximum(high[touching].max(0, initial=np.iinfo(np.int32).min), near[2:]), near[2:] + REACH_PX)
+    first = np.maximum(
+        np.minimum(low[touching].min(0, initial=np.iinfo(np.int32).max), near[:2]), near[:2] - CANVAS_REACH_PX
+    )
+    last = np.minimum(
+        np.maximum(high[touching].max(0, initial=np.iinfo(np.int32).min), near[2:]), near[2:] + CANVAS_REACH_PX
+    )
     return int(first[0]), int(first[1]), int(last[0]) + 1, int(last[1]) + 1
