@@ -103,7 +103,8 @@ def constant_acceleration_yaw_rate(now: Kinematics, horizon: Horizon = NUSCENES_
 def _straight(now: Kinematics, acceleration_mps2: Floats, horizon: Horizon) -> Floats:
     time_s = horizon.step_s * np.arange(1, horizon.future_steps + 1)
     distance_m = now.speed_mps[:, None] * time_s + 0.5 * acceleration_mps2[:, None] * time_s**2
-    return now.position_m[:, None] + distance_m[..., None] * now.direction[:, None]
+    path_m: Floats = now.position_m[:, None] + distance_m[..., None] * now.direction[:, None]
+    return path_m
 
 
 def _turning(now: Kinematics, acceleration_mps2: Floats, horizon: Horizon) -> Floats:

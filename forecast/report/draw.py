@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PatchCollection
-from matplotlib.patches import PathPatch, Polygon
+from matplotlib.patches import Patch, PathPatch, Polygon
 from matplotlib.path import Path as Outline
 from numpy.typing import NDArray
 from shapely import box
@@ -89,7 +89,8 @@ def draw_forecast(
         path = view(np.vstack([target.pose_world[:2], truth_m]))
         axes.plot(*path.T, "--", color=_TRUTH, lw=1.6, zorder=8, label="truth")
         axes.plot(*path[1:].T, "x", color=_TRUTH, ms=4, zorder=8)
-    _finish(axes, centre, half, title)
+    present = int(np.isfinite(modes_m).all((1, 2)).sum())
+    _finish(axes, centre, half, title, f"{len(order)} of {present} modes" if len(order) < present else None)
 
 
 class _View:
@@ -145,11 +146,11 @@ def _draw_agent(axes: Axes, agent: Agent, view: _View, colour: str, order: float
 def _draw_mode(axes: Axes, path: Floats, probability: float, rank: int) -> None:
     colour = _MODES[rank % len(_MODES)]
     style: dict[str, Any] = {"color": colour, "zorder": 7.5 - 0.05 * rank}
-    axes.plot(*path.T, "-", lw=2.6 - 0.25 * rank, label=f"{probability:.0%}", **style)
+    axes.plot(*path.T, "-", lw=2.6 - 0.25 * rank, label=f"mode {rank + 1}: {probability:.1%}", **style)
     axes.plot(*path[-1], "o", ms=6 - 0.4 * rank, mec="white", mew=0.6, **style)
 
 
-def _finish(axes: Axes, centre: Floats, half: float, title: str) -> None:
+def _finish(axes: Axes, centre: Floats, half: float, title: str, note: str | None) -> None:
     axes.set_aspect("equal", adjustable="box")
     axes.set_xlim(centre[0] - half, centre[0] + half)
     axes.set_ylim(centre[1] - half, centre[1] + half)
@@ -157,6 +158,16 @@ def _finish(axes: Axes, centre: Floats, half: float, title: str) -> None:
     axes.set_ylabel("ahead, m")
     axes.tick_params(labelsize=7)
     handles, labels = axes.get_legend_handles_labels()
-    named = dict(zip(labels[::-1], handles[::-1], strict=True))  # modes were drawn least probable first
-    axes.legend(named.values(), named.keys(), fontsize=7, loc="upper left", framealpha=0.9)
+    modes = sorted(number for number, label in enumerate(labels) if label.startswith("mode"))[::-1]
+    order = [*modes, *(number for number in range(len(labels)) if number not in modes)]  # most probable mode first
+    around = Patch(facecolor=_NEIGHBOUR, label="others, their last 2 s")
+    axes.legend(
+        handles=[*(handles[number] for number in order), around],
+        title=note,
+        title_fontsize=7,
+        fontsize=7,
+        loc="upper center",  # below the picture, where it hides nothing
+        bbox_to_anchor=(0.5, -0.08),
+        ncols=4,
+    )
     axes.set_title(title, fontsize=8)

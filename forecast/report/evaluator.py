@@ -13,9 +13,10 @@ import numpy as np
 import forecast
 from forecast.core.files import written_whole
 from forecast.core.progress import progress
+from forecast.eval.bootstrap import bootstrap_mean
 from forecast.eval.results import PerItem
 from forecast.eval.submission import read_submission
-from forecast.report.compare import compare, interval
+from forecast.report.compare import compare
 from forecast.report.join import Joined, join
 from forecast.report.road import add_off_road
 from forecast.report.scores import Population, Scores, score_rows
@@ -147,9 +148,8 @@ def _body(scores: Scores) -> dict[str, Any]:
 
 def figure(values: PerItem, groups: Any = None) -> dict[str, Any]:
     """A mean with its count and its 95 % bootstrap interval, as it stands in ``report.json``."""
-    mean = values.mean
-    low, high = interval(values, groups)
-    return {"value": mean.value, "count": mean.count, "ci_low": low, "ci_high": high}
+    mean = bootstrap_mean(values, clusters=groups)
+    return {"value": mean.value, "count": mean.count, "ci_low": mean.low, "ci_high": mean.high}
 
 
 def _finite(value: Any) -> Any:

@@ -49,7 +49,8 @@ class Joined:
     @property
     def scenes(self) -> NDArray[np.int64]:
         """(entries,) index of each agent's scene."""
-        return self.tracks.sample_scene[self.tracks.row_sample[self.rows]].astype(np.int64)
+        scene: NDArray[np.int64] = self.tracks.sample_scene[self.tracks.row_sample[self.rows]].astype(np.int64)
+        return scene
 
     def forecast_rows(self, entries: NDArray[np.int64] | None = None) -> ForecastRows:
         """The forecasts on the clock of key frames (one is ``step_s``): leads count key frames."""

@@ -134,7 +134,7 @@ def _worst_figure(report: Report, dataset: Dataset) -> Figure:
     scores, joined = report.scores[0], report.joined[0]
     error = np.nan_to_num(scores.agents["min_fde_1"].values, nan=-np.inf)
     worst = np.argsort(-error, kind="stable")[:WORST]
-    figure = Figure(figsize=(15, 5 * -(-max(len(worst), 1) // 3)))
+    figure = Figure(figsize=(15, 5.6 * -(-max(len(worst), 1) // 3)), layout="constrained")
     drawer = CaseDrawer(dataset)
     for place, agent in enumerate(progress(worst.tolist(), "drawing", total=len(worst)), start=1):
         axes = figure.add_subplot(-(-len(worst) // 3), 3, place)

@@ -32,7 +32,7 @@ def rows(document: Mapping[str, Any]) -> list[list[str]]:
     return [[body["name"], *(_text(_at(body, path)) for path in COLUMNS.values())] for body in bodies(document)]
 
 
-def _at(body: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any] | None:
+def _at(body: Mapping[str, Any], path: tuple[str, ...]) -> Any:
     found: Any = body
     for key in path:
         found = found.get(key) if found else None

@@ -1,0 +1,167 @@
+"""The evaluator against the devkit's own metrics, what it writes, and how it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from forecast.cli.main import main
+from forecast.eval.submission import Submission, write_submission
+from forecast.report.cases import draw_cases
+from forecast.report.evaluator import score_submission
+
+VERSION, SPLIT = "v1.0-mini", "mini_val"
+
+
+@pytest.mark.parametrize("world", ["town", "nuscenes"], indirect=True)
+def test_equals_the_devkit(world, tmp_path):
+    from nuscenes import NuScenes
+    from nuscenes.eval.prediction.compute_metrics import compute_metrics
+    from nuscenes.eval.prediction.config import PredictionConfig
+    from nuscenes.eval.prediction.metrics import MinADEK, MinFDEK, MissRateTopK, OffRoadRate, RowMean
+    from nuscenes.prediction import PredictHelper
+
+    path = tmp_path / "forecasts.json"
+    submission = world.forecasts()
+    # On real data that is all of them; the devkit's off-road rate is slow, the town is enough for it.
+    on_town = (world.root / "town.json").exists()
+    chosen = np.arange(len(submission))[:61]
+    write_submission(path, _part(submission, chosen))
+    ours = score_submission(path, world.dataset, SPLIT, allow_missing=True).as_json()["metrics"]
+
+    helper = PredictHelper(NuScenes(VERSION, str(world.root), verbose=False))
+    mean, ks = [RowMean()], [1, 5, 10]
+    metrics = [MinADEK(ks, mean), MinFDEK(ks, mean), MissRateTopK(ks, mean)]
+    if on_town:
+        metrics.append(OffRoadRate(helper, mean))
+    theirs = compute_metrics(json.loads(path.read_text()), helper, PredictionConfig(metrics, seconds=6))
+    for name, key in {"min_ade_{}": "MinADEK", "min_fde_{}": "MinFDEK", "miss_rate_{}_2m": "MissRateTopK_2.0"}.items():
+        found = [ours[name.format(k)]["value"] for k in ks]
+        np.testing.assert_allclose(found, theirs[key]["RowMean"], atol=1e-6, rtol=0)
+    assert ours["min_ade_1"]["count"] == len(chosen)
+    # One mode in two hundred may differ: the devkit draws its map from triangles in a hashed order.
+    if on_town:
+        assert ours["off_road_rate"]["value"] == pytest.approx(theirs["OffRoadRate"]["RowMean"][0], abs=5e-3)
+
+
+def _part(submission: Submission, chosen: np.ndarray) -> Submission:
+    return Submission(
+        submission.instance_tokens[chosen],
+        submission.sample_tokens[chosen],
+        submission.positions_m[chosen],
+        submission.probabilities[chosen],
+    )
+
+
+def test_writes_report_page_and_details(town, dense_file, tmp_path):
+    extra = [f"--{name}={tmp_path / name}" for name in ("html", "markdown", "latex", "per-sample", "per-point")]
+    out = tmp_path / "report.json"
+    assert main(["score", str(dense_file), *town.arguments, "--out", str(out), *extra]) == 0
+    report = json.loads(out.read_text())
+    agents = len(town.dataset.samples(SPLIT))
+    assert (report["format_version"], report["name"], report["split"]) == (1, "dense", SPLIT)
+    for name in ("min_ade_5", "min_fde_1", "miss_rate_5_2m", "off_road_rate"):
+        figure = report["metrics"][name]
+        assert figure["count"] == agents
+        assert figure["ci_low"] <= figure["value"] <= figure["ci_high"]
+    temporal = report["temporal"]
+    assert temporal["dispersion_rms_m"]["value"] > temporal["dispersion_std_of_norms_m"]["value"] > 0
+    convergence = [temporal["convergence_s"][tau]["value"] for tau in ("0.2", "1.0", "5.0")]
+    assert convergence == sorted(convergence)
+    assert temporal["dispersion_rms_m"]["count"] == report["coverage"]["points_used"] > 0
+    page = (tmp_path / "html").read_text()
+    assert page.count("data:image/png;base64,") >= 3
+    assert "://" not in page
+    import pyarrow.parquet as pq
+
+    assert pq.read_table(tmp_path / "per-sample").num_rows == agents
+    assert pq.read_table(tmp_path / "per-point").num_rows == report["coverage"]["points_annotated"]
+    assert f"{report['metrics']['min_ade_1']['value']:.3f}" in (tmp_path / "markdown").read_text()
+    assert "\\toprule" in (tmp_path / "latex").read_text()
+
+
+def test_compares_files_on_the_same_agents(town, dense_file, tmp_path):
+    other, out = tmp_path / "other.json", tmp_path / "report.json"
+    write_submission(other, town.forecasts(seed=1))
+    report = score_submission([dense_file, other], town.dataset, SPLIT)
+    report.write(out)
+    document = json.loads(out.read_text())
+    first, second = (body["metrics"]["min_ade_1"]["value"] for body in document["reports"])
+    difference = document["comparisons"][0]["metrics"]["min_ade_1"]
+    assert difference["difference"] == pytest.approx(second - first)
+    assert difference["ci_low"] < difference["difference"] < difference["ci_high"]
+
+
+def test_draws_left_on_the_left(town, tmp_path):
+    from matplotlib.figure import Figure
+
+    from forecast.report.draw import Agent, draw_forecast
+
+    # Heading north-east (45 degrees), the mode bends to the agent's left, i.e. to the north-west.
+    heading = np.pi / 4
+    ahead, left = np.array([np.cos(heading), np.sin(heading)]), np.array([-np.sin(heading), np.cos(heading)])
+    agent = Agent(np.array([1000.0, 500.0, heading]), np.array([4.0, 2.0]), np.array([[1000.0, 500.0]]))
+    mode = agent.pose_world[:2] + np.linspace(0, 1, 12)[:, None] * (20 * ahead + 10 * left)
+    axes = Figure().subplots()
+    draw_forecast(axes, agent, np.stack([mode, mode]), np.array([0.75, 0.25]), truth_m=mode)
+    lines = {line.get_label(): line.get_xydata() for line in axes.get_lines()}
+    np.testing.assert_allclose(lines["truth"][-1], [-10, 20], atol=1e-6)
+    assert {"mode 1: 75.0%", "mode 2: 25.0%", "truth", "history"} <= set(lines)
+    assert axes.get_aspect() == 1
+
+
+def test_draws_one_picture_per_agent(town, dense_file, tmp_path):
+    rows = town.dataset.samples(SPLIT).rows[:2]
+    pictures = draw_cases(tmp_path / "pictures", town.dataset, dense_file, rows.tolist())
+    assert len(pictures) == 2
+    assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
+
+
+def refused(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
+    """What one line a refused command says."""
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    return said
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--split", "mini_vall", "mini_val"), ("--version", "v9", "v9"), ("--dataroot", "/nowhere", "/nowhere")],
+)
+def test_names_what_is_wrong(town, dense_file, tmp_path, capsys, option, value, said):
+    arguments = town.arguments
+    arguments[arguments.index(option) + 1] = value
+    line = refused(capsys, ["score", str(dense_file), *arguments, "--out", str(tmp_path / "r.json")])
+    assert said in line
+    assert not (tmp_path / "r.json").exists()
+
+
+def test_names_what_is_wrong_with_the_file(town, tmp_path, capsys):
+    out = ["--out", str(tmp_path / "r.json")]
+    assert "gone.json" in refused(capsys, ["score", str(tmp_path / "gone.json"), *town.arguments, *out])
+    good, file = town.forecasts(), tmp_path / "f.json"
+    write_submission(file, _part(good, np.arange(1, len(good))))
+    assert "--allow-missing" in refused(capsys, ["score", str(file), *town.arguments, *out])
+    unknown = Submission(
+        np.where(np.arange(len(good)) == 2, "nobody", good.instance_tokens),
+        good.sample_tokens,
+        good.positions_m,
+        good.probabilities,
+    )
+    write_submission(file, unknown)
+    line = refused(capsys, ["score", str(file), *town.arguments, *out])
+    assert "entry 2" in line
+    assert "nobody" in line
+    file.write_text("[{")
+    assert str(file) in refused(capsys, ["score", str(file), *town.arguments, *out])
+
+
+def test_allows_missing_agents_and_counts_them(town, tmp_path):
+    good, file = town.forecasts(), tmp_path / "f.json"
+    write_submission(file, _part(good, np.arange(3, len(good))))
+    report = score_submission(file, town.dataset, SPLIT, allow_missing=True).as_json()
+    assert report["coverage"]["missing_agent_samples"] == 3
+    assert report["metrics"]["min_ade_1"]["count"] == len(good) - 3
