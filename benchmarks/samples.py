@@ -13,7 +13,7 @@ import torch
 
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import PAPER_CROP, CropSpec
-from forecast.data.datamodule import cropper_for
+from forecast.data.crops import cropper_for
 from forecast.data.dataset import NuScenesForecasts
 
 

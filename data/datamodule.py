@@ -13,10 +13,10 @@ from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
 from forecast.data.augment import mirrored, turned
-from forecast.data.cache import Dataset, open_dataset
+from forecast.data.cache import open_dataset
+from forecast.data.crops import cropper_for
 from forecast.data.dataset import NuScenesForecasts, as_is
 from forecast.data.maps.crop import Cropper
-from forecast.data.maps.layers import load_map
 from forecast.data.windows import NeighbourRule
 
 
@@ -31,16 +31,6 @@ class Augmentation:
 
     mirror: float = 0.0
     heading_noise_rad: float = 0.0
-
-
-def cropper_for(dataset: Dataset, spec: CropSpec, cache: str | Path | None = None) -> Cropper:
-    """Crops of the maps of a data set, from baked rasters."""
-    return Cropper(
-        lambda name: load_map(dataset.map_expansion_path(name)),
-        dataset.map_names,
-        spec,
-        cache=None if cache is None else Path(cache),
-    )
 
 
 class ForecastDataModule(pl.LightningDataModule):
@@ -99,7 +89,7 @@ class ForecastDataModule(pl.LightningDataModule):
         learn = dataset.samples(self.train_split, dense=self.dense)
         self.train = NuScenesForecasts.of(dataset, learn, **shared)  # type: ignore[arg-type]
         self.val = NuScenesForecasts.of(dataset, dataset.samples(self.val_split), **shared)  # type: ignore[arg-type]
-        self._cropper = cropper_for(dataset, self.crop, self.cache) if self.crop is not None else None
+        self._cropper = cropper_for(dataset, self.crop) if self.crop is not None else None
 
     def train_dataloader(self) -> DataLoader[AgentBatch]:
         """Batches in an order of their own in each epoch."""

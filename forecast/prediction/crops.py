@@ -20,8 +20,7 @@ def crop_adder(dataset: Dataset, spec: CropSpec) -> Callable[[AgentBatch], Agent
         dataset: whose maps to cut from.
         spec: what a crop looks like.
     """
-    from forecast.data.maps.crop import Cropper
-    from forecast.data.maps.layers import load_map
+    from forecast.data.crops import cropper_for
 
-    cropper = Cropper(lambda name: load_map(dataset.map_expansion_path(name)), dataset.map_names, spec)
+    cropper = cropper_for(dataset, spec)
     return lambda batch: replace(batch, crop=cropper(batch.pose_world, batch.map_index))
