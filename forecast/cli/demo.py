@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
 
-VERSION, TRAIN_SPLIT, VAL_SPLIT = "v1.0-mini", "mini_train", "mini_val"
+#: The version whose official splits are three: one to learn from, one to choose the weights by, one to be judged on.
+VERSION, TRAIN_SPLIT, VAL_SPLIT = "v1.0-trainval", "train", "val"
 
 #: Arguments that this module does not name are configuration keys of the training.
 TAKES_CONFIGURATION = True
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", default="out/demo", metavar="DIR", help="where to (default: %(default)s)"
     )
-    parser.add_argument("--scenes", type=int, default=10, metavar="N", help="scenes of the town (default: %(default)s)")
+    parser.add_argument("--scenes", type=int, default=30, metavar="N", help="scenes of the town (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the town and the training")
     parser.add_argument("--pictures", type=int, default=6, metavar="N", help="forecasts to draw (default: %(default)s)")
 
