@@ -66,11 +66,12 @@ class AgentPainter:
         self._by_sample = by_sample
         self._sample_begins = np.searchsorted(tracks.row_sample[by_sample], np.arange(len(tracks.sample_tokens) + 1))
 
-    def __call__(self, row: int) -> NDArray[np.uint8]:
-        """Draw on black: (height, width, 3) RGB; rows grow forward and columns grow left.
+    def __call__(self, row: int, image: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """Draw (height, width, 3) RGB; rows grow forward and columns grow left.
 
         Args:
             row: observation of the target, an index into the rows of the tracks. Nothing later is looked at.
+            image: what to draw on; black by default.
         """
         rows, fade = self._boxes(row)
         tracks, spec = self._tracks, self._spec
@@ -80,7 +81,8 @@ class AgentPainter:
         ahead_left = (corners - tracks.row_position_m[row]) @ world_from_agent
         column_row = (ahead_left[..., ::-1] + (spec.right_m, spec.behind_m)) * spec.px_per_m
         fixed = np.rint((column_row - 0.5) * (1 << _FRACTION_BITS)).astype(np.int32)
-        image: NDArray[np.uint8] = np.zeros((spec.height_px, spec.width_px, 3), np.uint8)
+        if image is None:
+            image = np.zeros((spec.height_px, spec.width_px, 3), np.uint8)
         target, types = self._row_track[row], tracks.track_types[self._row_track[rows]]
         limit = np.array([spec.width_px, spec.height_px])
         seen = ((column_row.max(1) > 0) & (column_row.min(1) < limit)).all(1)
@@ -98,11 +100,11 @@ class AgentPainter:
         since_us = tracks.sample_time_us[sample] - self._history_us
         # The target is drawn last: nothing covers it.
         present = np.append(present[present != row], row)
-        rows, fade = [], []
-        for last in present.tolist():
-            first = max(int(tracks.first_row[self._row_track[last]]), last - 32)
-            past = np.arange(first, last + 1)
-            past = past[tracks.sample_time_us[tracks.row_sample[past]] >= since_us]
-            rows.append(past)
-            fade.append(np.linspace(_DARKEST, 1.0, len(past)) if len(past) > 1 else np.ones(1))
-        return np.concatenate(rows), np.concatenate(fade)
+        scene = tracks.sample_scene == tracks.sample_scene[sample]
+        steps = int((scene[:sample] & (tracks.sample_time_us[:sample] >= since_us)).sum())
+        candidates = present[:, None] + np.arange(-steps, 1)
+        valid = candidates >= tracks.first_row[self._row_track[present]][:, None]
+        valid &= tracks.sample_time_us[tracks.row_sample[candidates.clip(0)]] >= since_us
+        count = valid.sum(1, keepdims=True)
+        age = np.arange(steps, -1, -1) / np.maximum(count - 1, 1)
+        return candidates[valid], (1 - (1 - _DARKEST) * age)[valid]

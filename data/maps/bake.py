@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from forecast.core.maps import MapSource
 from forecast.core.progress import progress
-from forecast.data.maps.draw import border_m, coverage
+from forecast.data.maps.draw import coverage, excess_m
 from forecast.data.maps.pieces import TiledAreas, areas
 
 #: Side of a stored tile in cells; a power of two, so that a cell's address is shifts and additions.
@@ -19,7 +19,7 @@ TILE_BITS = 6
 TILE_CELLS = 1 << TILE_BITS
 #: Side of a block that is drawn at once, in tiles.
 _BLOCK_TILES = 8
-_SAMPLES = 2
+_SAMPLES = 4
 #: Channels that share one byte, and how many grades of coverage each then has: 6 · 6 · 6 ≤ 256.
 CHANNELS_PER_BYTE = 3
 GRADES = {1: 256, 2: 16, 3: 6}
@@ -76,7 +76,7 @@ def bake(
     channels: Sequence[Sequence[str]],
     cells_per_m: float,
     footprint_cells: int,
-    grow_m: float = 0.0,
+    border_m: float = 0.0,
     line_m: float | None = None,
 ) -> BakedMap:
     """Bake a map.
@@ -88,12 +88,13 @@ def bake(
         footprint_cells: 1: a cell holds its own coverage; 2: that of an area twice as wide around it, which is what
             the pixel of a crop at half the resolution covers, whatever its rotation.
         line_m: width of all lines, metres, in place of each layer's own.
-        grow_m: by how much areas are grown on all sides.
+        border_m: width of a border that is drawn around areas, as the devkit does.
     """
     block_cells = _BLOCK_TILES * TILE_CELLS
     tiled = []
     for layers in channels:
-        shapes = areas(source, layers, line_m=line_m, grow_m=grow_m - border_m(cells_per_m, _SAMPLES))
+        grow_m = border_m - excess_m(cells_per_m, _SAMPLES)
+        shapes = areas(source, layers, line_m=line_m, grow_m=grow_m)
         tiled.append(TiledAreas.cut(shapes, block_cells / cells_per_m, margin_m=2 / cells_per_m))
     blocks = sorted(set().union(*(channel.tiles for channel in tiled)))
     if not blocks:

@@ -18,7 +18,7 @@ from forecast.data.maps.pieces import line_widths_m
 from forecast.data.store import Damaged, read_store, write_store
 
 #: Raise it whenever what is baked, or how, changes: older files are then made anew.
-FORMAT = 1
+FORMAT = 2
 #: Finer than this, a map is not baked: the published outlines are no better.
 _FINEST_CELLS_PER_M = 10.0
 
@@ -100,7 +100,7 @@ def _baked(source: MapSource, spec: CropSpec, devkit_compatible: bool) -> BakedM
     if not devkit_compatible:
         return bake(source, spec.channels, cells_per_m, cells)
     border_m = 0.5 / spec.px_per_m
-    return bake(source, spec.channels, cells_per_m, cells, grow_m=border_m, line_m=2 / spec.px_per_m - 2 * border_m)
+    return bake(source, spec.channels, cells_per_m, cells, border_m=border_m, line_m=2 / spec.px_per_m - 2 * border_m)
 
 
 def _write(entry: Path, key: str, baked: BakedMap) -> None:

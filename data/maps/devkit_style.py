@@ -8,6 +8,7 @@ the map half a pixel off; outlines are filled including their border; the whole 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from forecast.core.crops import CropSpec
 from forecast.core.maps import MapSource
 
 _LINE_PX = 2
+_CELL_M = 32.0
 
 
 class DevkitGrid:
@@ -43,15 +45,25 @@ class DevkitGrid:
 
 
 class _LayerShapes:
-    """Geometries of one layer, with their rings' points at hand."""
+    """Geometries of one layer; of each, the part within reach of a coarse cell is kept once it was needed."""
 
-    def __init__(self, geometries: list[BaseGeometry]) -> None:
-        self.tree = shapely.STRtree(geometries)
-        self.rings = [
-            [shapely.get_coordinates(ring) for ring in (shapely.get_rings(shape) if shape.area else [shape])]
-            for shape in geometries
-        ]
-        self.is_area = [shape.geom_type == "Polygon" for shape in geometries]
+    def __init__(self, geometries: Sequence[BaseGeometry], reach_m: float) -> None:
+        self._shapes = np.array(geometries, dtype=object)
+        self._tree = shapely.STRtree(geometries)
+        self._reach_m = reach_m
+        self._near: dict[tuple[int, int], NDArray[np.object_]] = {}
+
+    def within(self, window: BaseGeometry) -> NDArray[np.object_]:
+        """The geometries' parts within a window whose extent is at most the reach, in the map's order."""
+        middle = window.centroid
+        cell = (math.floor(middle.x / _CELL_M), math.floor(middle.y / _CELL_M))
+        if cell not in self._near:
+            low, high = np.array(cell) * _CELL_M - self._reach_m, (np.array(cell) + 1) * _CELL_M + self._reach_m
+            surroundings = shapely.box(*low, *high)
+            chosen = np.sort(self._tree.query(surroundings, predicate="intersects"))
+            self._near[cell] = shapely.intersection(self._shapes[chosen], surroundings)
+        parts = shapely.intersection(self._near[cell], window)
+        return parts[~shapely.is_empty(parts)]
 
 
 class DevkitDrawer:
@@ -61,8 +73,9 @@ class DevkitDrawer:
         """Take a map to draw crops of."""
         self._spec, self._grid = spec, DevkitGrid(spec)
         held = set(source.layers)
+        reach_m = math.hypot(spec.ahead_m + spec.behind_m, spec.left_m + spec.right_m)
         self._channels = [
-            [_LayerShapes(list(source.geometries(layer))) for layer in layers if layer in held]
+            [_LayerShapes(source.geometries(layer), reach_m) for layer in layers if layer in held]
             for layers in spec.channels
         ]
 
@@ -86,21 +99,28 @@ class DevkitDrawer:
         for image, layers in zip(images, self._channels, strict=True):
             for shapes in layers:
                 drawn = np.zeros_like(image)
-                for index in np.sort(shapes.tree.query(window, predicate="intersects")):
-                    rings = [
-                        self._grid.rightward((ring[:, :2] - pose_world[:2]) @ world_from_agent)
-                        for ring in shapes.rings[index]
-                    ]
-                    _draw(drawn, rings, is_area=shapes.is_area[index])
+                for part in shapes.within(window):
+                    self._draw(drawn, part, pose_world[:2], world_from_agent)
                 np.maximum(image, drawn[:, ::-1], out=image)
         return images
 
+    def _draw(
+        self, image: NDArray[np.uint8], shape: BaseGeometry, origin: NDArray[np.float64], turn: NDArray[np.float64]
+    ) -> None:
+        """Draw one geometry, which a window may have cut into several parts."""
 
-def _draw(image: NDArray[np.uint8], rings: list[NDArray[np.float64]], *, is_area: bool) -> None:
-    if not is_area:
-        cv2.polylines(image, [rings[0].astype(np.int32)], False, 255, _LINE_PX)
-        return
-    whole = [np.rint(ring).astype(np.int32) for ring in rings]
-    cv2.fillPoly(image, whole[:1], 255)
-    if len(whole) > 1:
-        cv2.fillPoly(image, whole[1:], 0)
+        def pixels(line: BaseGeometry) -> NDArray[np.float64]:
+            return self._grid.rightward((shapely.get_coordinates(line) - origin) @ turn)
+
+        outer, holes = [], []
+        for part in shapely.get_parts(shape):
+            if part.geom_type == "Polygon":
+                first, *others = shapely.get_rings(part)
+                outer.append(np.rint(pixels(first)).astype(np.int32))
+                holes += [np.rint(pixels(ring)).astype(np.int32) for ring in others]
+            elif part.geom_type == "LineString":
+                cv2.polylines(image, [pixels(part).astype(np.int32)], False, 255, _LINE_PX)
+        if outer:
+            cv2.fillPoly(image, outer, 255)
+        if holes:
+            cv2.fillPoly(image, holes, 0)

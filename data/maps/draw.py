@@ -10,7 +10,7 @@ _FRACTION_BITS = 8
 Image = NDArray[np.uint8]
 
 
-def border_m(px_per_m: float, samples: int) -> float:
+def excess_m(px_per_m: float, samples: int) -> float:
     """By how much drawn areas come out too wide on each side, metres: shrink them by it before they are drawn.
 
     OpenCV fills the border of an outline too, whichever half of a sample is inside.
@@ -27,15 +27,22 @@ def fill(points_px: NDArray[np.float64], ends: NDArray[np.int64], shape: tuple[i
         shape: height and width of the image.
     """
     image: Image = np.zeros(shape, np.uint8)
-    if len(ends):
-        # OpenCV counts from the centre of the first pixel, in fixed point.
-        fixed = np.rint((points_px - 0.5) * (1 << _FRACTION_BITS)).astype(np.int32)
-        cv2.fillPoly(image, np.split(fixed, ends[:-1]), 255, cv2.LINE_8, _FRACTION_BITS)
+    fill_on(image, points_px, ends, 255)
     return image
 
 
+def fill_on(
+    image: Image, points_px: NDArray[np.float64], ends: NDArray[np.int64], colour: int | tuple[int, int, int]
+) -> None:
+    """Fill disjoint areas on an image; arguments as in :func:`fill`."""
+    if len(ends):
+        # OpenCV counts from the centre of the first pixel, in fixed point.
+        fixed = np.rint((points_px - 0.5) * (1 << _FRACTION_BITS)).astype(np.int32)
+        cv2.fillPoly(image, np.split(fixed, ends[:-1]), colour, cv2.LINE_8, _FRACTION_BITS)
+
+
 def coverage(points_px: NDArray[np.float64], ends: NDArray[np.int64], shape: tuple[int, int], samples: int) -> Image:
-    """Draw disjoint areas with ``samples`` × ``samples`` points per pixel.
+    """Draw disjoint areas with ``samples`` × ``samples`` points per pixel; ``samples`` is a power of two.
 
     Returns:
         (height, width) share of each pixel that is covered, as 0…255.
@@ -46,5 +53,8 @@ def coverage(points_px: NDArray[np.float64], ends: NDArray[np.int64], shape: tup
     fine = fill(points_px * samples, ends, (height * samples, width * samples))
     if samples == 1:
         return fine
-    averaged: Image = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
+    while samples % 2 == 0:  # halving is what OpenCV has fast code for
+        samples //= 2
+        fine = cv2.resize(fine, (width * samples, height * samples), interpolation=cv2.INTER_AREA)
+    averaged: Image = fine
     return averaged

@@ -55,7 +55,14 @@ def line_widths_m(layers: Sequence[str]) -> tuple[float, ...]:
     return tuple(line_width_m(layer) for layer in layers)
 
 
-def areas(source: MapSource, layers: Sequence[str], *, line_m: float | None = None, grow_m: float = 0.0) -> Geometry:
+def areas(
+    source: MapSource,
+    layers: Sequence[str],
+    *,
+    line_m: float | None = None,
+    grow_m: float = 0.0,
+    hole_m: float | None = None,
+) -> Geometry:
     """All geometry of some layers as polygons; lines get their width. Layers that the map lacks are empty.
 
     Args:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -13,8 +15,9 @@ from forecast.core.crops import CropSpec
 from forecast.data.maps.bake import TILE_BITS, TILE_CELLS, BakedMap, planes, unpacking
 from forecast.data.maps.devkit_style import DevkitGrid
 
-#: Pixels handled at once on a CPU: the intermediate results then stay in its cache.
-_CPU_CHUNK_PX = 80_000
+#: Pixels handled at once on a CPU, so that intermediate results stay in its cache: by one thread, and by each of
+#: several; torch leaves so few to the thread that asks.
+_CPU_CHUNK_PX = (160_000, 32_000)
 _GPU_CHUNK_PX = 1 << 26
 #: Stands for a pose that is not finite: off every map.
 _NOWHERE_M = -1e12
@@ -36,6 +39,8 @@ class Sampler:
         """
         self._spec, self._device, self._cells_per_m = spec, device, baked.cells_per_m
         height_m, width_m = spec.ahead_m + spec.behind_m, spec.left_m + spec.right_m
+        # Where a cell is as wide as a pixel, coverage is interpolated; smaller cells are close enough as they are.
+        self._nearest = baked.cells_per_m > 1.5 * spec.px_per_m
         self._span_cells = math.hypot(height_m, width_m) * baked.cells_per_m
         # A border of empty pages as wide as a crop: positions are clamped into it, pixels never need to be.
         border = math.ceil(self._span_cells / TILE_CELLS) + 1
@@ -65,40 +70,69 @@ class Sampler:
             pose_world: (batch, 3) float64 on the sampler's device.
             out: (batch, channels, height, width) float32, written to.
         """
-        chunk_px = _CPU_CHUNK_PX if self._device.type == "cpu" else _GPU_CHUNK_PX
-        step = max(1, chunk_px // (self._spec.height_px * self._spec.width_px))
-        for first in range(0, len(pose_world), step):
-            addresses = self._addresses(pose_world[first : first + step])
-            channel = 0
-            for plane, tables in zip(self._planes, self._tables, strict=True):
-                codes = plane.index_select(0, addresses).int()
-                for table in tables:
-                    part = out[first : first + step, channel]
-                    part.copy_(table.index_select(0, codes).view_as(part))
-                    channel += 1
+        terms = self._terms(pose_world)
+        pixels = self._spec.height_px * self._spec.width_px
+        # On a CPU several small chunks at a time use the cores without waiting on each other after every operation.
+        threads = torch.get_num_threads() if self._device.type == "cpu" else 1
+        chunk_px = _GPU_CHUNK_PX if self._device.type != "cpu" else _CPU_CHUNK_PX[threads > 1]
+        step = max(1, chunk_px // pixels)
+        chunks = [slice(first, first + step) for first in range(0, len(pose_world), step)]
+        if threads == 1 or step == 1 or len(chunks) < 2 * threads:
+            for chunk in chunks:
+                self._sample([term[chunk] for term in terms], out[chunk])
+            return
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(lambda chunk: self._sample([term[chunk] for term in terms], out[chunk]), chunks))
 
-    def _addresses(self, pose_world: torch.Tensor) -> torch.Tensor:
-        """Find the cell under the centre of each pixel: flat indices into the tiles, (batch · height · width)."""
+    def _sample(self, terms: list[torch.Tensor], out: torch.Tensor) -> None:
+        column_by_row, column_by_column, row_by_row, row_by_column = terms
+        column, row = column_by_row + column_by_column, row_by_row + row_by_column
+        if self._nearest:
+            for channel, values in enumerate(self._look_up(column, row)):
+                out[:, channel].copy_(values)
+            return
+        column, row = column - 0.5, row - 0.5
+        right, up = column - column.floor(), row - row.floor()
+        near = zip(self._look_up(column, row), self._look_up(column + 1, row), strict=True)
+        far = zip(self._look_up(column, row + 1), self._look_up(column + 1, row + 1), strict=True)
+        for channel, (low, high) in enumerate(zip(near, far, strict=True)):
+            out[:, channel].copy_(torch.lerp(torch.lerp(*low, right), torch.lerp(*high, right), up))
+
+    def _look_up(self, column: torch.Tensor, row: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Yield the coverage in the cells at some positions, channel by channel, in their shape."""
+        # All positions are positive, so truncation is the floor.
+        column_cell, row_cell = column.int().flatten(), row.int().flatten()
+        page = torch.add(column_cell >> TILE_BITS, row_cell >> TILE_BITS, alpha=self._page_columns)
+        addresses = self._begins.index_select(0, page).add_(column_cell).add_(row_cell, alpha=TILE_CELLS)
+        for plane, tables in zip(self._planes, self._tables, strict=True):
+            codes = plane.index_select(0, addresses).int()
+            for table in tables:
+                yield table.index_select(0, codes).view_as(column)
+
+    def _terms(self, pose_world: torch.Tensor) -> list[torch.Tensor]:
+        """Cell under each pixel, as sums of a term of its row and one of its column.
+
+        Returns:
+            the cell's column as (batch, height, 1) and (batch, 1, width) float32, and its row likewise.
+        """
         finite = pose_world.isfinite().all(1, keepdim=True)
         pose_world = torch.where(finite, pose_world, _NOWHERE_M)
         cos, sin = torch.cos(pose_world[:, 2:]), torch.sin(pose_world[:, 2:])
         ahead_m, left_m = self._middle_m
         x = (pose_world[:, :1] + cos * ahead_m - sin * left_m) * self._cells_per_m - self._first_cell[0]
         y = (pose_world[:, 1:2] + sin * ahead_m + cos * left_m) * self._cells_per_m - self._first_cell[1]
-        column = self._along(self._within(x, 0) + cos * self._ahead_cells, -sin * self._left_cells)
-        row = self._along(self._within(y, 1) + sin * self._ahead_cells, cos * self._left_cells)
-        page = torch.add(column >> TILE_BITS, row >> TILE_BITS, alpha=self._page_columns)
-        begin = self._begins.index_select(0, page)
-        return begin.add_(column).add_(row, alpha=TILE_CELLS)
+        by_row = [self._within(x, 0) + cos * self._ahead_cells, self._within(y, 1) + sin * self._ahead_cells]
+        by_column = [-sin * self._left_cells, cos * self._left_cells]
+        return [
+            by_row[0].float()[:, :, None],
+            by_column[0].float()[:, None],
+            by_row[1].float()[:, :, None],
+            by_column[1].float()[:, None],
+        ]
 
     def _within(self, middle: torch.Tensor, axis: int) -> torch.Tensor:
-        margin = self._span_cells / 2 + 1
+        margin = self._span_cells / 2 + 2
         return torch.minimum(middle.clamp(min=margin), self._size_cells[axis] - margin)
-
-    @staticmethod
-    def _along(by_row: torch.Tensor, by_column: torch.Tensor) -> torch.Tensor:
-        """Add a term of each row and one of each column; the sums are positive, so truncation is the floor."""
-        return (by_row.float()[:, :, None] + by_column.float()[:, None, :]).int().flatten()
 
 
 def _pixel_centres(spec: CropSpec, devkit_compatible: bool) -> tuple[torch.Tensor, torch.Tensor]:

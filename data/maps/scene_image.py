@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+import cv2
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from forecast.core.crops import CropSpec
 from forecast.core.maps import MapSource
 from forecast.core.tracks import Tracks
 from forecast.data.maps.agents import AgentPainter
+from forecast.data.maps.draw import fill_on
 from forecast.data.maps.exact import ExactDrawer
+from forecast.data.maps.layers import LAYERS
 
 #: Layers from the lowest to the topmost, with their RGB colours.
 DEFAULT_LAYERS: dict[str, tuple[int, int, int]] = {
@@ -20,10 +25,11 @@ DEFAULT_LAYERS: dict[str, tuple[int, int, int]] = {
     "ped_crossing": (119, 136, 153),
     "walkway": (0, 0, 255),
 }
+_HUES = 24
 
 
 class SceneImage:
-    """Draws map layers in colours, and agents with their faded past above them."""
+    """Draws map layers in colours, lanes coloured by their direction, and agents with their faded past above."""
 
     def __init__(
         self,
@@ -46,28 +52,53 @@ class SceneImage:
         self._tracks, self._maps, self._colours = tracks, maps, layers
         self._spec = replace(spec, channels=tuple((layer,) for layer in layers))
         self._agents = AgentPainter(tracks, spec, ego=ego)
-        self._drawers: dict[str, ExactDrawer] = {}
+        self._drawn: dict[str, tuple[ExactDrawer, _Lanes]] = {}
 
     def __call__(self, row: int) -> NDArray[np.uint8]:
         """Draw the surroundings of one observation: (height, width, 3) RGB, rows forward, columns to the left.
 
         Args:
-            row: index into the rows of the tracks.
+            row: index into the rows of the tracks. Nothing later than it is drawn.
         """
-        tracks = self._tracks
-        map_name = str(tracks.scene_maps[tracks.sample_scene[tracks.row_sample[row]]])
-        if map_name not in self._drawers:
-            source = self._maps(map_name) if callable(self._maps) else self._maps[map_name]
-            self._drawers[map_name] = ExactDrawer(source, self._spec)
-        x, y = tracks.row_position_m[row]
-        masks = self._drawers[map_name].crop(np.array([x, y, tracks.row_heading_rad[row]]))
-        # A palette by the set of layers at a pixel, so that colouring is a single look-up.
-        code = np.zeros(masks.shape[1:], np.uint8)
-        palette = np.zeros((1 << len(masks), 3), np.uint8)
-        for bit, (mask, colour) in enumerate(zip(masks, self._colours.values(), strict=True)):
-            code |= (mask >> 7) << bit
-            palette[1 << bit : 2 << bit] = colour
-        image: NDArray[np.uint8] = palette[code]
-        agents = self._agents(row)
-        np.copyto(image, agents, where=agents.any(axis=2, keepdims=True))
-        return image
+        tracks, spec = self._tracks, self._spec
+        drawer, lanes = self._map(str(tracks.scene_maps[tracks.sample_scene[tracks.row_sample[row]]]))
+        pose_world = np.array([*tracks.row_position_m[row], tracks.row_heading_rad[row]])
+        image: NDArray[np.uint8] = np.zeros((spec.height_px, spec.width_px, 3), np.uint8)
+        for (points, ends), colour in zip(drawer.outlines(pose_world), self._colours.values(), strict=True):
+            fill_on(image, points, ends, colour)
+        lanes.draw(image, pose_world, spec)
+        return self._agents(row, image)
+
+    def _map(self, name: str) -> tuple[ExactDrawer, _Lanes]:
+        if name not in self._drawn:
+            source = self._maps(name) if callable(self._maps) else self._maps[name]
+            self._drawn[name] = ExactDrawer(source, self._spec, samples=1), _Lanes(source)
+        return self._drawn[name]
+
+
+class _Lanes:
+    """Centre lines of one map, coloured by their direction as the target sees it."""
+
+    def __init__(self, source: MapSource) -> None:
+        lines = source.geometries("lane_centre") if "lane_centre" in source.layers else []
+        # Lanes come with a point a metre; what is straight to 5 cm needs but its ends.
+        points, line = shapely.get_coordinates(shapely.simplify(np.array(lines, object), 0.05), return_index=True)
+        same = line[1:] == line[:-1]
+        self._segments = np.stack([points[:-1][same], points[1:][same]], 1)
+        along = self._segments[:, 1] - self._segments[:, 0]
+        self._heading_rad = np.arctan2(along[:, 1], along[:, 0])
+
+    def draw(self, image: NDArray[np.uint8], pose_world: NDArray[np.float64], spec: CropSpec) -> None:
+        """Draw the lanes in reach; the colour circle starts with what points against the target."""
+        reach_m = max(spec.ahead_m, spec.behind_m) + max(spec.left_m, spec.right_m)
+        near = (np.abs(self._segments - pose_world[:2]).min(1) < reach_m).all(1)
+        cos, sin = np.cos(pose_world[2]), np.sin(pose_world[2])
+        ahead_left = (self._segments[near] - pose_world[:2]) @ np.array([[cos, -sin], [sin, cos]])
+        column_row = (ahead_left[..., ::-1] + (spec.right_m, spec.behind_m)) * spec.px_per_m - 0.5
+        pixels = np.rint(column_row).astype(np.int32)
+        turn = (pose_world[2] - self._heading_rad[near] + np.pi) / (2 * np.pi) % 1.0
+        hue = (turn * _HUES).astype(int) % _HUES
+        width_px = max(1, round(LAYERS["lane_centre"].line_width_m * spec.px_per_m))
+        for number in np.unique(hue):
+            colour = [255 * part for part in colorsys.hsv_to_rgb((number + 0.5) / _HUES, 1.0, 1.0)]
+            cv2.polylines(image, list(pixels[hue == number]), False, colour, width_px)

@@ -31,7 +31,7 @@ def crop_of(source, spec, pose, tmp_path, engine="baked", **options):
 
 def as_grid(channel):
     """Rows from the front to the rear and columns from left to right, as a driver sees it."""
-    return ["".join("#" if value > 0.5 else "." for value in row) for row in channel.flip(0, 1).tolist()]
+    return ["".join("#" if value > 0.3 else "." for value in row) for row in channel.flip(0, 1).tolist()]
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_golden_forward_is_up_and_left_is_left(hook, tmp_path, engine):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_golden_hole_and_two_parts_in_one_window(tmp_path, engine):
     ring = Polygon([(0, -3), (4, -3), (4, 3), (0, 3)], [[(1, -2), (3, -2), (3, 2), (1, 2)]])
-    snake = LineString([(5.5, -4), (5.5, 20), (-1.5, 20), (-1.5, -4)])  # leaves the window, and comes back
+    snake = LineString([(5.5, -5), (5.5, 20), (-1.5, 20), (-1.5, -5)])  # leaves the window, and comes back
     source = PolygonMap("ring", {"walkway": [ring], "lane_divider": [snake]})
     crop = crop_of(source, spec_of(("walkway", "lane_divider")), (0.0, 0.0, 0.0), tmp_path, engine)[0]
     assert as_grid(crop) == [
@@ -98,7 +98,7 @@ def test_partial_coverage_is_a_grey(tmp_path):
     turn=st.floats(-math.pi, math.pi),
     heading=st.floats(-math.pi, math.pi),
 )
-@pytest.mark.parametrize(("engine", "tolerance"), [("exact", 0.004), ("baked", 0.04)])
+@pytest.mark.parametrize(("engine", "tolerance"), [("exact", 0.01), ("baked", 0.04)])
 def test_move_the_world_and_the_crop_stays(tmp_path_factory, engine, tolerance, x, y, turn, heading):
     road = Polygon([(-20, -3), (30, -3), (30, 4), (-20, 4)], [[(4, -1), (9, -1), (9, 2), (4, 2)]])
     side = LineString([(0, -20), (6, -5), (8, 20)])
