@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any
 
 import cv2
@@ -17,10 +18,11 @@ PX_PER_M = 10
 TILE_BITS = 9
 TILE_PX = 1 << TILE_BITS
 TILE_BYTES = TILE_PX * TILE_PX // 8
-#: A pixel is *clear* if everything within this distance of its centre is drivable.
+#: A pixel is *clear* if the whole square of twice this side about it is drivable, and so everything this near.
 CLEARANCE_M = 1.5
 #: What is drawn around a tile, so that clearance is known up to its edge.
 REACH_PX = 20
+_SQUARE = np.ones((2 * round(CLEARANCE_M * PX_PER_M) + 1,) * 2, dtype=np.uint8)
 #: How far a canvas may reach beyond its tile, to hold the edges that cross the tile in full.
 CANVAS_REACH_PX = 4096
 #: Width and height of the four nuScenes maps, m (nuscenes-devkit, NuScenesMap).
@@ -44,6 +46,7 @@ class DrivableArea:
         parts = [part for geometry in polygons for part in getattr(geometry, "geoms", [geometry])]
         self._parts = [part for part in parts if not part.is_empty]
         self._tree = STRtree(self._parts)
+        self._lock = Lock()
         self.width_px, self.height_px = (round(side * PX_PER_M) for side in size_m)
         self._columns = -(-self.width_px // TILE_PX)
         rows = -(-self.height_px // TILE_PX)
@@ -83,15 +86,26 @@ class DrivableArea:
         return found
 
     def _draw(self, tiles: Integers) -> None:
-        needed = np.unique(tiles)
-        drawn = [self._tile(int(tile)) for tile in needed]
-        self._slot[needed] = len(self._tiles[0]) // TILE_BYTES + np.arange(len(needed))
-        self._tiles = [
-            np.concatenate([old, *(np.packbits(planes[plane]) for planes in drawn)])
-            for plane, old in enumerate(self._tiles)
-        ]
+        with self._lock:
+            needed = np.unique(tiles)
+            needed = needed[self._slot[needed] < 0]
+            if not len(needed):
+                return
+            drawn = [[np.packbits(plane) for plane in self._tile(int(tile))] for tile in needed]
+            before = len(self._tiles[0]) // TILE_BYTES
+            self._tiles = [
+                np.concatenate([old, *new]) for old, new in zip(self._tiles, zip(*drawn, strict=True), strict=True)
+            ]
+            # Last, for other threads read the slots first.
+            self._slot[needed] = before + np.arange(len(needed))
 
-    def _tile(self, tile: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_lock", "_tree")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=Lock(), _tree=STRtree(state["_parts"]))
+
+    def _tile(self, tile: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Draw one tile: which pixels are drivable, and which are clear of everything else."""
         left, top = (tile % self._columns) * TILE_PX, (tile // self._columns) * TILE_PX
         near = np.array([left, top, left + TILE_PX, top + TILE_PX]) + REACH_PX * np.array([-1, -1, 1, 1])
@@ -107,9 +121,9 @@ class DrivableArea:
         y, x = near[1] - canvas_top, near[0] - canvas_left
         around = canvas[y : y + TILE_PX + 2 * REACH_PX, x : x + TILE_PX + 2 * REACH_PX]
         self._blank_outside(around, int(near[0]), int(near[1]))
-        clear = cv2.distanceTransform(around, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) > CLEARANCE_M * PX_PER_M
+        clear = cv2.erode(around, _SQUARE, borderType=cv2.BORDER_CONSTANT, borderValue=0)
         inner = slice(REACH_PX, -REACH_PX)
-        return around[inner, inner].astype(bool), clear[inner, inner]
+        return around[inner, inner], clear[inner, inner]
 
     def _blank_outside(self, around: NDArray[np.uint8], left: int, top: int) -> None:
         """Clear what lies beyond the map's edges."""

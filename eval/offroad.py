@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -44,7 +46,9 @@ def off_road(modes_m: Any, area: DrivableArea) -> tuple[Bools, Bools]:
     modes = as_floats(modes_m)
     valid: Bools = np.isfinite(modes).all((-2, -1))
     flat = modes[valid]
-    parts = [_leaves(flat[start : start + _CHUNK], area) for start in range(0, len(flat), _CHUNK)]
+    chunks = [flat[start : start + _CHUNK] for start in range(0, len(flat), _CHUNK)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        parts = list(pool.map(lambda chunk: _leaves(chunk, area), chunks))
     answer = np.zeros(valid.shape, dtype=bool)
     answer[valid] = np.concatenate(parts) if parts else False
     return answer, valid
@@ -93,7 +97,7 @@ def _leaves(modes_m: Floats, area: DrivableArea) -> Bools:
     coefficients, simple = _cubics(modes_m)
     off = np.zeros(len(modes_m), dtype=bool)
     if simple.any():
-        off[simple] = _cubics_leave(coefficients[simple], area)
+        off[simple] = _cubics_leave(coefficients[..., simple], area)
     rest = np.flatnonzero(~simple)
     if len(rest):
         splines = [devkit_path(mode) for mode in modes_m[rest]]
@@ -105,67 +109,100 @@ def _leaves(modes_m: Floats, area: DrivableArea) -> Bools:
 
 def _cubics_leave(coefficients: Floats, area: DrivableArea) -> Bools:
     """(cubics,) True where one of the 200 points is off the area; most are decided by every fourth point alone."""
-    some = _SOME @ coefficients
-    column, row = _pixels(some)
-    off: Bools = ~area.contains(column, row).all(-1)
+    column, row, apart = _some_pixels(coefficients)
+    off: Bools = ~area.contains(column, row).all(0)
     # Between neighbours a cubic strays from them by half their distance and the sagitta h²/8 max|f''|.
-    apart = np.sqrt((np.diff(some, axis=1) ** 2).sum(-1).max(-1)) / 2
-    bend = np.maximum(
-        np.linalg.norm(2 * coefficients[:, 2], axis=-1),
-        np.linalg.norm(2 * coefficients[:, 2] + 6 * coefficients[:, 3], axis=-1),
-    )
-    near = apart + bend * _SPACING**2 / 8 < CLEARANCE_M - 2 / PX_PER_M
-    open_ = np.flatnonzero(~off)
-    sure = near[open_]
-    sure[sure] = area.clear(column[open_[sure]], row[open_[sure]]).all(-1)
-    doubtful = open_[~sure]
-    off[doubtful] = ~area.contains(*_pixels(_ALL @ coefficients[doubtful])).all(-1)
+    ends = 2 * coefficients[2], 2 * coefficients[2] + 6 * coefficients[3]
+    bend = np.sqrt(np.maximum(*((end**2).sum(0) for end in ends)))
+    near = apart / 2 + bend * _SPACING**2 / 8 < CLEARANCE_M - 2 / PX_PER_M
+    candidates = np.flatnonzero(near & ~off)
+    sure = candidates[area.clear(column[:, candidates], row[:, candidates]).all(0)]
+    doubtful = ~off
+    doubtful[sure] = False
+    every = np.tensordot(_ALL, coefficients[..., doubtful], 1)
+    off[doubtful] = ~area.contains(*_pixels(every, axis=1)).all(0)
     return off
 
 
-def _pixels(points_m: Floats) -> tuple[Integers, Integers]:
+def _some_pixels(coefficients: Floats) -> tuple[Integers, Integers, Floats]:
+    """Column and row of every fourth point (points, cubics), and the farthest neighbours' distance (cubics,)."""
+    some = np.tensordot(_SOME, coefficients, 1)
+    moved = np.diff(some, axis=0)
+    moved *= moved
+    apart: Floats = np.sqrt((moved[:, 0] + moved[:, 1]).max(0))
+    return *_pixels(some, axis=1), apart
+
+
+def _pixels(points_m: Floats, axis: int = -1) -> tuple[Integers, Integers]:
     """Column and row, truncated as the devkit does."""
-    pixel = (points_m * PX_PER_M).astype(np.int64)
-    return pixel[..., 0], pixel[..., 1]
+    x, y = np.moveaxis(points_m, axis, 0)
+    return (x * PX_PER_M).astype(np.int64), (y * PX_PER_M).astype(np.int64)
 
 
 def _cubics(modes_m: Floats) -> tuple[Floats, Bools]:
-    """Where FITPACK's answer is one cubic: its coefficients (modes, 4, 2), and for which modes that holds.
+    """Where FITPACK's answer is one cubic: its coefficients (4, 2, modes), and for which modes that holds.
 
     FITPACK begins with a single polynomial over the share of the path's length, and keeps it where the squared
     residuals sum to less than s. Only the other modes need knots (P. Dierckx, Curve and Surface Fitting with
     Splines, 1993, chapter 5).
     """
-    step = np.linalg.norm(np.diff(modes_m, axis=1), axis=-1)
-    distinct: Bools = (step > 0).all(-1) & (modes_m.shape[1] > _RAW_POINTS)
-    along = np.concatenate([np.zeros((len(step), 1)), np.cumsum(step, -1)], -1)
-    total = np.where(distinct, along[:, -1], 1.0) if modes_m.shape[1] else np.ones(len(modes_m))
-    powers = (along / np.maximum(total, 1e-12)[:, None])[..., None] ** np.arange(4)
-    origin = modes_m[:, :1]
-    relative = modes_m - origin
-    # Legendre polynomials keep the normal equations well conditioned.
-    basis = powers @ _LEGENDRE
-    gram = np.einsum("nsi,nsj->nij", basis, basis) + np.where(distinct, 0.0, 1.0)[:, None, None] * np.eye(4)
-    weights = np.linalg.solve(gram, np.einsum("nsi,nsd->nid", basis, relative))
-    residual: Floats = ((basis @ weights - relative) ** 2).sum((-2, -1))
-    coefficients: Floats = _LEGENDRE @ weights
-    coefficients[:, 0] += origin[:, 0]
-    # A point that comes back later in the path is dropped by the devkit too: leave such paths to the full rule.
-    distinct &= residual < SMOOTHING
-    distinct[distinct] = ~_revisits(modes_m[distinct])
-    return coefficients, distinct
+    modes, steps = modes_m.shape[:2]
+    if steps <= _RAW_POINTS:
+        return np.zeros((4, 2, modes)), np.zeros(modes, dtype=bool)
+    # Modes last: every operation runs along contiguous memory.
+    points = np.array(modes_m.transpose(1, 2, 0), order="C")  # a copy: it is changed below
+    origin = points[0].copy()
+    points -= origin
+    moved = np.diff(points, axis=0)
+    length = np.sqrt(moved[:, 0] ** 2 + moved[:, 1] ** 2)
+    simple: Bools = (length > 0).all(0)
+    along = np.zeros((steps, modes))
+    np.cumsum(length, axis=0, out=along[1:])
+    along /= np.where(simple, along[-1], 1.0)
+    coefficients, residual = _fitted(along, points, simple)
+    coefficients[0] += origin
+    simple &= residual < SMOOTHING
+    simple[simple] = ~_revisits(modes_m[simple])
+    return coefficients, simple
+
+
+def _fitted(along: Floats, points: Floats, usable: Bools) -> tuple[Floats, Floats]:
+    """Least-squares cubics, coefficients (4, 2, modes) and squared residuals (modes,), by orthogonal polynomials.
+
+    Polynomials that are orthogonal on each mode's own parameters come from a three-term recurrence, and need no
+    system of equations (G. E. Forsythe, 1957).
+    """
+    modes = along.shape[1]
+    coefficients, residual = np.zeros((4, 2, modes)), points.copy()
+    before, now = np.zeros_like(along), np.ones_like(along)
+    powers_before, powers = np.zeros((4, modes)), np.zeros((4, modes))
+    powers[0] = 1.0
+    norm_before = np.ones(modes)
+    for degree in range(4):
+        square = now * now
+        norm = np.where(usable, square.sum(0), 1.0)
+        weight = np.einsum("sm,sdm->dm", now, residual) / norm
+        residual -= now[:, None] * weight
+        coefficients += powers[:, None] * weight
+        shift, scale = (along * square).sum(0) / norm, (norm / norm_before if degree else np.zeros(modes))
+        before, now = now, (along - shift) * now - scale * before
+        raised = np.concatenate([np.zeros((1, modes)), powers[:-1]])
+        powers_before, powers = powers, raised - shift * powers - scale * powers_before
+        norm_before = norm
+    return coefficients, np.einsum("sdm,sdm->m", residual, residual)
 
 
 def _revisits(modes_m: Floats) -> Bools:
     """(modes,) True where two points of a mode are the same."""
+    along = np.diff(modes_m, axis=1) @ (modes_m[:, -1] - modes_m[:, 0])[..., None]
+    found: Bools = ~(along[..., 0] > 0).all(-1)  # who always moves towards the end never comes back
+    modes_m = modes_m[found]
     same = (modes_m[:, :, None, 0] == modes_m[:, None, :, 0]) & (modes_m[:, :, None, 1] == modes_m[:, None, :, 1])
-    found: Bools = same.sum((-2, -1)) > modes_m.shape[1]
+    found[found] = same.sum((-2, -1)) > modes_m.shape[1]
     return found
 
 
-_CHUNK = 4096
+_CHUNK = 1024
 _ALL = np.linspace(0, 1, SPLINE_POINTS)[:, None] ** np.arange(4)
 _SOME = _ALL[np.append(np.arange(0, SPLINE_POINTS - 1, 4), SPLINE_POINTS - 1)]
 _SPACING = 4 / (SPLINE_POINTS - 1)
-#: Columns: shifted Legendre polynomials on 0…1 in powers of the parameter.
-_LEGENDRE = np.array([[1.0, -1, 1, -1], [0, 2, -6, 12], [0, 0, 6, -30], [0, 0, 0, 20]])
