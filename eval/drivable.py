@@ -50,7 +50,7 @@ class DrivableArea:
         self.width_px, self.height_px = (round(side * PX_PER_M) for side in size_m)
         self._columns = -(-self.width_px // TILE_PX)
         rows = -(-self.height_px // TILE_PX)
-        self._slot = np.full(rows * self._columns, -1, dtype=np.int64)
+        self._slot = np.full(rows * self._columns, -1, dtype=np.int32)
         self._tiles = [np.zeros(0, dtype=np.uint8) for _ in range(2)]
 
     @classmethod
@@ -76,12 +76,12 @@ class DrivableArea:
         if not inside.all():
             column, row = np.where(inside, column, 0), np.where(inside, row, 0)
         tile = (row >> TILE_BITS) * self._columns + (column >> TILE_BITS)
-        slot = self._slot[tile]
+        slot = self._slot.take(tile, mode="clip")
         if (slot < 0).any():
             self._draw(tile[slot < 0])
-            slot = self._slot[tile]
+            slot = self._slot.take(tile, mode="clip")
         pixel = ((row & (TILE_PX - 1)) << TILE_BITS) + (column & (TILE_PX - 1))
-        byte = self._tiles[plane].take((slot << (2 * TILE_BITS - 3)) + (pixel >> 3))
+        byte = self._tiles[plane].take((slot << (2 * TILE_BITS - 3)) + (pixel >> 3), mode="clip")
         found: Bools = inside & ((byte << (pixel & 7)) & 128).astype(bool)
         return found
 

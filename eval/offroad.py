@@ -136,7 +136,7 @@ def _some_pixels(coefficients: Floats) -> tuple[Integers, Integers, Floats]:
 def _pixels(points_m: Floats, axis: int = -1) -> tuple[Integers, Integers]:
     """Column and row, truncated as the devkit does."""
     x, y = np.moveaxis(points_m, axis, 0)
-    return (x * PX_PER_M).astype(np.int64), (y * PX_PER_M).astype(np.int64)
+    return (x * PX_PER_M).astype(np.int32), (y * PX_PER_M).astype(np.int32)
 
 
 def _cubics(modes_m: Floats) -> tuple[Floats, Bools]:
