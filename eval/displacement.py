@@ -10,7 +10,7 @@ unknown for these modes alone. Ties in probability go to the lower mode index.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from forecast.eval.results import Bools, Floats, Integers, PerItem, as_bools, as_floats, per_item
 
 MISS_THRESHOLD_M = 2.0
+_CHUNK = 64
 
 
 def rank_modes(probabilities: Any) -> Integers:
@@ -64,7 +65,8 @@ class Displacements:
     def ade_m(self) -> Floats:
         """(agents, modes) mean distance over the known steps; inf in absent modes."""
         if self._everywhere:
-            mean: Floats = self.distance_m.mean(-1)
+            steps = self.distance_m.shape[-1]
+            mean: Floats = self.distance_m @ np.full(steps, 1 / steps)
             return mean
         total = np.where(self.known, self.distance_m, 0.0).sum(-1)
         return np.where(self._present, total / np.maximum(self.known.sum(-1), 1), np.inf)
@@ -73,13 +75,14 @@ class Displacements:
     def worst_m(self) -> Floats:
         """(agents, modes) largest distance over the known steps; inf in absent modes."""
         if self._everywhere:
-            worst: Floats = self.distance_m.max(-1)
-            return worst
+            return reduce(np.maximum, np.moveaxis(self.distance_m, -1, 0))
         return np.where(self._present, np.where(self.known, self.distance_m, -np.inf).max(-1), np.inf)
 
     def fde_m(self, *, last_valid: bool = False) -> Floats:
         """(agents, modes) distance at the last step, or at the last known one; inf where unknown."""
-        if self._everywhere or not last_valid:
+        if self._everywhere:
+            return self.distance_m[..., -1]
+        if not last_valid:
             return np.where(self._present, self.distance_m[..., -1], np.inf)
         steps = self.known.shape[-1]
         last = steps - 1 - self.known[..., ::-1].argmax(-1)
@@ -99,19 +102,28 @@ class Displacements:
         place = ranked.argmin(-1)[:, None]
         return np.take_along_axis(ranked, place, -1)[:, 0], np.take_along_axis(order, place, -1)[:, 0]
 
+    def _smallest(self, score: Floats, k: int) -> Floats:
+        """(agents,) smallest score among the k most probable modes."""
+        if k < 1:
+            raise ValueError(f"expected k >= 1, got {k}")
+        order = self._order[:, :k]
+        present = score if self._everywhere else np.where(self._present, score, np.inf)
+        ranked = present[np.arange(len(order))[:, None], order]
+        return reduce(np.minimum, ranked.T)
+
     def min_ade_k(self, k: int) -> PerItem:
         """See :func:`min_ade_k`."""
-        best, _ = self.best_of(self.ade_m, k)
+        best = self._smallest(self.ade_m, k)
         return per_item(best, np.isfinite(best))
 
     def min_fde_k(self, k: int, *, last_valid: bool = False) -> PerItem:
         """See :func:`min_fde_k`."""
-        best, _ = self.best_of(self.fde_m(last_valid=last_valid), k)
+        best = self._smallest(self.fde_m(last_valid=last_valid), k)
         return per_item(best, np.isfinite(best))
 
     def miss_k(self, k: int, threshold_m: float = MISS_THRESHOLD_M) -> PerItem:
         """See :func:`miss_rate_k`."""
-        best, _ = self.best_of(self.worst_m, k)
+        best = self._smallest(self.worst_m, k)
         return per_item(best >= threshold_m, np.isfinite(best))
 
     def brier_min_fde_k(self, k: int, *, last_valid: bool = False) -> PerItem:
@@ -145,15 +157,26 @@ def displacements(modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = N
     for name, found in {"modes_m": modes, "truth_m": truth, "probabilities": wanted}.items():
         if found.shape != expected[name]:
             raise ValueError(f"{name}: expected shape {expected[name]}, got {found.shape}")
-    offset = modes - truth[:, None]
-    square = np.einsum("...i,...i->...", offset, offset)
-    known = ~np.isnan(square)
-    if valid is not None:
-        known &= as_bools(valid)[:, None]
-    distance = np.sqrt(square, out=square)
-    if not known.all():
-        distance[~known] = np.inf
+    distance = _distances(modes, truth)
+    steps_valid = None if valid is None else as_bools(valid)
+    if not np.isnan(distance.sum()) and (steps_valid is None or steps_valid.all()):
+        return Displacements(distance, np.broadcast_to(np.True_, distance.shape), wanted)
+    known = ~np.isnan(distance)
+    if steps_valid is not None:
+        known &= steps_valid[:, None]
+    distance[~known] = np.inf
     return Displacements(distance, known, wanted)
+
+
+def _distances(modes: Floats, truth: Floats) -> Floats:
+    """(agents, modes, steps), a few agents at a time: what is in between stays in the processor's cache."""
+    distance = np.empty(modes.shape[:-1])
+    for start in range(0, len(modes), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        offset = modes[part] - truth[part, None]
+        offset *= offset
+        np.add(offset[..., 0], offset[..., 1], out=distance[part])
+    return np.sqrt(distance, out=distance)
 
 
 def min_ade_k(modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = None, *, k: int) -> PerItem:
