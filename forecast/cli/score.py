@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from forecast.data.cache import Dataset
+    from forecast.report.evaluator import Report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say which forecasts, which data, and where to."""
-    parser.add_argument("forecasts", nargs="+", metavar="FILE", help="submissions, JSON; several are compared")
-    parser.add_argument("--dataroot", required=True, metavar="DIR", help="folder of a nuScenes data set")
-    parser.add_argument("--version", required=True, metavar="V", help="e.g. v1.0-trainval")
-    parser.add_argument("--split", required=True, metavar="S", help="mini_train, mini_val, train, train_val or val")
+    parser.add_argument(
+        "forecasts",
+        nargs="+",
+        metavar="FILE",
+        help="nuScenes submissions (JSON), or rows (Parquet, CSV) with --truth; several are compared",
+    )
+    parser.add_argument("--dataroot", metavar="DIR", help="folder of a nuScenes data set")
+    parser.add_argument("--version", metavar="V", help="e.g. v1.0-trainval")
+    parser.add_argument("--split", metavar="S", help="mini_train, mini_val, train, train_val or val")
+    parser.add_argument("--truth", metavar="FILE", help="rows of truth (Parquet, CSV): needs no nuScenes data set")
     parser.add_argument("--out", required=True, metavar="FILE", help="the report to write, JSON")
     parser.add_argument("--html", metavar="FILE", help="a self-contained page too")
     parser.add_argument("--markdown", metavar="FILE", help="the table as Markdown too")
@@ -19,7 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--per-point", metavar="FILE", help="a row per target point (D, C) too, Parquet")
     parser.add_argument("--allow-missing", action="store_true", help="accept agents of the split without a forecast")
     parser.add_argument(
-        "--population", choices=("dense", "challenge"), default="dense", help="what the temporal metrics run over"
+        "--population",
+        choices=("dense", "challenge-tracks", "challenge"),
+        default="dense",
+        help="temporal metrics over all forecasts, those of the split's tracks, or the split's agent-samples alone",
     )
     parser.add_argument(
         "--tolerance-s", type=float, metavar="S", help="match times within this (default: a tenth of a step)"
@@ -30,19 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Score, print the table, and write what was asked for."""
     from forecast.core.files import written_whole
-    from forecast.data.cache import open_dataset
-    from forecast.report.evaluator import score_submission
     from forecast.report.tables import as_latex, as_markdown, print_table
 
-    dataset = open_dataset(args.dataroot, args.version, args.cache)
-    report = score_submission(
-        args.forecasts,
-        dataset,
-        args.split,
-        allow_missing=args.allow_missing,
-        population=args.population,
-        tolerance_s=args.tolerance_s,
-    )
+    _check_combination(args)
+    report, dataset = _score(args)
     report.write(args.out)
     document = report.as_json()
     for path, render in ((args.markdown, as_markdown), (args.latex, as_latex)):
@@ -58,11 +63,54 @@ def run(args: argparse.Namespace) -> None:
     print(f"report: {args.out}")
 
 
-def _write_details(args: argparse.Namespace, report: object) -> None:
-    from forecast.report.details import write_per_point, write_per_sample
-    from forecast.report.evaluator import Report
+def _check_combination(args: argparse.Namespace) -> None:
+    """Say in one line which options do not go together, before anything is read."""
+    from forecast.core.errors import ConfigError
 
-    assert isinstance(report, Report)
+    names = ("dataroot", "version", "split")
+    given = [f"--{name}" for name in names if getattr(args, name) is not None]
+    missing = [f"--{name}" for name in names if getattr(args, name) is None]
+    rows = [path for path in args.forecasts if path.lower().endswith((".parquet", ".csv"))]
+    if args.truth:
+        only_nuscenes = (
+            given + ["--population"] * (args.population != "dense") + ["--allow-missing"] * args.allow_missing
+        )
+        if only_nuscenes:
+            raise ConfigError(f"--truth does not go with {', '.join(only_nuscenes)}: give rows of truth or a data set")
+        others = [path for path in args.forecasts if path not in rows]
+        if others:
+            raise ConfigError(
+                f"{others[0]}: --truth scores rows in .parquet or .csv; score submissions with --dataroot"
+            )
+    elif rows:
+        raise ConfigError(f"{rows[0]}: rows of forecasts need rows of truth: add --truth FILE")
+    elif missing:
+        raise ConfigError(f"{', '.join(missing)} missing: a submission is scored on a data set (or rows with --truth)")
+
+
+def _score(args: argparse.Namespace) -> tuple[Report, Dataset | None]:
+    if args.truth:
+        from forecast.report.streams import score_streams
+
+        return score_streams(args.forecasts, args.truth, tolerance_s=args.tolerance_s), None
+    from forecast.data.cache import open_dataset
+    from forecast.report.evaluator import score_submission
+
+    dataset = open_dataset(args.dataroot, args.version, args.cache)
+    report = score_submission(
+        args.forecasts,
+        dataset,
+        args.split,
+        allow_missing=args.allow_missing,
+        population=args.population,
+        tolerance_s=args.tolerance_s,
+    )
+    return report, dataset
+
+
+def _write_details(args: argparse.Namespace, report: Report) -> None:
+    from forecast.report.details import write_per_point, write_per_sample
+
     if args.per_sample:
         write_per_sample(args.per_sample, report)
     if args.per_point:

@@ -86,7 +86,7 @@ def constant_velocity_heading(now: Kinematics, horizon: Horizon = NUSCENES_HORIZ
 
 
 def constant_acceleration_heading(now: Kinematics, horizon: Horizon = NUSCENES_HORIZON) -> Floats:
-    """Straight on along the heading at the present acceleration, backwards in the end if braking; (agents, steps, 2)."""
+    """Straight on along the heading at the present acceleration, backwards at last if braking; (agents, steps, 2)."""
     return _straight(now, now.acceleration_mps2, horizon)
 
 
@@ -112,7 +112,8 @@ def _turning(now: Kinematics, acceleration_mps2: Floats, horizon: Horizon) -> Fl
     speed_mps = now.speed_mps[:, None] + acceleration_mps2[:, None] * elapsed_s
     heading_rad = now.heading_rad[:, None] + now.yaw_rate_radps[:, None] * elapsed_s
     steps_m = (horizon.step_s * speed_mps)[..., None] * _unit(heading_rad)
-    return now.position_m[:, None] + np.cumsum(steps_m, axis=1)
+    path_m: Floats = now.position_m[:, None] + np.cumsum(steps_m, axis=1)
+    return path_m
 
 
 #: Name → model. The order matters to the oracle alone: among equals it takes the first, as the devkit does.

@@ -27,7 +27,9 @@ def _differences(one: Scores, two: Scores) -> dict[str, Any]:
     _, first, second = np.intersect1d(one.agent_keys, two.agent_keys, return_indices=True)
     found = {}
     for name in sorted(one.agents.keys() & two.agents.keys()):
-        paired = bootstrap_difference(_part(two.agents[name], second), _part(one.agents[name], first))
+        paired = bootstrap_difference(
+            _part(two.agents[name], second), _part(one.agents[name], first), clusters=one.agent_track[first]
+        )
         found[name] = {
             "difference": paired.value,
             "count": paired.count,

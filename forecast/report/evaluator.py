@@ -5,21 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import forecast
 from forecast.core.files import written_whole
 from forecast.core.progress import progress
 from forecast.eval.bootstrap import bootstrap_mean
+from forecast.eval.hardest import ACCELERATION_MPS2, OBSERVATION_M, on_hardest
 from forecast.eval.results import PerItem
 from forecast.eval.submission import read_submission
 from forecast.report.compare import compare
 from forecast.report.join import Joined, join
 from forecast.report.road import add_off_road
-from forecast.report.scores import Population, Scores, score_rows
+from forecast.report.scores import Population, Scores, finish, score_rows
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
@@ -28,10 +31,15 @@ if TYPE_CHECKING:
 REPORT_FORMAT = 1
 
 #: What a file of modes and probabilities alone cannot give, and why.
-NOT_COMPUTABLE = dict.fromkeys(
-    ("nll_nats", "ade_f_m", "fde_f_m", "off_road_f"),
-    "needs covariances or samples of the full distribution, which a nuScenes submission does not carry",
-)
+NOT_COMPUTABLE = {
+    "nll_nats": "needs covariances, which a nuScenes submission does not carry",
+    "ade_f_m": "needs samples of the full distribution, which a nuScenes submission does not carry",
+    "fde_f_m": "needs samples of the full distribution, which a nuScenes submission does not carry",
+    "off_road_rate": "needs maps, which only a nuScenes data set brings",
+    "off_road_ml": "needs maps, which only a nuScenes data set brings",
+}
+#: Shares of the agent-samples, hardest first, that minFDE_1 is given on too (CAB paper, table 3).
+HARDEST_PERCENT = (1, 2, 3)
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,11 @@ class Report:
     about: Mapping[str, Any]
 
     def as_json(self) -> dict[str, Any]:
-        """The documented fields of ``report.json`` (docs/report.md)."""
+        """The documented fields of ``report.json`` (docs/report.md), worked out once."""
+        return self._document
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
         head = {"format_version": REPORT_FORMAT, "package_version": forecast.__version__, **self.about}
         bodies = [_body(scores) for scores in self.scores]
         if len(bodies) == 1:
@@ -81,7 +93,8 @@ def score_submission(
         paths: one or several JSON files.
         dataset, split: what they were made for.
         allow_missing: accept that agent-samples of the split have no forecast.
-        population: ``"challenge"`` restricts the temporal metrics to the split's agent-samples too.
+        population: of the temporal metrics: all forecasts given, those of tracks that occur among the split's
+            agent-samples (``"challenge-tracks"``), or the agent-samples alone (``"challenge"``).
         tolerance_s: largest difference in time between a forecast point and its truth.
 
     Raises:
@@ -90,7 +103,7 @@ def score_submission(
     files = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
     scores: list[Scores] = []
     joined: list[Joined] = []
-    names = _names(files)
+    names = names_of(files)
     for path in progress(files, "scoring", total=len(files)):
         both = join(read_submission(path), dataset, split, str(path), allow_missing=allow_missing)
         result = score_joined(names[len(scores)], both, population=population, tolerance_s=tolerance_s)
@@ -111,39 +124,68 @@ def score_joined(
 ) -> Scores:
     """Score one submission that is joined with its data set."""
     official = joined.forecast_rows(joined.official)
-    temporal = official if population == "challenge" else joined.forecast_rows()
+    temporal = joined.forecast_rows(_entries_of(joined, population))
     scores = score_rows(name, official, temporal, joined.truth_rows(), tolerance_s=tolerance_s)
     scores.coverage["missing_agent_samples"] = joined.missing
     if joined.missing:
         scores.warnings.append(f"{joined.missing} agent-samples of the split have no forecast and do not count")
-    return scores
+    return finish(scores)
 
 
-def _names(files: Sequence[Path]) -> list[str]:
+def _entries_of(joined: Joined, population: Population) -> NDArray[np.int64]:
+    if population == "challenge":
+        return joined.official
+    every = np.arange(len(joined.rows))
+    if population == "dense":
+        return every
+    track = np.searchsorted(joined.tracks.first_row, joined.rows, side="right")
+    return every[np.isin(track, track[joined.official])]
+
+
+def names_of(files: Sequence[Path]) -> list[str]:
+    """What to call files: their stems, or their paths where two stems are the same."""
     stems = [path.stem for path in files]
     return stems if len(set(stems)) == len(stems) else [str(path) for path in files]
 
 
 def _body(scores: Scores) -> dict[str, Any]:
+    # Integers once, instead of names in every bootstrap.
+    agent, point = _codes(scores.agent_track), _codes(scores.successive.track)
     temporal: dict[str, Any] = {"convergence_s": {}}
     for name, values in scores.points.items():
         group, _, tau = name.partition(".")
         if tau:
-            temporal[group][tau] = figure(values, scores.successive.track)
+            temporal[group][tau] = figure(values, point)
         else:
-            temporal[name] = figure(values, scores.successive.track)
+            temporal[name] = figure(values, point)
     return {
         "name": scores.name,
-        "metrics": {name: figure(values) for name, values in scores.agents.items()},
+        "metrics": {name: figure(values, agent) for name, values in scores.agents.items()},
         "error_by_horizon_m": [
-            {"horizon_s": float(lead), **figure(PerItem(column, np.isfinite(column)))}
+            {"horizon_s": float(lead), **figure(PerItem(column, np.isfinite(column)), agent)}
             for lead, column in zip(scores.horizon_s, scores.error_ml_m.T, strict=True)
         ],
+        "hardest": {
+            "kalman_acceleration_mps2": ACCELERATION_MPS2,
+            "kalman_observation_m": OBSERVATION_M,
+            "min_fde_1": {
+                str(percent): figure(on_hardest(scores.agents["min_fde_1"], scores.hardness, percent), agent)
+                for percent in HARDEST_PERCENT
+            },
+        },
+        "calibration": {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in vars(scores.calibration).items()
+        },
         "temporal": temporal,
         "coverage": scores.coverage,
-        "not_computable": NOT_COMPUTABLE,
+        "not_computable": {name: why for name, why in NOT_COMPUTABLE.items() if name not in scores.agents},
         "warnings": scores.warnings,
     }
+
+
+def _codes(names: NDArray[np.str_]) -> NDArray[np.int64]:
+    return np.unique(names, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
 def figure(values: PerItem, groups: Any = None) -> dict[str, Any]:

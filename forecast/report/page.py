@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from forecast.core.files import written_whole
 from forecast.core.progress import progress
-from forecast.eval.consistency import convergence_of
+from forecast.eval.consistency import convergence_of, dispersion_of
 from forecast.report.cases import CaseDrawer
 from forecast.report.evaluator import Report
 from forecast.report.strata import SPEEDS_MPS, STATIONARY_M, STRAIGHT_DEG, U_TURN_DEG, strata
@@ -31,24 +31,44 @@ text-align:right}td:first-child,th:first-child{text-align:left}img{max-width:100
 .warn{background:#fff6dd;border-left:4px solid #e69f00;padding:.5em 1em}"""
 
 
-def write_page(path: Path | str, report: Report, dataset: Dataset) -> None:
-    """Write the page; it needs no other file and no network."""
+def write_page(path: Path | str, report: Report, dataset: Dataset | None) -> None:
+    """Write the page; it needs no other file and no network.
+
+    Args:
+        path: the HTML file.
+        report: what to show.
+        dataset: what was scored on; None where scored on rows, which have no strata and no map.
+    """
     document = report.as_json()
     warnings = [f"{body['name']}: {text}" for body in bodies(document) for text in body["warnings"]]
     parts = [
-        f"<h1>Forecasts on {escape(document['split'])}</h1>",
-        f"<p>{escape(document['dataset']['version'])}, temporal population: {escape(document['population'])}.</p>",
+        _title(document),
         *(f'<p class="warn">{escape(text)}</p>' for text in warnings),
         "<h2>Headline</h2>",
         _headline(document),
         "<h2>Error against horizon</h2>" + _image(_error_figure(report)),
-        "<h2>Convergence over range</h2>" + _image(_convergence_figure(report)),
-        "<h2>By stratum</h2>" + _strata_tables(report),
-        f"<h2>The worst {WORST} cases of {escape(report.scores[0].name)}</h2>" + _image(_worst_figure(report, dataset)),
+        "<h2>Temporal consistency</h2><p>Left: dispersion of the last forecasts before a point, by how many seconds of "
+        "them are compared. Right: convergence to a range.</p>" + _image(_temporal_figure(report)),
+        "<h2>The hardest agents</h2>" + _hardest(document),
+        "<h2>Calibration of mode probabilities</h2><p>How often a mode of a stated probability was the closest to the "
+        "truth; the dashed line is ideal.</p>" + _image(_calibration_figure(report)),
     ]
+    if dataset is not None:
+        heading = f"<h2>The worst {WORST} cases of {escape(report.scores[0].name)}</h2>"
+        parts += ["<h2>By stratum</h2>" + _strata_tables(report), heading + _image(_worst_figure(report, dataset))]
     page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Forecasts</title><style>{_STYLE}</style>'
     with written_whole(path) as temporary:
         temporary.write_text(page + "\n".join(parts) + "</html>\n", encoding="utf-8")
+
+
+def _title(document: dict[str, Any]) -> str:
+    if "split" not in document:
+        return f"<h1>Forecasts against {escape(document['truth'])}</h1>"
+    population = escape(document["population"])
+    return (
+        f"<h1>Forecasts on {escape(document['split'])}</h1>"
+        f"<p>{escape(document['dataset']['version'])}, temporal population: {population}.</p>"
+    )
 
 
 def _table(lines: Sequence[Sequence[str]]) -> str:
@@ -90,19 +110,50 @@ def _error_figure(report: Report) -> Figure:
     return figure
 
 
-def _convergence_figure(report: Report) -> Figure:
-    figure = Figure(figsize=(7, 3.5))
-    axes = figure.subplots()
+def _temporal_figure(report: Report) -> Figure:
+    figure = Figure(figsize=(11, 3.5), layout="constrained")
+    dispersions, convergences = figure.subplots(1, 2)
     for scores in report.scores:
         points = scores.successive
+        full = points.valid.all(-1)  # the same points at every lead, so that the curve compares like with like
+        steps = np.arange(2, points.said_m.shape[1] + 1)
+        spread = [dispersion_of(points.said_m[full, :step]).mean.value for step in steps.tolist()]
+        dispersions.plot(steps * points.step_s, spread, ".-", label=scores.name)
         means = [
             convergence_of(points.said_m, points.truth_m, points.valid, tau_m=tau, step_s=points.step_s).mean.value
             for tau in _CURVE_RANGES_M.tolist()
         ]
-        axes.plot(_CURVE_RANGES_M, means, ".-", label=scores.name)
-    axes.set(xlabel="range τ, m", ylabel="C(τ), s", xscale="log")
+        convergences.plot(_CURVE_RANGES_M, means, ".-", label=scores.name)
+    dispersions.set(xlabel="forecasts up to this long before, s", ylabel="D, m")
+    convergences.set(xlabel="range τ, m", ylabel="C(τ), s", xscale="log")
+    dispersions.legend(fontsize=7)
+    return figure
+
+
+def _calibration_figure(report: Report) -> Figure:
+    figure = Figure(figsize=(4, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], "--", color="#999999", lw=1)
+    for scores in report.scores:
+        found = scores.calibration
+        axes.plot(found.stated, found.observed, ".-", label=f"{scores.name} (error {found.error:.3f})")
+    axes.set(xlabel="stated probability", ylabel="share that was closest", aspect="equal")
     axes.legend(fontsize=7)
     return figure
+
+
+def _hardest(document: dict[str, Any]) -> str:
+    found = [body["hardest"] for body in bodies(document)]
+    noise = found[0]
+    lines = [["hardest", *(body["name"] for body in bodies(document))]]
+    for percent in noise["min_fde_1"]:
+        figures = [hard["min_fde_1"][percent] for hard in found]
+        lines.append([f"{percent} %", *(f"{one['value']:.2f} (n = {one['count']})" for one in figures)])
+    return (
+        "<p>minFDE_1, metres, on the agents that a constant-velocity Kalman filter forecasts worst "
+        f"(acceleration {noise['kalman_acceleration_mps2']:g} m/s², "
+        f"observation {noise['kalman_observation_m']:g} m).</p>" + _table(lines)
+    )
 
 
 def _strata_tables(report: Report) -> str:

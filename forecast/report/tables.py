@@ -14,6 +14,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "minFDE_1": ("metrics", "min_fde_1"),
     "MissRate_5": ("metrics", "miss_rate_5_2m"),
     "OffRoad": ("metrics", "off_road_rate"),
+    "OffR-ML": ("metrics", "off_road_ml"),
+    "FDE hardest 1 %": ("hardest", "min_fde_1", "1"),
     "D rms": ("temporal", "dispersion_rms_m"),
     "D std": ("temporal", "dispersion_std_of_norms_m"),
     "C 0.2 m": ("temporal", "convergence_s", "0.2"),

@@ -1,0 +1,89 @@
+"""Scores files of rows against rows of truth: any model, any rate, no nuScenes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from forecast.core.errors import SubmissionError
+from forecast.core.progress import progress
+from forecast.core.rows import TruthRows
+from forecast.eval.forecasts import iter_forecasts, read_truth
+from forecast.report.evaluator import Report, names_of
+from forecast.report.scores import Scores, finish, merged, score_rows
+
+
+class TruthByTrack:
+    """Truth that hands out the observations of some tracks without a search through all of them."""
+
+    def __init__(self, truth: TruthRows) -> None:
+        # Stable, so that the observations of a track stay in the order of time.
+        order = np.argsort(truth.track, kind="stable")
+        self._truth = TruthRows(truth.track[order], truth.time_s[order], truth.positions_m[order])
+        names, first, count = np.unique(self._truth.track, return_index=True, return_counts=True)
+        self._rows = {
+            name: np.arange(at, at + many)
+            for name, at, many in zip(names.tolist(), first.tolist(), count.tolist(), strict=True)
+        }
+
+    def of(self, tracks: Sequence[str]) -> TruthRows:
+        """Observations of the tracks that are known; of none if none is."""
+        found = [self._rows[name] for name in tracks if name in self._rows]
+        rows = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+        truth = self._truth
+        return TruthRows(truth.track[rows], truth.time_s[rows], truth.positions_m[rows])
+
+
+def score_streams(paths: Sequence[Path | str], truth_path: Path | str, *, tolerance_s: float | None = None) -> Report:
+    """Score Parquet or CSV files of forecasts, read piece by piece, against a file of truth.
+
+    All forecasts count in all metrics.
+
+    Args:
+        paths: one or several files (docs/forecasts-format.md), the rows of a track together.
+        truth_path: observations of the same tracks on the same clock.
+        tolerance_s: largest difference in time between a forecast point and its truth; default: a tenth of a step.
+
+    Raises:
+        SubmissionError: a file is not as documented, or no forecast has any truth.
+    """
+    files = [Path(path) for path in paths]
+    truth = TruthByTrack(read_truth(truth_path))
+    scores = [
+        _score_file(name, path, truth, truth_path, tolerance_s)
+        for name, path in zip(names_of(files), files, strict=True)
+    ]
+    about = {"truth": str(truth_path), "population": "all", "window": "full"}
+    return Report(tuple(scores), (), about)
+
+
+def _score_file(
+    name: str, path: Path, truth: TruthByTrack, truth_path: Path | str, tolerance_s: float | None
+) -> Scores:
+    parts: list[Scores] = []
+    for piece in progress(iter_forecasts(path), f"scoring {name}"):
+        known = truth.of(np.unique(piece.track).tolist())
+        step_s = parts[0].successive.step_s if parts else None
+        parts.append(score_rows(name, piece, piece, known, tolerance_s=tolerance_s, step_s=step_s))
+        _check_same(parts, path)
+    scores = merged(parts)
+    without, forecasts = scores.coverage["agent_samples_without_truth"], scores.coverage["agent_samples"]
+    if without == forecasts:
+        raise SubmissionError(
+            f"{path}: none of its {forecasts} forecasts has a truth in {truth_path}; "
+            "expected the same track names and the same clock in both"
+        )
+    if without:
+        scores.warnings.append(f"{without} of {forecasts} forecasts have no truth at any lead and do not count")
+    return finish(scores)
+
+
+def _check_same(parts: Sequence[Scores], path: Path) -> None:
+    first, last = parts[0], parts[-1]
+    if not np.array_equal(first.horizon_s, last.horizon_s) or first.agents.keys() != last.agents.keys():
+        raise SubmissionError(
+            f"{path}: the forecasts after {last.agent_keys[0]} have other leads or columns than those before; "
+            "expected the same in all"
+        )
