@@ -1,7 +1,7 @@
 """Files of forecasts and of truth: Parquet or CSV, read whole or streamed track by track.
 
 Two forms (docs/forecasts-format.md): *flat*, one line per forecast point, which any tool can write; and *nested*
-Parquet, one row a forecast with its modes as a list, which is about ten times faster to read.
+Parquet, one row a forecast with its modes as a list, which is faster to read.
 """
 
 from __future__ import annotations

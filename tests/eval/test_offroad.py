@@ -6,7 +6,7 @@ import pytest
 from shapely.geometry import LineString, Polygon, box
 
 from forecast.eval.distribution import sample_off_road
-from forecast.eval.drivable import DrivableArea
+from forecast.eval.drivable import NUSCENES_SIZES_M, DrivableArea
 from forecast.eval.offroad import devkit_path, off_road, off_road_exact, off_road_ml, off_road_rate
 
 SIZE_M = (220.0, 180.0)
@@ -121,3 +121,24 @@ def test_only_the_tiles_needed_are_drawn(monkeypatch):
     off_road(np.full((1, 1, 12, 2), 1000.0), area)
     off_road(np.full((1, 1, 12, 2), 1000.0), area)
     assert len(calls) == 1
+
+
+def test_equals_the_devkit_on_a_real_city(nuscenes_dataroot):
+    from nuscenes.eval.prediction.metrics import OffRoadRate
+    from nuscenes.map_expansion.map_api import NuScenesMap
+
+    city = "singapore-onenorth"
+    nusc_map = NuScenesMap(str(nuscenes_dataroot), city)
+    mask = nusc_map.get_map_mask(None, 0, ["drivable_area"], None)[0].astype(bool)
+    polygons = [nusc_map.extract_polygon(t) for record in nusc_map.drivable_area for t in record["polygon_tokens"]]
+    random = np.random.default_rng(0)
+    row, column = np.nonzero(mask[::9, ::9])
+    chosen = random.choice(len(row), 100)
+    start = np.stack([column[chosen], row[chosen]], -1) * 0.9
+    modes = modes_about(random, 100, 4, 0.05)
+    modes += (start - modes[:, 0, 0])[:, None, None] + random.uniform(-2, 2, (100, 4, 1, 2))
+    found, _ = off_road(modes, DrivableArea(polygons, NUSCENES_SIZES_M[city]))
+    paths = [OffRoadRate.interpolate_path(mode, 200) for mode in modes.reshape(-1, 12, 2)]
+    expected = [not mask[(y * 10).astype("int"), (x * 10).astype("int")].all() for x, y in paths]
+    np.testing.assert_array_equal(found.ravel(), expected)
+    assert 0.1 < found.mean() < 0.9
