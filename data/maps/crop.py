@@ -78,20 +78,21 @@ class Cropper:
             DataError: a map is missing or damaged, or a channel names an unknown layer.
         """
         crops = torch.zeros((len(pose_world), *self.spec.shape), device=pose_world.device)
-        for index in torch.unique(map_index).tolist():
+        indices = torch.unique(map_index).tolist()
+        for index in indices:
             source = self._source(index)
             if source is None:
                 continue
-            chosen = torch.nonzero(map_index == index).flatten()
-            poses = pose_world.double() if len(chosen) == len(crops) else pose_world[chosen].double()
-            part = crops if len(chosen) == len(crops) else torch.empty_like(crops[: len(chosen)])
+            chosen = None if len(indices) == 1 else torch.nonzero(map_index == index).flatten()
+            poses = (pose_world if chosen is None else pose_world[chosen]).double()
+            part = crops if chosen is None else torch.empty_like(crops[: len(chosen)])
             if self.engine == "baked":
                 self._sampler(index, source, pose_world.device).crop(poses, part)
             else:
                 drawer = self._drawer(index, source)
                 drawn = np.stack([drawer.crop(pose) for pose in poses.cpu().numpy()])
                 part.copy_(torch.from_numpy(drawn).float().div_(255))
-            if part is not crops:
+            if chosen is not None:
                 crops[chosen] = part
         return crops
 

@@ -38,7 +38,9 @@ def fill_on(
     if len(ends):
         # OpenCV counts from the centre of the first pixel, in fixed point.
         fixed = np.rint((points_px - 0.5) * (1 << _FRACTION_BITS)).astype(np.int32)
-        cv2.fillPoly(image, np.split(fixed, ends[:-1]), colour, cv2.LINE_8, _FRACTION_BITS)
+        stops = ends.tolist()
+        rings = [fixed[begin:end] for begin, end in zip([0, *stops[:-1]], stops, strict=True)]
+        cv2.fillPoly(image, rings, colour, cv2.LINE_8, _FRACTION_BITS)
 
 
 def coverage(points_px: NDArray[np.float64], ends: NDArray[np.int64], shape: tuple[int, int], samples: int) -> Image:

@@ -45,8 +45,10 @@ class Pieces:
             return Pieces(np.empty((0, 2)), np.empty(0, np.int64))
         if len(parts) == 1:
             return parts[0]
-        offsets = np.cumsum([0, *(len(part.points) for part in parts[:-1])])
-        ends = [part.ends + offset for part, offset in zip(parts, offsets, strict=True)]
+        ends, begin = [], 0
+        for part in parts:
+            ends.append(part.ends + begin)
+            begin += len(part.points)
         return Pieces(np.concatenate([part.points for part in parts]), np.concatenate(ends))
 
 

@@ -86,12 +86,15 @@ class _Lanes:
         same = line[1:] == line[:-1]
         self._segments = np.stack([points[:-1][same], points[1:][same]], 1)
         along = self._segments[:, 1] - self._segments[:, 0]
+        self._middle_m = np.ascontiguousarray(self._segments.mean(1).T)
+        self._longest_m = float(np.abs(along).max(initial=0.0))
         self._heading_rad = np.arctan2(along[:, 1], along[:, 0])
 
     def draw(self, image: NDArray[np.uint8], pose_world: NDArray[np.float64], spec: CropSpec) -> None:
         """Draw the lanes in reach; the colour circle starts with what points against the target."""
-        reach_m = max(spec.ahead_m, spec.behind_m) + max(spec.left_m, spec.right_m)
-        near = (np.abs(self._segments - pose_world[:2]).min(1) < reach_m).all(1)
+        reach_m = max(spec.ahead_m, spec.behind_m) + max(spec.left_m, spec.right_m) + self._longest_m / 2
+        x, y = self._middle_m
+        near = (np.abs(x - pose_world[0]) < reach_m) & (np.abs(y - pose_world[1]) < reach_m)
         cos, sin = np.cos(pose_world[2]), np.sin(pose_world[2])
         ahead_left = (self._segments[near] - pose_world[:2]) @ np.array([[cos, -sin], [sin, cos]])
         column_row = (ahead_left[..., ::-1] + (spec.right_m, spec.behind_m)) * spec.px_per_m - 0.5
