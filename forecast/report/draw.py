@@ -168,6 +168,6 @@ def _finish(axes: Axes, centre: Floats, half: float, title: str, note: str | Non
         fontsize=7,
         loc="upper center",  # below the picture, where it hides nothing
         bbox_to_anchor=(0.5, -0.08),
-        ncols=4,
+        ncols=3,
     )
     axes.set_title(title, fontsize=8)

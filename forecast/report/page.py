@@ -18,7 +18,7 @@ from forecast.eval.consistency import convergence_of, dispersion_of
 from forecast.report.cases import CaseDrawer
 from forecast.report.evaluator import Report
 from forecast.report.strata import SPEEDS_MPS, STATIONARY_M, STRAIGHT_DEG, U_TURN_DEG, strata
-from forecast.report.tables import COLUMNS, bodies, rows
+from forecast.report.tables import COLUMNS, bodies, rows, warnings
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
@@ -40,15 +40,13 @@ def write_page(path: Path | str, report: Report, dataset: Dataset | None) -> Non
         dataset: what was scored on; None where scored on rows, which have no strata and no map.
     """
     document = report.as_json()
-    warnings = [f"{body['name']}: {text}" for body in bodies(document) for text in body["warnings"]]
     parts = [
         _title(document),
-        *(f'<p class="warn">{escape(text)}</p>' for text in warnings),
+        *(f'<p class="warn">{escape(text)}</p>' for text in warnings(document)),
         "<h2>Headline</h2>",
         _headline(document),
         "<h2>Error against horizon</h2>" + _image(_error_figure(report)),
-        "<h2>Temporal consistency</h2><p>Left: dispersion of the last forecasts before a point, by how many seconds of "
-        "them are compared. Right: convergence to a range.</p>" + _image(_temporal_figure(report)),
+        "<h2>Temporal consistency</h2>" + _temporal(report),
         "<h2>The hardest agents</h2>" + _hardest(document),
         "<h2>Calibration of mode probabilities</h2><p>How often a mode of a stated probability was the closest to the "
         "truth; the dashed line is ideal.</p>" + _image(_calibration_figure(report)),
@@ -86,10 +84,14 @@ def _headline(document: dict[str, Any]) -> str:
             figure: Any = body
             for key in path:
                 figure = figure.get(key, {})
-            span = f" [{figure['ci_low']:.3f}, {figure['ci_high']:.3f}] n = {figure['count']}" if figure else ""
-            line.append(row[column] + (span if row[column] != "–" else ""))
+            line.append(row[column] + (_span(figure) if row[column] != "–" else ""))
         lines.append(line)
     return _table(lines)
+
+
+def _span(figure: dict[str, Any]) -> str:
+    between = f" [{figure['ci_low']:.3f}, {figure['ci_high']:.3f}]" if np.isfinite(figure["ci_low"]) else ""
+    return f"{between} n = {figure['count']}"
 
 
 def _image(figure: Figure) -> str:
@@ -108,6 +110,15 @@ def _error_figure(report: Report) -> Figure:
     axes.set(xlabel="horizon, s", ylabel="error of the most likely mode, m")
     axes.legend(fontsize=7)
     return figure
+
+
+def _temporal(report: Report) -> str:
+    if not any(scores.coverage["points_used"] for scores in report.scores):
+        return "<p>Cannot be computed: no target point was forecast at every lead.</p>"
+    return (
+        "<p>Left: dispersion of the last forecasts before a point, by how many seconds of them are compared. "
+        "Right: convergence to a range.</p>" + _image(_temporal_figure(report))
+    )
 
 
 def _temporal_figure(report: Report) -> Figure:

@@ -29,6 +29,15 @@ def bodies(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return list(document.get("reports", [document]))
 
 
+def warnings(document: Mapping[str, Any]) -> list[str]:
+    """What the reader must know; said once where it holds for several files, with their names."""
+    names: dict[str, list[str]] = {}
+    for body in bodies(document):
+        for text in body["warnings"]:
+            names.setdefault(text, []).append(body["name"])
+    return [f"{', '.join(found)}: {text}" for text, found in names.items()]
+
+
 def rows(document: Mapping[str, Any]) -> list[list[str]]:
     """One row a file: its name, then the figures of :data:`COLUMNS`; a dash where there is none."""
     return [[body["name"], *(_text(_at(body, path)) for path in COLUMNS.values())] for body in bodies(document)]
@@ -81,6 +90,5 @@ def print_table(document: Mapping[str, Any]) -> None:
         table.add_row(name, *(row[number] for row in cells))
     console = Console()
     console.print(table)
-    for body in bodies(document):
-        for warning in body["warnings"]:
-            console.print(f"{body['name']}: {warning}", style="yellow", highlight=False)
+    for warning in warnings(document):
+        console.print(warning, style="yellow", highlight=False, soft_wrap=True)

@@ -82,6 +82,19 @@ def test_writes_report_page_and_details(town, dense_file, tmp_path):
     assert "\\toprule" in (tmp_path / "latex").read_text()
 
 
+def test_populations_nest(town, dense_file):
+    counts = {}
+    for population in ("challenge", "challenge-tracks", "dense"):
+        document = score_submission(dense_file, town.dataset, SPLIT, population=population).as_json()
+        assert document["population"] == population
+        counts[population] = document["coverage"]["forecasts"]
+    tracks = town.dataset.tracks
+    official, every = town.dataset.samples(SPLIT).rows, town.dataset.samples(SPLIT, dense=True).rows
+    listed = np.isin(tracks.row_track[every], tracks.row_track[official])
+    assert counts == {"challenge": len(official), "challenge-tracks": listed.sum(), "dense": len(every)}
+    assert counts["challenge"] < counts["challenge-tracks"] < counts["dense"]
+
+
 def test_compares_files_on_the_same_agents(town, dense_file, tmp_path):
     other, out = tmp_path / "other.json", tmp_path / "report.json"
     write_submission(other, town.forecasts(seed=1))
