@@ -19,9 +19,7 @@ TAKES_CONFIGURATION = True
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say where to, and how large."""
-    parser.add_argument(
-        "--out", default="out/demo", metavar="DIR", help="where to (default: %(default)s)"
-    )
+    parser.add_argument("--out", default="out/demo", metavar="DIR", help="where to (default: %(default)s)")
     parser.add_argument("--scenes", type=int, default=30, metavar="N", help="scenes of the town (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the town and the training")
     parser.add_argument("--pictures", type=int, default=6, metavar="N", help="forecasts to draw (default: %(default)s)")
