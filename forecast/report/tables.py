@@ -82,7 +82,7 @@ def print_table(document: Mapping[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(title="metres and seconds; C: higher is better, all others: lower is better")
-    table.add_column("metric")
+    table.add_column("metric", no_wrap=True)
     for body in bodies(document):
         table.add_column(body["name"], justify="right", overflow="fold")
     cells = rows(document)
