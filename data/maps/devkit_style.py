@@ -62,8 +62,9 @@ class _LayerShapes:
             surroundings = shapely.box(*low, *high)
             chosen = np.sort(self._tree.query(surroundings, predicate="intersects"))
             self._near[cell] = shapely.intersection(self._shapes[chosen], surroundings)
-        parts = shapely.intersection(self._near[cell], window)
-        return parts[~shapely.is_empty(parts)]
+        parts: NDArray[np.object_] = shapely.intersection(self._near[cell], window)
+        kept: NDArray[np.object_] = parts[~shapely.is_empty(parts)]
+        return kept
 
 
 class DevkitDrawer:
