@@ -70,7 +70,8 @@ def _title(document: dict[str, Any]) -> str:
 
 
 def _table(lines: Sequence[Sequence[str]]) -> str:
-    head, *body = [[escape(cell) for cell in line] for line in lines]
+    # Long names of models may break after an underscore, figures of a cell at the line ends given.
+    head, *body = [[escape(cell).replace("_", "_<wbr>").replace("\n", "<br>") for cell in line] for line in lines]
     cells = "".join("<tr><td>" + "</td><td>".join(line) + "</td></tr>" for line in body)
     return "<table><tr><th>" + "</th><th>".join(head) + f"</th></tr>{cells}</table>"
 
@@ -90,8 +91,8 @@ def _headline(document: dict[str, Any]) -> str:
 
 
 def _span(figure: dict[str, Any]) -> str:
-    between = f" [{figure['ci_low']:.3f}, {figure['ci_high']:.3f}]" if np.isfinite(figure["ci_low"]) else ""
-    return f"{between} n = {figure['count']}"
+    between = f"\n{figure['ci_low']:.3f} … {figure['ci_high']:.3f}" if np.isfinite(figure["ci_low"]) else ""
+    return f"{between}\nn = {figure['count']:,}"
 
 
 def _image(figure: Figure) -> str:
