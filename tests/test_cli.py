@@ -1,5 +1,7 @@
 """The command line's frame: help, exit codes, one line for a user's mistake."""
 
+from pathlib import Path
+
 import pytest
 
 from forecast.cli.main import COMMANDS, main
@@ -54,3 +56,11 @@ def test_a_mistake_is_one_line_and_exit_code_2(
 def test_info_names_what_it_stands_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info"]) == 0
     assert "torch" in capsys.readouterr().out
+
+
+def test_the_demo_leaves_other_peoples_files_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("mine")
+    assert main(["demo", "--out", str(tmp_path)]) == 2
+    assert "something else than an earlier demo" in capsys.readouterr().err
+    assert (tmp_path / "run" / "thesis.txt").read_text() == "mine"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Do all steps, one folder each; the last lines say what was achieved and where to look."""
-    from forecast.core.errors import ConfigError
     from forecast.data.cache import open_dataset
     from forecast.data.synthetic.town import write_town
     from forecast.training.config import load_config
@@ -36,14 +36,13 @@ def run(args: argparse.Namespace) -> None:
     started = time.monotonic()
     out = Path(args.out)
     town, run_folder, cache = out / "town", out / "run", out / "cache"
-    if out.exists() and any(out.iterdir()):
-        raise ConfigError(f"--out {out}: is not empty; choose another folder or remove this one")
     config = load_config(
         "demo",
         args.configuration,
         {"data.dataroot": str(town), "data.version": VERSION, "data.cache": str(cache), "run.seed": args.seed},
     )
 
+    _clear(out)
     _say(f"1/5  a town of {args.scenes} scenes, as a nuScenes folder: {town}")
     write_town(town, scenes=args.scenes, seed=args.seed, version=VERSION)
     dataset = open_dataset(town, VERSION, cache)
@@ -62,6 +61,18 @@ def run(args: argparse.Namespace) -> None:
     _say("5/5  draw")
     pictures = _draw(out, dataset, files[0], args.pictures)
     _conclude(out, document, pictures, (time.monotonic() - started) / 60)
+
+
+def _clear(out: Path) -> None:
+    """Remove the results of an earlier demo, and nothing else; the town is replaced when the new one is whole."""
+    from forecast.core.errors import ConfigError
+
+    if out.is_file() or (out.exists() and any(out.iterdir()) and not (out / "town" / "town.json").is_file()):
+        raise ConfigError(f"--out {out}: holds something else than an earlier demo; choose another folder")
+    for folder in ("run", "forecasts", "pictures"):
+        shutil.rmtree(out / folder, ignore_errors=True)
+    for file in ("report.json", "report.html"):
+        (out / file).unlink(missing_ok=True)
 
 
 def _say(line: str) -> None:
