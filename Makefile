@@ -18,12 +18,12 @@ $(VENV)/.installed: pyproject.toml .ci/constraints.txt
 		{ echo "needs Python 3.10-3.12 with venv (Debian: apt install python3-venv); found $$($(PYTHON) --version 2>&1)" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	@# torch first and by itself: an open requirement would fetch the newest CUDA build.
-	$(PIP) install --quiet "$(TORCH)"
+	$(PIP) install --quiet $(TORCH)
 	$(PIP) install --quiet --constraint .ci/constraints.txt --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) install --quiet --constraint .ci/constraints.txt --editable '.[dev,onnx,tensorboard]'
+	$(PIP) install --quiet --constraint .ci/constraints.txt --editable '.[dev,tensorboard]'
 	@touch $@
 
 install: $(VENV)/.installed ## create .venv and install the package
