@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from forecast.cli.main import main
 from forecast.data.cache import Dataset, open_dataset
 from forecast.data.synthetic.town import write_town
 from forecast.eval.submission import Submission, write_submission
@@ -65,3 +67,16 @@ def dense_file(town: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("forecasts") / "dense.json"
     write_submission(path, town.forecasts(dense=True))
     return path
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[[list[str]], str]:
+    """A call that must be refused as a user's mistake; answers the one line it says."""
+
+    def call(arguments: list[str]) -> str:
+        assert main(arguments) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        return said
+
+    return call

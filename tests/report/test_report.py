@@ -132,32 +132,24 @@ def test_draws_one_picture_per_agent(town, dense_file, tmp_path):
     assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
 
 
-def refused(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
-    """What one line a refused command says."""
-    assert main(arguments) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    return said
-
-
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [("--split", "mini_vall", "mini_val"), ("--version", "v9", "v9"), ("--dataroot", "/nowhere", "/nowhere")],
 )
-def test_names_what_is_wrong(town, dense_file, tmp_path, capsys, option, value, said):
+def test_names_what_is_wrong(town, dense_file, tmp_path, refused, option, value, said):
     arguments = town.arguments
     arguments[arguments.index(option) + 1] = value
-    line = refused(capsys, ["score", str(dense_file), *arguments, "--out", str(tmp_path / "r.json")])
+    line = refused(["score", str(dense_file), *arguments, "--out", str(tmp_path / "r.json")])
     assert said in line
     assert not (tmp_path / "r.json").exists()
 
 
-def test_names_what_is_wrong_with_the_file(town, tmp_path, capsys):
+def test_names_what_is_wrong_with_the_file(town, tmp_path, refused):
     out = ["--out", str(tmp_path / "r.json")]
-    assert "gone.json" in refused(capsys, ["score", str(tmp_path / "gone.json"), *town.arguments, *out])
+    assert "gone.json" in refused(["score", str(tmp_path / "gone.json"), *town.arguments, *out])
     good, file = town.forecasts(), tmp_path / "f.json"
     write_submission(file, _part(good, np.arange(1, len(good))))
-    assert "--allow-missing" in refused(capsys, ["score", str(file), *town.arguments, *out])
+    assert "--allow-missing" in refused(["score", str(file), *town.arguments, *out])
     unknown = Submission(
         np.where(np.arange(len(good)) == 2, "nobody", good.instance_tokens),
         good.sample_tokens,
@@ -165,11 +157,11 @@ def test_names_what_is_wrong_with_the_file(town, tmp_path, capsys):
         good.probabilities,
     )
     write_submission(file, unknown)
-    line = refused(capsys, ["score", str(file), *town.arguments, *out])
+    line = refused(["score", str(file), *town.arguments, *out])
     assert "entry 2" in line
     assert "nobody" in line
     file.write_text("[{")
-    assert str(file) in refused(capsys, ["score", str(file), *town.arguments, *out])
+    assert str(file) in refused(["score", str(file), *town.arguments, *out])
 
 
 def test_allows_missing_agents_and_counts_them(town, tmp_path):
