@@ -2,18 +2,21 @@
 
 ``world`` is the map's metric frame, float64. ``agent`` has its origin at the agent, x forward, y left, angles
 counter-clockwise. Functions are named destination first, as in ``agent_from_world``. All of them work on NumPy
-arrays and on torch tensors alike, and broadcast over leading axes.
+arrays and on torch tensors alike, and broadcast over leading axes. torch is imported only by whoever has tensors:
+opening a data set needs none, and starts a second sooner.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import torch
 
-ArrayT = TypeVar("ArrayT", np.ndarray, torch.Tensor)  # type: ignore[type-arg]
+if TYPE_CHECKING:
+    import torch
+
+ArrayT = TypeVar("ArrayT", "np.ndarray", "torch.Tensor")  # type: ignore[type-arg]
 
 
 def wrap_angle(angle_rad: ArrayT) -> ArrayT:
@@ -33,11 +36,19 @@ def rotate(vectors: ArrayT, angle_rad: ArrayT) -> ArrayT:
         vectors: (..., 2).
         angle_rad: broadcastable to ``vectors.shape[:-1]``, radians.
     """
-    lib: Any = torch if isinstance(vectors, torch.Tensor) else np
+    lib: Any = _library_of(vectors)
     cos, sin = lib.cos(angle_rad), lib.sin(angle_rad)
     x, y = vectors[..., 0], vectors[..., 1]
     rotated: ArrayT = lib.stack([cos * x - sin * y, sin * x + cos * y], -1)
     return rotated
+
+
+def _library_of(array: np.ndarray[Any, Any] | torch.Tensor) -> Any:
+    if isinstance(array, (np.ndarray, np.generic)):
+        return np
+    import torch
+
+    return torch
 
 
 def agent_from_world(points_world: ArrayT, pose_world: ArrayT) -> ArrayT:

@@ -248,3 +248,15 @@ def test_prepare_command(traffic: Any, place: Path, capsys: pytest.CaptureFixtur
     assert main(["prepare", "--dataroot", root, "--version", "v1.0-mimi"]) == 2
     assert "did you mean 'v1.0-mini'?" in capsys.readouterr().err
     assert json.loads((next(place.glob("v1.0-mini-*")) / "manifest.json").read_text())["key"]
+
+
+def test_opening_needs_no_torch(traffic: Any, place: Path) -> None:
+    """Importing torch takes several times as long as opening all of nuScenes."""
+    code = (
+        "import sys; from forecast.data.cache import open_dataset; "
+        f"d = open_dataset(sys.argv[1], '{VERSION}', sys.argv[2]); d.samples('mini_val', dense=True); "
+        "sys.exit('torch' in sys.modules or 'nuscenes' in sys.modules)"
+    )
+    root = traffic.write()
+    open_dataset(root, VERSION, place)
+    assert subprocess.run([sys.executable, "-c", code, str(root), str(place)], timeout=120).returncode == 0
