@@ -99,7 +99,7 @@ class CAB(nn.Module):
             if batch.crop is None:
                 raise ValueError("this model reads the map: the batch needs crops (AgentBatch.crop)")
             sighted.append(self.map(batch.crop))
-            nulled.append(self.map.null().expand(len(batch), -1))
+            nulled.append(self.map.null().expand_as(sighted[-1]))
         return torch.cat(sighted, 1), torch.cat(nulled, 1).detach()
 
     def _agents(self, batch: AgentBatch) -> _Agents:
