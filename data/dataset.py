@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from forecast.core.agents import STATE_CHANNELS, AgentType
+from forecast.core.agents import AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.errors import DataError
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
+from forecast.data.batches import inputs_of
 from forecast.data.cache import Dataset, open_dataset
-from forecast.data.nuscenes.columns import Columns
 from forecast.data.samples import Samples
-from forecast.data.states import agent_positions, agent_states, poses
-from forecast.data.windows import NeighbourRule, neighbours, window
+from forecast.data.states import agent_positions
+from forecast.data.windows import NeighbourRule, window
 
 Indices = Sequence[int] | NDArray[np.int64] | Tensor
 
@@ -110,21 +110,19 @@ class NuScenesForecasts(torch.utils.data.Dataset[AgentBatch]):
         tracks = columns.tracks
         samples = self.samples[np.asarray(indices, np.int64)]
         rows = samples.rows
-        pose = poses(columns, rows)
         track = columns.row_track[rows]
-        history, history_valid = agent_states(columns, window(columns, rows, horizon.history_steps, 0), pose)
-        around, around_valid, around_types = _padded_neighbours(columns, rows, pose, horizon, self.neighbour_rule)
+        known = inputs_of(columns, rows, horizon, self.neighbour_rule)
         future_rows = window(columns, rows, 0, horizon.future_steps)[:, 1:]
-        future, future_valid = agent_positions(columns, future_rows, pose)
+        future, future_valid = agent_positions(columns, future_rows, known.pose_world)
         return AgentBatch(
-            history=torch.from_numpy(history),
-            history_valid=torch.from_numpy(history_valid),
+            history=torch.from_numpy(known.history),
+            history_valid=torch.from_numpy(known.history_valid),
             target_type=torch.from_numpy(tracks.track_types[track].astype(np.int64)),
             size_m=torch.from_numpy(tracks.row_size_m[rows]),
-            neighbours=torch.from_numpy(around),
-            neighbours_valid=torch.from_numpy(around_valid),
-            neighbour_types=torch.from_numpy(around_types),
-            pose_world=torch.from_numpy(pose),
+            neighbours=torch.from_numpy(known.neighbours),
+            neighbours_valid=torch.from_numpy(known.neighbours_valid),
+            neighbour_types=torch.from_numpy(known.neighbour_types),
+            pose_world=torch.from_numpy(known.pose_world),
             map_index=torch.from_numpy(self._scene_map[tracks.track_scene[track]]),
             future=torch.from_numpy(future),
             future_valid=torch.from_numpy(future_valid),
@@ -136,22 +134,6 @@ class NuScenesForecasts(torch.utils.data.Dataset[AgentBatch]):
 def as_is(batch: AgentBatch) -> AgentBatch:
     """The ``collate_fn`` for torch's loaders: batches come whole."""
     return batch
-
-
-def _padded_neighbours(
-    columns: Columns, rows: NDArray[np.int64], pose: NDArray[np.float64], horizon: Horizon, rule: NeighbourRule
-) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64]]:
-    """Histories of the neighbours, their validity and types, padded to the largest number of them."""
-    target, place, row = neighbours(columns, rows, rule)
-    states, valid = agent_states(columns, window(columns, row, horizon.history_steps, 0), pose[target])
-    shape = (len(rows), int(place.max(initial=-1)) + 1)
-    padded = np.zeros((*shape, horizon.history_rows, len(STATE_CHANNELS)), np.float32)
-    padded_valid = np.zeros((*shape, horizon.history_rows), np.bool_)
-    types = np.full(shape, int(AgentType.PADDING), np.int64)
-    padded[target, place] = states
-    padded_valid[target, place] = valid
-    types[target, place] = columns.tracks.track_types[columns.row_track[row]]
-    return padded, padded_valid, types
 
 
 def _check_step(dataset: Dataset, horizon: Horizon) -> None:
