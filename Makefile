@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-wheel lint clean
+.PHONY: help install demo paper test test-slow test-wheel lint clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,7 +23,7 @@ $(VENV)/.installed: pyproject.toml .ci/constraints.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) install --quiet --constraint .ci/constraints.txt --editable '.[dev,tensorboard]'
+	$(PIP) install --quiet --constraint .ci/constraints.txt --editable '.[dev,tensorboard,onnx]'
 	@touch $@
 
 install: $(VENV)/.installed ## create .venv and install the package
@@ -36,6 +36,10 @@ test: $(VENV)/.installed-dev ## the tests (set NUSCENES_DATAROOT to run those on
 
 test-slow: $(VENV)/.installed-dev ## the longer checks
 	$(BIN)/python -m pytest -m slow
+
+paper: $(VENV)/.installed ## the CAB paper's tables from nuScenes trainval: make paper DATAROOT=DIR [PAPER='--seeds 0 1 2']
+	@test -n "$(DATAROOT)" || { echo "say where nuScenes lies: make paper DATAROOT=DIR" >&2; exit 2; }
+	$(BIN)/python benchmarks/paper.py --dataroot "$(DATAROOT)" $(PAPER)
 
 lint: $(VENV)/.installed-dev ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .
