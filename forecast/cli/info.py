@@ -10,7 +10,7 @@ import forecast
 
 _PACKAGES = (
     "torch pytorch-lightning torchmetrics nuscenes-devkit numpy shapely pyarrow safetensors jsonargparse "
-    "matplotlib tensorboard"
+    "matplotlib tensorboard onnx onnxruntime onnxscript rerun-sdk"
 ).split()
 
 

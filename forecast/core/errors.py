@@ -29,6 +29,14 @@ class ConfigError(ForecastError):
     """A configuration key or value is wrong."""
 
 
+class SceneError(ForecastError):
+    """What was observed of a scene, or its map, cannot be forecast as it is."""
+
+
+class ExportError(ForecastError):
+    """A model cannot be handed on in another form, or does not answer there what it answers here."""
+
+
 class MissingExtraError(ForecastError):
     """An optional package is not installed; the message holds the exact install command."""
 

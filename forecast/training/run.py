@@ -19,6 +19,7 @@ import yaml  # type: ignore[import-untyped]
 
 import forecast
 from forecast.core.errors import CheckpointError, ConfigError, DataError
+from forecast.core.extras import optional_module
 from forecast.core.files import written_whole
 from forecast.training.callbacks import RESUME_NAME, EpochLines, RunFolder, StepSeeds, WholeCheckpointIO
 from forecast.training.config import TrainingConfig, as_dict
@@ -139,6 +140,9 @@ def _trainer(config: TrainingConfig, out: Path, progress: bool) -> pl.Trainer:
 
 
 def _logger(name: str, out: Path) -> Any:
+    if name == "tensorboard":
+        # Lightning would take tensorboardX for it, and says something else if neither is there.
+        optional_module("tensorboard", "tensorboard")
     path = {"tensorboard": "pytorch_lightning.loggers.TensorBoardLogger", "csv": "pytorch_lightning.loggers.CSVLogger"}
     module, _, kind = path.get(name, name).rpartition(".")
     try:

@@ -1,0 +1,146 @@
+"""The network as the exported file sees it: named tensors in, named tensors out, nothing around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from forecast.core.agents import STATE_CHANNELS, AgentType
+from forecast.core.batch import AgentBatch
+from forecast.core.forecast import Forecast
+from forecast.model.cab import CAB
+from forecast.model.config import ModelConfig
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output of the exported network.
+
+    Attributes:
+        axes: names of its axes, outermost first; an axis of fixed length is written ``name=length``.
+        dtype: NumPy's name.
+        about: what it holds, with units and frame.
+    """
+
+    axes: tuple[str, ...]
+    dtype: str
+    about: str
+
+
+def input_specs(config: ModelConfig) -> dict[str, TensorSpec]:
+    """What the network of a configuration reads, in the order of the file's inputs."""
+    rows, channels = f"history={config.horizon.history_rows}", f"channels={len(STATE_CHANNELS)}"
+    specs = {
+        "history": TensorSpec(
+            ("batch", rows, channels), "float32", "states of the target, agent frame, oldest first; invalid rows are 0"
+        ),
+        "history_valid": TensorSpec(("batch", rows), "bool", "which rows were seen; the last one is always true"),
+    }
+    if config.uses_neighbours:
+        specs |= {
+            "neighbours": TensorSpec(
+                ("batch", "neighbours", rows, channels), "float32", "states of the others, frame of the target"
+            ),
+            "neighbours_valid": TensorSpec(("batch", "neighbours", rows), "bool", "which of these rows were seen"),
+            "neighbour_types": TensorSpec(("batch", "neighbours"), "int64", "agent types; -1 in empty slots"),
+        }
+    if config.uses_map:
+        layers, height, width = config.crop.shape
+        specs["crop"] = TensorSpec(
+            ("batch", f"layers={layers}", f"height={height}", f"width={width}"),
+            "float32",
+            "map around the target, 0…1: rows grow forward, columns grow left",
+        )
+    return specs
+
+
+def output_specs(config: ModelConfig) -> dict[str, TensorSpec]:
+    """What the network answers, in the order of the file's outputs."""
+    modes, steps = f"modes={config.modes}", f"steps={config.horizon.future_steps}"
+    lead = ("batch", modes, steps)
+    return {
+        "positions_m": TensorSpec((*lead, "xy=2"), "float32", "agent frame, metres; step 0 is one step ahead"),
+        "probabilities": TensorSpec(("batch", modes), "float32", "of the modes, summing to 1"),
+        "headings_rad": TensorSpec(lead, "float32", "direction of travel, agent frame, not wrapped"),
+        "covariances_m2": TensorSpec((*lead, "xy=2", "xy=2"), "float32", "of the positions, m², agent frame"),
+    }
+
+
+class ExportedNetwork(nn.Module):
+    """A model whose ``forward`` takes and gives plain tensors in the order of the specs.
+
+    Args:
+        model: in evaluation mode.
+    """
+
+    def __init__(self, model: CAB) -> None:
+        super().__init__()
+        self.model = model
+        self.names = tuple(input_specs(model.config))
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Forecast; arguments as :func:`input_specs`, answers as :func:`output_specs` list them."""
+        given = dict(zip(self.names, tensors, strict=True))
+        return tensors_of(self.model.predict(_as_batch(given, self.model.config)))
+
+
+def tensors_of(forecast: Forecast) -> tuple[Tensor, ...]:
+    """The tensors of a forecast in the order of :func:`output_specs`."""
+    assert forecast.headings_rad is not None
+    assert forecast.covariances_m2 is not None
+    return forecast.positions_m, forecast.probabilities, forecast.headings_rad, forecast.covariances_m2
+
+
+def _as_batch(given: dict[str, Tensor], config: ModelConfig) -> AgentBatch:
+    """A batch with these inputs; what no network reads is 0, what this network does not read is empty."""
+    history = given["history"]
+    batch, rows, channels = history.shape
+    zeros, future = history.new_zeros, config.horizon.future_steps
+    empty = {
+        "neighbours": zeros(batch, 0, rows, channels),
+        "neighbours_valid": zeros(batch, 0, rows, dtype=torch.bool),
+        "neighbour_types": zeros(batch, 0, dtype=torch.int64),
+    }
+    read: dict[str, Any] = {**empty, **given}
+    return AgentBatch(
+        **read,
+        target_type=zeros(batch, dtype=torch.int64),
+        size_m=zeros(batch, 2),
+        pose_world=zeros(batch, 3, dtype=torch.float64),
+        map_index=zeros(batch, dtype=torch.int64),
+        future=zeros(batch, future, 2),
+        future_valid=zeros(batch, future, dtype=torch.bool),
+    )
+
+
+def example_batch(config: ModelConfig, *, batch: int, neighbours: int, seed: int = 0) -> AgentBatch:
+    """Made-up agents that drive straight on, others scattered around them, crops of noise.
+
+    Args:
+        config: of the model.
+        batch, neighbours: how many agents, and how many others beside each.
+        seed: everything is drawn from it.
+    """
+    random = torch.Generator().manual_seed(seed)
+    rows, channels = config.horizon.history_rows, len(STATE_CHANNELS)
+    ago_s = torch.arange(1 - rows, 1) * config.horizon.step_s
+    speed_mps = 15 * torch.rand(batch, 1, generator=random)
+    history = torch.zeros(batch, rows, channels)
+    history[..., 0], history[..., 2] = speed_mps * ago_s, speed_mps
+    valid = torch.rand(batch, rows, generator=random) > 0.1
+    valid[:, -1] = True
+    others = 12 * torch.randn(batch, neighbours, rows, channels, generator=random)
+    others_valid = torch.rand(batch, neighbours, rows, generator=random) > 0.2
+    types = torch.randint(int(AgentType.PADDING), int(AgentType.PEDESTRIAN) + 1, (batch, neighbours), generator=random)
+    made = {
+        "history": history * valid[..., None],
+        "history_valid": valid,
+        "neighbours": others * others_valid[..., None],
+        "neighbours_valid": others_valid,
+        "neighbour_types": types,
+        "crop": (torch.rand(batch, *config.crop.shape, generator=random) > 0.5).float(),
+    }
+    return _as_batch({name: made[name] for name in input_specs(config)}, config)

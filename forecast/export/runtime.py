@@ -1,0 +1,79 @@
+"""An exported file at work in ONNX Runtime, on the batches that the rest of the package speaks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from forecast.core.batch import AgentBatch
+from forecast.core.errors import CheckpointError
+from forecast.core.extras import optional_module
+from forecast.core.forecast import Forecast
+from forecast.export.metadata import METADATA_KEY, METADATA_VERSION
+
+
+class OnnxPredictor:
+    """Forecasts batches with an exported file.
+
+    Args:
+        model: the file's name or its content.
+        threads: of one call.
+
+    Attributes:
+        metadata: what the file says of itself; ``docs/export.md`` lists the keys.
+
+    Raises:
+        CheckpointError: not an exported file of this package.
+        MissingExtraError: ONNX Runtime is not installed.
+    """
+
+    def __init__(self, model: Path | str | bytes, *, threads: int = 1) -> None:
+        runtime = optional_module("onnxruntime", "onnx")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.log_severity_level = 3
+        where = "the model" if isinstance(model, bytes) else str(model)
+        if not isinstance(model, bytes) and not Path(model).is_file():
+            raise CheckpointError(f"{where}: no such file; 'forecast export' writes one")
+        try:
+            given = model if isinstance(model, bytes) else str(model)
+            self._session = runtime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's errors have no common class that it exports
+            said = " ".join(str(error).split())[:160]
+            raise CheckpointError(f"{where}: ONNX Runtime cannot read it ({said})") from error
+        self.metadata = _metadata(self._session.get_modelmeta().custom_metadata_map, where)
+        self._inputs = [given.name for given in self._session.get_inputs()]
+
+    def predict(self, batch: AgentBatch) -> Forecast:
+        """Forecast a batch (with crops where the model reads the map): all modes, agent frame, float32."""
+        if not len(batch):
+            return self._nobody()
+        given = batch.tensors()
+        arrays = {name: given[name].cpu().numpy() for name in self._inputs}
+        positions_m, probabilities, headings, covariances = map(torch.from_numpy, self._session.run(None, arrays))
+        return Forecast(positions_m, probabilities, headings, covariances)
+
+    def _nobody(self) -> Forecast:
+        """The forecast of no agents: ONNX Runtime ends the whole process on an LSTM without rows."""
+        modes, steps = self.metadata["modes"], self.metadata["steps"]["future_steps"]
+        return Forecast(
+            torch.zeros(0, modes, steps, 2),
+            torch.zeros(0, modes),
+            torch.zeros(0, modes, steps),
+            torch.zeros(0, modes, steps, 2, 2),
+        )
+
+
+def _metadata(held: dict[str, str], where: str) -> dict[str, Any]:
+    if METADATA_KEY not in held:
+        raise CheckpointError(f"{where}: an ONNX file, but not one of 'forecast export': it lacks {METADATA_KEY!r}")
+    metadata: dict[str, Any] = json.loads(held[METADATA_KEY])
+    if metadata.get("metadata_version") != METADATA_VERSION:
+        raise CheckpointError(
+            f"{where}: metadata version {metadata.get('metadata_version')}, this package reads {METADATA_VERSION}; "
+            "export the checkpoint again"
+        )
+    return metadata
