@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -60,9 +61,10 @@ class ExpansionReader:
     """Reads one expansion file; an object rather than a closure, so that it can be pickled."""
 
     path: Path
+    only: tuple[str, ...] | None = None
 
     def __call__(self) -> Geometries:
-        """Read all layers that the file holds.
+        """Read all layers that the file holds, or those of ``only``.
 
         Raises:
             DataError: the file is damaged or too old.
@@ -73,7 +75,8 @@ class ExpansionReader:
         layers = {
             name: repairs.valid(name, shapes.of_layer(name))
             for name, layer in LAYERS.items()
-            if (name if layer.kind != "centre_line" else "arcline_path_3") in tables
+            if (self.only is None or name in self.only)
+            and (name if layer.kind != "centre_line" else "arcline_path_3") in tables
         }
         repairs.warn()
         return layers
@@ -108,7 +111,10 @@ class _Shapes:
         self._node_row = {node.token: row for row, node in enumerate(nodes)}
         self._node_xy = np.array([(node.x, node.y) for node in nodes], np.float64).reshape(-1, 2)
         self._polygons = {p.token: p for p in _decode(path, tables, "polygon", list[_Polygon])}
-        self._lines = {line.token: line for line in _decode(path, tables, "line", list[_Line])}
+
+    @cached_property
+    def _lines(self) -> dict[str, _Line]:
+        return {line.token: line for line in _decode(self._path, self._tables, "line", list[_Line])}
 
     def of_layer(self, name: str) -> list[BaseGeometry]:
         if LAYERS[name].kind == "centre_line":

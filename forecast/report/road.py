@@ -30,7 +30,7 @@ def add_off_road(scores: Scores, joined: Joined, dataset: Dataset) -> None:
     for name in np.unique(locations).tolist():
         here = np.flatnonzero(locations == name)
         try:
-            area = DrivableArea.of(load_map(dataset.map_expansion_path(name)))
+            area = DrivableArea.of(load_map(dataset.map_expansion_path(name), only=("drivable_area",)))
         except (DataError, KeyError) as reason:
             scores.warnings.append(f"off-road rate: {len(here)} agent-samples on {name} do not count: {reason}")
             continue

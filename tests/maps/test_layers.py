@@ -54,6 +54,15 @@ def test_invalid_polygons_are_repaired_with_one_warning(expansion, tmp_path):
     ]
 
 
+def test_only_the_layers_asked_for_are_read(small_map):
+    whole, part = load_map(small_map), load_map(small_map, only=("drivable_area", "lane_divider"))
+    assert set(part.layers) == {"drivable_area", "lane_divider"}
+    for layer in part.layers:
+        assert part.geometries(layer) == whole.geometries(layer)
+    with pytest.raises(KeyError, match="walkway"):
+        part.geometries("walkway")
+
+
 def test_unread_map_can_be_pickled(small_map):
     copy = pickle.loads(pickle.dumps(load_map(small_map)))
     assert len(copy.geometries("walkway")) == 1
