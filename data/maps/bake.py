@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.core.crops import CropSpec
 from forecast.core.maps import MapSource
 from forecast.core.progress import progress
-from forecast.data.maps.draw import coverage, excess_m
+from forecast.data.maps.painter import Painter, painter
 from forecast.data.maps.pieces import TiledAreas, areas
 
 #: Side of a stored tile in cells; a power of two, so that a cell's address is shifts and additions.
@@ -19,7 +19,8 @@ TILE_BITS = 6
 TILE_CELLS = 1 << TILE_BITS
 #: Side of a block that is drawn at once, in tiles.
 _BLOCK_TILES = 8
-_SAMPLES = 4
+#: Finer than this, a map is not baked: the published outlines are no better.
+_FINEST_CELLS_PER_M = 10.0
 #: Channels that share one byte, and how many grades of coverage each then has: 6 · 6 · 6 ≤ 256.
 CHANNELS_PER_BYTE = 3
 GRADES = {1: 256, 2: 16, 3: 6}
@@ -71,6 +72,21 @@ def unpacking(channels: int) -> NDArray[np.float32]:
     return table
 
 
+def resolution(spec: CropSpec) -> tuple[float, int]:
+    """Cells per metre to bake at, and how many cells a pixel of the crop is wide.
+
+    Two cells a pixel: the nearest cell is then a quarter of a pixel away at most on either axis. From 0.2 m per
+    pixel downwards one cell a pixel.
+    """
+    cells = 2 if 2 * spec.px_per_m <= _FINEST_CELLS_PER_M else 1
+    return spec.px_per_m * cells, cells
+
+
+def bake_for(source: MapSource, spec: CropSpec) -> BakedMap:
+    """Bake a map for crops of some channels and resolution; their extent does not matter."""
+    return bake(source, spec.channels, *resolution(spec))
+
+
 def bake(
     source: MapSource,
     channels: Sequence[Sequence[str]],
@@ -91,9 +107,10 @@ def bake(
         border_m: width of a border that is drawn around areas, as the devkit does.
     """
     block_cells = _BLOCK_TILES * TILE_CELLS
+    paint = painter()
     tiled = []
     for layers in channels:
-        grow_m = border_m - excess_m(cells_per_m, _SAMPLES)
+        grow_m = border_m - paint.excess_m(cells_per_m)
         shapes = areas(source, layers, line_m=line_m, grow_m=grow_m)
         tiled.append(TiledAreas.cut(shapes, block_cells / cells_per_m, margin_m=2 / cells_per_m))
     blocks = sorted(set().union(*(channel.tiles for channel in tiled)))
@@ -105,7 +122,7 @@ def bake(
     tiles = [np.zeros((1, len(planes(len(channels))), TILE_CELLS, TILE_CELLS), np.uint8)]
     count = 1
     for block in progress(blocks, f"baking {source.name}"):
-        drawn = _draw_block(tiled, block, cells_per_m, footprint_cells)
+        drawn = _draw_block(tiled, block, cells_per_m, footprint_cells, paint)
         kept = drawn.any(axis=(1, 2, 3))
         numbers = np.where(kept, count - 1 + np.cumsum(kept), 0)
         column, row = (np.array(block) - low) * _BLOCK_TILES
@@ -116,7 +133,9 @@ def bake(
     return BakedMap(cells_per_m, (x, y), pages, np.ascontiguousarray(np.concatenate(tiles).transpose(1, 0, 2, 3)))
 
 
-def _draw_block(tiled: Sequence[TiledAreas], block: tuple[int, int], cells_per_m: float, footprint_cells: int) -> Bytes:
+def _draw_block(
+    tiled: Sequence[TiledAreas], block: tuple[int, int], cells_per_m: float, footprint_cells: int, paint: Painter
+) -> Bytes:
     """Draw one block and cut it into tiles: (tiles, planes, TILE_CELLS, TILE_CELLS)."""
     cells, halo = _BLOCK_TILES * TILE_CELLS, 1
     images = np.zeros((len(tiled), cells, cells), np.uint8)
@@ -125,9 +144,9 @@ def _draw_block(tiled: Sequence[TiledAreas], block: tuple[int, int], cells_per_m
             continue
         pieces = channel.tiles[block]
         points = pieces.points * cells_per_m + (halo - np.array(block, np.float64) * cells)
-        drawn = coverage(points, pieces.ends, (cells + 2 * halo, cells + 2 * halo), _SAMPLES)
+        drawn = paint.coverage(points, pieces.ends, (cells + 2 * halo, cells + 2 * halo))
         if footprint_cells == 2:
-            drawn = cv2.sepFilter2D(drawn, -1, np.array([0.25, 0.5, 0.25]), np.array([0.25, 0.5, 0.25]))
+            drawn = paint.widened(drawn)
         image[:] = drawn[halo:-halo, halo:-halo]
     packed = np.stack([pack(images[plane.start : plane.stop]) for plane in planes(len(tiled))])
     cut = packed.reshape(-1, _BLOCK_TILES, TILE_CELLS, _BLOCK_TILES, TILE_CELLS).transpose(1, 3, 0, 2, 4)

@@ -13,29 +13,17 @@ from forecast.core.crops import CropSpec
 from forecast.core.errors import DataError
 from forecast.core.maps import MapSource
 from forecast.data.cache import default_cache
-from forecast.data.maps.bake import BakedMap, bake
+from forecast.data.maps.bake import BakedMap, bake, bake_for, resolution
 from forecast.data.maps.pieces import line_widths_m
 from forecast.data.store import Damaged, read_store, write_store
 
 #: Raise it whenever what is baked, or how, changes: older files are then made anew.
 FORMAT = 2
-#: Finer than this, a map is not baked: the published outlines are no better.
-_FINEST_CELLS_PER_M = 10.0
 
 
 class _Notes(msgspec.Struct, frozen=True):
     cells_per_m: float
     origin_cells: tuple[int, int]
-
-
-def resolution(spec: CropSpec) -> tuple[float, int]:
-    """Cells per metre to bake at, and how many cells a pixel of the crop is wide.
-
-    Two cells a pixel: the nearest cell is then a quarter of a pixel away at most on either axis. From 0.2 m per
-    pixel downwards one cell a pixel.
-    """
-    cells = 2 if 2 * spec.px_per_m <= _FINEST_CELLS_PER_M else 1
-    return spec.px_per_m * cells, cells
 
 
 def fingerprint(source: MapSource, layers: tuple[str, ...]) -> str:
@@ -96,9 +84,9 @@ def open_baked(
 
 
 def _baked(source: MapSource, spec: CropSpec, devkit_compatible: bool) -> BakedMap:
-    cells_per_m, cells = resolution(spec)
     if not devkit_compatible:
-        return bake(source, spec.channels, cells_per_m, cells)
+        return bake_for(source, spec)
+    cells_per_m, cells = resolution(spec)
     border_m = 0.5 / spec.px_per_m
     return bake(source, spec.channels, cells_per_m, cells, border_m=border_m, line_m=2 / spec.px_per_m - 2 * border_m)
 

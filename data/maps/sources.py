@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import shapely
 from shapely.geometry.base import BaseGeometry
 
 from forecast.core.errors import DataError
-from forecast.data.maps.expansion import file_hash
+from forecast.core.files import file_hash
 from forecast.data.maps.layers import Geometries, VectorMap
 from forecast.data.maps.repair import Repairs
 
@@ -54,14 +54,14 @@ class PolygonMap:
 
 def _read_geojson(path: Path, layer_property: str) -> Geometries:
     try:
-        features: list[dict[str, Any]] = msgspec.json.decode(path.read_bytes())["features"]
-    except (OSError, msgspec.DecodeError, KeyError, TypeError) as problem:
+        features: list[dict[str, Any]] = json.loads(path.read_bytes())["features"]
+    except (OSError, ValueError, KeyError, TypeError) as problem:
         raise DataError(f"{path}: no GeoJSON FeatureCollection ({problem})") from problem
     layers: dict[str, list[BaseGeometry]] = {}
     for number, feature in enumerate(features):
         try:
             layer = feature["properties"][layer_property]
-            geometry = shapely.from_geojson(msgspec.json.encode(feature["geometry"]))
+            geometry = shapely.from_geojson(json.dumps(feature["geometry"]))
         except (KeyError, TypeError, shapely.errors.ShapelyError) as problem:
             raise DataError(
                 f"{path}, feature {number}: expected a geometry and a property {layer_property!r} that names its "

@@ -9,15 +9,19 @@ T = TypeVar("T")
 
 
 def progress(items: Iterable[T], description: str, *, total: float | None = None) -> Iterator[T]:
-    """Iterate with a progress bar (rich) on stderr; silent where stderr is no terminal.
+    """Iterate with a progress bar (rich) on stderr; silent where stderr is no terminal, or rich is not installed.
 
     Args:
         items: what to iterate over.
         description: what is being done, a few words.
         total: number of items, where ``items`` has no length.
     """
-    from rich.console import Console
-    from rich.progress import track
+    try:
+        from rich.console import Console
+        from rich.progress import track
+    except ModuleNotFoundError:
+        yield from items
+        return
 
     console = Console(stderr=True)
     yield from track(items, description, total=total, console=console, disable=not console.is_terminal, transient=True)

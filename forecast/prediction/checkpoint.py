@@ -8,6 +8,7 @@ import json
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -22,6 +23,8 @@ from forecast.model.config import ModelConfig
 
 FORMAT_VERSION = 1
 _KIND = "cab-forecast"
+#: Names of weights that come with the package, in ``forecast/weights``.
+SHIPPED = ("town",)
 #: In a run's folder, best first.
 CHECKPOINT_NAMES = ("best.safetensors", "last.safetensors")
 
@@ -65,11 +68,13 @@ def save_checkpoint(path: Path, model: CAB, notes: Mapping[str, Any]) -> None:
 
 
 def find_checkpoint(run_or_file: Path | str) -> Path:
-    """The file to load: itself, or the best one in a run's folder.
+    """The file to load: itself, the best one in a run's folder, or one that comes with the package (``"town"``).
 
     Raises:
         CheckpointError: there is none.
     """
+    if run_or_file in SHIPPED:
+        return _shipped(str(run_or_file))
     path = Path(run_or_file)
     if path.is_dir():
         for name in CHECKPOINT_NAMES:
@@ -83,11 +88,21 @@ def find_checkpoint(run_or_file: Path | str) -> Path:
     return path
 
 
+def _shipped(name: str) -> Path:
+    path = Path(str(resources.files("forecast"))) / "weights" / f"{name}.safetensors"
+    if not path.is_file():
+        raise CheckpointError(
+            f"weights {name!r}: this installation comes without them ({path} is missing); train some with "
+            "'forecast train', or give a run's folder or a .safetensors file"
+        )
+    return path
+
+
 def load_checkpoint(run_or_file: Path | str) -> Checkpoint:
     """Read a model.
 
     Args:
-        run_or_file: a run's folder (its best weights) or a file.
+        run_or_file: a run's folder (its best weights), a file, or ``"town"``.
 
     Raises:
         CheckpointError: missing, truncated, altered, foreign, or of a format this version does not read.

@@ -1,0 +1,247 @@
+"""Forecasts for a driving stack: one call a planning cycle, NumPy in and out, world frame.
+
+Needs torch, NumPy, shapely and safetensors, nothing else. ``docs/integrate.md`` shows how it is put to use.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from forecast.core.batch import AgentBatch
+from forecast.core.forecast import Forecast
+from forecast.data.batches import inputs_of
+from forecast.data.nuscenes.columns import Columns
+from forecast.data.windows import NeighbourRule
+from forecast.model.config import ModelConfig
+from forecast.prediction.answer import SceneForecast
+from forecast.prediction.checkpoint import load_checkpoint
+from forecast.prediction.columns import columns_of
+from forecast.prediction.resample import Silence, observed, resample
+from forecast.prediction.scene import Scene
+from forecast.prediction.scene_maps import MapLike, SceneMaps
+
+if TYPE_CHECKING:
+    from forecast.prediction.stream import Observation, Stream
+
+#: Gives all modes of a batch (with crops where the model reads the map) in the agent frame.
+Engine = Callable[[AgentBatch], Forecast]
+#: Agents and agent-neighbour pairs that are computed at once; larger scenes are answered in parts.
+_AGENTS_AT_ONCE, _PAIRS_AT_ONCE = 256, 1 << 18
+
+
+class Forecaster:
+    """A trained model and its maps: forecasts of whole scenes.
+
+    Every answer depends on its scene alone: calls leave nothing behind and may come from several threads at once. Equal
+    scenes get equal answers, to the last bit, on the same device with the same number of threads. Only
+    :meth:`update` keeps something: the tracks of :meth:`stream`.
+
+    Args:
+        engine: gives all modes of a batch, e.g. ``CAB.predict`` or an ONNX session.
+        config: of the model behind the engine.
+        maps: by name; see :class:`~forecast.prediction.scene_maps.SceneMaps` for what can be a map.
+        device: where crops are made and the engine expects its batches.
+        silence: what is done about agents that were not observed now.
+        neighbour_rule: who counts as a neighbour; that of the training data by default.
+
+    Raises:
+        DataError: a map cannot be read.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        config: ModelConfig,
+        maps: Mapping[str, MapLike] | None = None,
+        device: torch.device | str = "cpu",
+        *,
+        silence: Silence = Silence(),  # noqa: B008 - frozen
+        neighbour_rule: NeighbourRule = NeighbourRule(),  # noqa: B008 - frozen
+    ) -> None:
+        self.engine, self.config, self.device = engine, config, torch.device(device)
+        self.silence, self.neighbour_rule = silence, neighbour_rule
+        self.maps = SceneMaps(maps or {}, config.crop if config.uses_map else None, self.device)
+        self._own_stream: Stream | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(
+        cls,
+        weights: Path | str = "town",
+        maps: Mapping[str, MapLike] | None = None,
+        device: torch.device | str = "cpu",
+        *,
+        silence: Silence = Silence(),  # noqa: B008 - frozen
+    ) -> Forecaster:
+        """Load a model.
+
+        Args:
+            weights: a run's folder, a .safetensors file, or ``"town"``: weights that come with the package, trained
+                on synthetic towns.
+            maps: by name: a path of a baked raster, a :class:`~forecast.core.maps.MapSource`, or a callable.
+            device: where to compute.
+            silence: what is done about agents that were not observed now.
+
+        Raises:
+            CheckpointError: the weights cannot be used.
+            DataError: a map cannot be read.
+        """
+        model = load_checkpoint(weights).model.to(torch.device(device))
+        return cls(model.predict, model.config, maps, device, silence=silence)
+
+    def forecast(self, scene: Scene, agents: Iterable[Hashable] | None = None) -> SceneForecast:
+        """Forecast a scene.
+
+        Args:
+            scene: all that was observed; nothing after its ``time_s`` is read.
+            agents: ids of those to forecast; all by default. The others are seen as neighbours.
+
+        Returns:
+            Of each agent that was observed within ``silence.hold_s``: all modes, world frame.
+
+        Raises:
+            SceneError: the scene's map is unknown, or an id is.
+        """
+        with torch.inference_mode():
+            known = self._known(scene, agents)
+            parts = [self.engine(self._batch(scene, known, rows)) for rows in self._chunks(known)]
+            return self._answer(scene, known, parts)
+
+    def batches(self, scene: Scene, agents: Iterable[Hashable] | None = None) -> Iterator[AgentBatch]:
+        """What the engine is given of a scene, crops included, in as many batches as :meth:`forecast` would use.
+
+        Raises:
+            SceneError: the scene's map is unknown, or an id is.
+        """
+        known = self._known(scene, agents)
+        for rows in self._chunks(known):
+            yield self._batch(scene, known, rows)
+
+    def stream(self, map_name: str | None = None, **settings: Any) -> Stream:
+        """A memory of tracks for one vehicle's drive, which asks this forecaster.
+
+        Args:
+            map_name: where it drives.
+            settings: see :class:`~forecast.prediction.stream.Stream`.
+        """
+        from forecast.prediction.stream import Stream
+
+        return Stream(self, map_name, **settings)
+
+    def update(self, observations: Sequence[Observation], time_s: float, map_name: str | None = None) -> SceneForecast:
+        """Take in what was observed since the last call, and forecast everyone now.
+
+        The tracks are kept in a stream of this forecaster's own; for several vehicles, or settings, make streams.
+
+        Args:
+            observations: any order, late ones and repetitions too; see :class:`~forecast.prediction.stream.Stream`.
+            time_s: now.
+            map_name: where.
+
+        Raises:
+            SceneError: time goes backwards, or the map is unknown; nothing of the call is then taken in.
+        """
+        with self._lock:
+            if self._own_stream is None:
+                self._own_stream = self.stream()
+        return self._own_stream.update(observations, time_s, map_name)
+
+    def _known(self, scene: Scene, agents: Iterable[Hashable] | None) -> _Known:
+        """Resample a scene, and find whom to forecast."""
+        self.maps.check(scene.map_name)
+        horizon = self.config.horizon
+        seen = observed(scene.row_agent, scene.row_time_s, scene.row_pose_world, len(scene), scene.time_s, horizon)
+        steps = resample(seen, horizon, self.silence)
+        last_us = seen.last_us
+        shown = last_us >= last_us.max(initial=0 if not len(last_us) else -(1 << 62)) - round(
+            self.silence.shown_s * 1e6
+        )
+        columns, present = columns_of(steps, scene.agent_types, scene.size_m, shown)
+        wanted = np.arange(len(scene)) if agents is None else scene.indices(agents)
+        targets = wanted[present[wanted] >= 0]
+        return _Known(columns, wanted, targets, present[targets], -last_us[targets] * 1e-6)
+
+    def _chunks(self, known: _Known) -> list[NDArray[np.int64]]:
+        """Rows of the targets, as many at once as memory is meant for."""
+        candidates = len(known.columns.sample_rows)
+        at_once = max(1, min(_AGENTS_AT_ONCE, _PAIRS_AT_ONCE // max(candidates, 1)))
+        return [known.rows[first : first + at_once] for first in range(0, len(known.rows), at_once)]
+
+    def _batch(self, scene: Scene, known: _Known, rows: NDArray[np.int64]) -> AgentBatch:
+        inputs = inputs_of(known.columns, rows, self.config.horizon, self.neighbour_rule)
+        count, tracks = len(rows), known.columns.tracks
+        arrays = {
+            "history": inputs.history,
+            "history_valid": inputs.history_valid,
+            "target_type": tracks.track_types[known.columns.row_track[rows]].astype(np.int64),
+            "size_m": tracks.row_size_m[rows],
+            "neighbours": inputs.neighbours,
+            "neighbours_valid": inputs.neighbours_valid,
+            "neighbour_types": inputs.neighbour_types,
+            "pose_world": inputs.pose_world,
+            "map_index": np.zeros(count, np.int64),
+            "future": np.zeros((count, self.config.horizon.future_steps, 2), np.float32),
+            "future_valid": np.zeros((count, self.config.horizon.future_steps), np.bool_),
+        }
+        tensors: dict[str, Any] = {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}
+        crop = self.maps.crops(scene.map_name, tensors["pose_world"]) if self.config.uses_map else None
+        return AgentBatch(**tensors, map_names=(scene.map_name or "",), crop=crop)
+
+    def _answer(self, scene: Scene, known: _Known, parts: list[Forecast]) -> SceneForecast:
+        horizon, modes = self.config.horizon, self.config.modes
+        tracks = known.columns.tracks
+        pose = np.concatenate([tracks.row_position_m[known.rows], tracks.row_heading_rad[known.rows, None]], 1)
+        whole = _joined(parts) if parts else _nobody(modes, horizon.future_steps)
+        world = whole.to_world(torch.from_numpy(pose).to(whole.positions_m.device))
+        assert world.headings_rad is not None
+        assert world.covariances_m2 is not None
+        probabilities = world.probabilities.double().cpu().numpy()
+        answered = set(known.targets.tolist())
+        return SceneForecast(
+            time_s=float(scene.time_s),
+            lead_s=horizon.step_s * np.arange(1, horizon.future_steps + 1),
+            agent_ids=tuple(scene.agent_ids[agent] for agent in known.targets.tolist()),
+            positions_m=world.positions_m.cpu().numpy(),
+            headings_rad=world.headings_rad.cpu().numpy(),
+            covariances_m2=world.covariances_m2.cpu().numpy(),
+            probabilities=probabilities,
+            most_likely=probabilities.argmax(1).astype(np.int64),
+            pose_world=pose,
+            silent_s=known.silent_s,
+            size_m=scene.size_m[known.targets],
+            unanswered=tuple(scene.agent_ids[agent] for agent in known.wanted.tolist() if agent not in answered),
+        )
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A scene on the model's steps; the targets are agents known at the last one."""
+
+    columns: Columns
+    wanted: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    silent_s: NDArray[np.float64]
+
+
+def _joined(parts: list[Forecast]) -> Forecast:
+    if len(parts) == 1:
+        return parts[0]
+
+    def whole(name: str) -> torch.Tensor:
+        return torch.cat([getattr(part, name) for part in parts])
+
+    return Forecast(whole("positions_m"), whole("probabilities"), whole("headings_rad"), whole("covariances_m2"))
+
+
+def _nobody(modes: int, steps: int) -> Forecast:
+    shape = (0, modes, steps)
+    return Forecast(torch.zeros(*shape, 2), torch.zeros(0, modes), torch.zeros(shape), torch.zeros(*shape, 2, 2))

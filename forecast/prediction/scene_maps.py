@@ -1,0 +1,151 @@
+"""The maps of a forecaster: baked rasters, geometry, or functions of the place; all give the same crops."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from forecast.core.crops import CropSpec
+from forecast.core.errors import DataError, SceneError, one_of
+from forecast.core.maps import MapSource
+from forecast.data.maps.bake import BakedMap, bake_for
+from forecast.data.maps.pieces import check_layers
+from forecast.data.maps.raster_file import load_raster
+from forecast.data.maps.sampler import Sampler, pixel_centres, takes_nearest
+
+if TYPE_CHECKING:
+    from forecast.data.maps.patches import PatchSampler
+
+#: Share of the ground that each channel of a crop covers, 0…1, (points, channels), at points (points, 2) of the world.
+MapFunction = Callable[[NDArray[np.float64]], NDArray[np.floating[Any]]]
+MapLike = MapSource | MapFunction | BakedMap | Path | str
+Crops = Callable[[torch.Tensor], torch.Tensor]
+
+
+class SceneMaps:
+    """Makes crops of maps that are given in any of these forms.
+
+    - a path: a raster that :func:`~forecast.data.maps.raster_file.save_raster` wrote;
+    - a :class:`~forecast.core.maps.MapSource` (``PolygonMap``, ``from_geojson``, ``load_map``): drawn once, now;
+    - a function from points (points, 2), world frame, metres, to (points, channels) in 0…1, asked at the centre of
+      every pixel of every crop; it must be safe to call from several threads.
+
+    Args:
+        maps: by name.
+        spec: what a crop looks like; None where the model reads no map.
+        device: where crops are made.
+
+    Raises:
+        DataError: a map cannot be read, or was baked for other crops.
+    """
+
+    def __init__(self, maps: Mapping[str, MapLike], spec: CropSpec | None, device: torch.device) -> None:
+        self._spec, self._device = spec, device
+        self._crops: dict[str, Crops] = {}
+        self._lock = threading.Lock()
+        for name, given in maps.items():
+            self.add(name, given)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all maps."""
+        return tuple(self._crops)
+
+    def add(self, name: str, given: MapLike) -> None:
+        """Add a map, or replace one; calls under way keep the old one.
+
+        Raises:
+            DataError: it cannot be read, or was baked for other crops.
+        """
+        made = _no_crops if self._spec is None else _crops_of(name, given, self._spec, self._device)
+        with self._lock:
+            self._crops = {**self._crops, name: made}
+
+    def check(self, name: str | None) -> None:
+        """Refuse a name that no map has.
+
+        Raises:
+            SceneError: there is none.
+        """
+        if name is not None and name not in self._crops:
+            known = one_of(self._crops, name) if self._crops else "this forecaster has none: give maps={name: map}"
+            raise SceneError(f"scene: no map {name!r}: {known}")
+
+    def crops(self, name: str | None, pose_world: torch.Tensor) -> torch.Tensor:
+        """Crops (agents, channels, height, width) around poses (agents, 3); blank without a map and beyond its edge."""
+        assert self._spec is not None
+        if name is None:
+            return torch.zeros((len(pose_world), *self._spec.shape), device=self._device)
+        return self._crops[name](pose_world)
+
+
+def _no_crops(pose_world: torch.Tensor) -> torch.Tensor:
+    raise AssertionError("this model reads no map")
+
+
+def _crops_of(name: str, given: MapLike, spec: CropSpec, device: torch.device) -> Crops:
+    if isinstance(given, (str, Path)):
+        given = load_raster(given, spec)
+    if isinstance(given, MapSource):
+        check_layers(given, spec.layers)
+        given = bake_for(given, spec)
+    if isinstance(given, BakedMap):
+        sampler = _sampler(given, spec, device)
+
+        def sampled(pose_world: torch.Tensor) -> torch.Tensor:
+            crops = torch.empty((len(pose_world), *spec.shape), device=device)
+            sampler.crop(pose_world, crops)
+            return crops
+
+        return sampled
+    if callable(given):
+        return _Asked(name, given, spec, device)
+    raise DataError(
+        f"map {name!r}: expected the path of a baked raster, a MapSource, or a function of points; "
+        f"found {type(given).__name__}"
+    )
+
+
+def _sampler(baked: BakedMap, spec: CropSpec, device: torch.device) -> Sampler | PatchSampler:
+    """The one that data sets use, where its OpenCV is installed: crops are then the same to the last bit."""
+    if device.type == "cpu" and takes_nearest(baked, spec):
+        try:
+            from forecast.data.maps.patches import PatchSampler
+
+            return PatchSampler(baked, spec)
+        except ModuleNotFoundError:
+            pass
+    return Sampler(baked, spec, device)
+
+
+class _Asked:
+    """Crops of a map that is a function."""
+
+    def __init__(self, name: str, function: MapFunction, spec: CropSpec, device: torch.device) -> None:
+        self._name, self._function, self._spec, self._device = name, function, spec, device
+        rows_m, columns_m = (axis.numpy() for axis in pixel_centres(spec, False))
+        self._ahead_left = np.stack(np.broadcast_arrays(rows_m[:, None], columns_m[None]), -1).reshape(-1, 2)
+
+    def __call__(self, pose_world: torch.Tensor) -> torch.Tensor:
+        pose = pose_world.cpu().numpy()
+        cos, sin = np.cos(pose[:, 2])[:, None], np.sin(pose[:, 2])[:, None]
+        ahead, left = self._ahead_left.T
+        x = pose[:, :1] + cos * ahead - sin * left
+        y = pose[:, 1:2] + sin * ahead + cos * left
+        channels, height, width = self._spec.shape
+        said = np.asarray(self._function(np.stack([x.ravel(), y.ravel()], 1)))
+        if said.shape != (x.size, channels):
+            raise SceneError(
+                f"map {self._name!r}: its function gave shape {said.shape} for {x.size} points; expected "
+                f"{(x.size, channels)}, one share of 0…1 for each of {self._spec.channels}"
+            )
+        crops = np.ascontiguousarray(said.reshape(len(pose), height, width, channels).transpose(0, 3, 1, 2), np.float32)
+        if not (np.isfinite(crops).all() and (crops >= 0).all() and (crops <= 1).all()):
+            raise SceneError(f"map {self._name!r}: its function gave values outside 0…1")
+        return torch.from_numpy(crops).to(self._device)
