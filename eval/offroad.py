@@ -68,19 +68,25 @@ def off_road_ml(modes_m: Any, probabilities: Any, area: DrivableArea) -> PerItem
     return off_road_rate(modes[np.arange(len(modes)), chosen][:, None], area)
 
 
-def off_road_exact(modes_m: Any, polygons: Sequence[Any]) -> tuple[Bools, Bools]:
+def drivable_union(polygons: Sequence[Any]) -> Any:
+    """Drivable polygons, which may overlap, as one geometry that is quick to ask (shapely, prepared)."""
+    union = shapely.union_all(list(polygons))
+    shapely.prepare(union)
+    return union
+
+
+def off_road_exact(modes_m: Any, polygons: Any) -> tuple[Bools, Bools]:
     """Which modes, as polylines through their points, are not wholly within the drivable polygons.
 
     No raster and no spline: works on any map, and a line along the outline itself counts as inside.
 
     Args:
         modes_m: (agents, modes, steps, 2) world frame; NaN where a mode is absent.
-        polygons: drivable polygons (shapely), which may overlap.
+        polygons: drivable polygons (shapely), which may overlap, or what :func:`drivable_union` made of them.
     """
     modes = as_floats(modes_m)
     valid: Bools = np.isfinite(modes).all((-2, -1))
-    union = shapely.union_all(list(polygons))
-    shapely.prepare(union)
+    union = polygons if isinstance(polygons, shapely.Geometry) else drivable_union(polygons)
     answer = np.zeros(valid.shape, dtype=bool)
     flat = modes[valid]
     # A line of one point only is no valid line string: such a mode is tested as a point.
