@@ -20,6 +20,7 @@ COLOURS: dict[int, Colour] = {
     AgentType.PEDESTRIAN: (255, 153, 51),
     AgentType.OTHER: (204, 0, 204),
 }
+_BY_TYPE = np.array([COLOURS[kind] for kind in sorted(COLOURS)], np.float64)
 _DARKEST = 0.4
 _FRACTION_BITS = 4
 _CORNERS = np.array([(0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5), (0.5, -0.5)])
@@ -83,14 +84,19 @@ class AgentPainter:
         fixed = np.rint((column_row - 0.5) * (1 << _FRACTION_BITS)).astype(np.int32)
         if image is None:
             image = np.zeros((spec.height_px, spec.width_px, 3), np.uint8)
-        target, types = self._row_track[row], tracks.track_types[self._row_track[rows]]
         limit = np.array([spec.width_px, spec.height_px])
         seen = ((column_row.max(1) > 0) & (column_row.min(1) < limit)).all(1)
-        for index in np.flatnonzero(seen):
-            colour = TARGET_COLOUR if self._row_track[rows[index]] == target else COLOURS[int(types[index])]
-            faded = tuple(float(value) * fade[index] for value in colour)
-            cv2.fillConvexPoly(image, fixed[index], faded, cv2.LINE_8, _FRACTION_BITS)
+        for corners_px, colour in zip(fixed[seen], self._colours(row, rows[seen], fade[seen]), strict=True):
+            cv2.fillConvexPoly(image, corners_px, colour, cv2.LINE_8, _FRACTION_BITS)
         return image
+
+    def _colours(self, target: int, rows: NDArray[np.int64], fade: NDArray[np.float64]) -> list[list[float]]:
+        """Colour of each box."""
+        track = self._row_track[rows]
+        colours = _BY_TYPE[self._tracks.track_types[track]]
+        colours[track == self._row_track[target]] = TARGET_COLOUR
+        faded: list[list[float]] = (colours * fade[:, None]).tolist()
+        return faded
 
     def _boxes(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Rows of all boxes to draw, agent by agent and oldest first, and the brightness of each."""

@@ -16,8 +16,12 @@ from forecast.core.maps import MapSource
 from forecast.data.maps.baked_file import open_baked
 from forecast.data.maps.devkit_style import DevkitDrawer
 from forecast.data.maps.exact import ExactDrawer
+from forecast.data.maps.patches import PatchSampler
 from forecast.data.maps.pieces import check_layers
-from forecast.data.maps.sampler import Sampler
+from forecast.data.maps.sampler import Sampler, takes_nearest
+
+#: Of an image of 0…255.
+_PER_GRADE = np.float32(1 / 255)
 
 Maps = Mapping[str, MapSource] | Callable[[str], MapSource]
 
@@ -61,7 +65,7 @@ class Cropper:
         self._maps, self._cache, self._missing, self._devkit = maps, cache, missing, devkit_compatible
         self._sources: dict[int, MapSource | None] = {}
         self._drawers: dict[int, ExactDrawer | DevkitDrawer] = {}
-        self._samplers: dict[tuple[int, torch.device], Sampler] = {}
+        self._samplers: dict[tuple[int, torch.device], Sampler | PatchSampler] = {}
 
     def __call__(self, pose_world: torch.Tensor, map_index: torch.Tensor) -> torch.Tensor:
         """Make crops.
@@ -77,24 +81,32 @@ class Cropper:
         Raises:
             DataError: a map is missing or damaged, or a channel names an unknown layer.
         """
-        crops = torch.zeros((len(pose_world), *self.spec.shape), device=pose_world.device)
-        indices = torch.unique(map_index).tolist()
+        crops = torch.empty((len(pose_world), *self.spec.shape), device=pose_world.device)
+        indices = set(map_index.tolist())
         for index in indices:
+            chosen = None if len(indices) == 1 else torch.nonzero(map_index == index).flatten()
             source = self._source(index)
             if source is None:
+                crops[slice(None) if chosen is None else chosen] = 0
                 continue
-            chosen = None if len(indices) == 1 else torch.nonzero(map_index == index).flatten()
             poses = (pose_world if chosen is None else pose_world[chosen]).double()
-            part = crops if chosen is None else torch.empty_like(crops[: len(chosen)])
             if self.engine == "baked":
-                self._sampler(index, source, pose_world.device).crop(poses, part)
+                self._sampler(index, source, pose_world.device).crop(poses, crops, chosen)
             else:
-                drawer = self._drawer(index, source)
-                drawn = np.stack([drawer.crop(pose) for pose in poses.cpu().numpy()])
-                part.copy_(torch.from_numpy(drawn).float().div_(255))
-            if chosen is not None:
-                crops[chosen] = part
+                self._draw(self._drawer(index, source), poses, crops, chosen)
         return crops
+
+    @staticmethod
+    def _draw(
+        drawer: ExactDrawer | DevkitDrawer, poses: torch.Tensor, crops: torch.Tensor, chosen: torch.Tensor | None
+    ) -> None:
+        images = crops.numpy() if crops.device.type == "cpu" else np.empty(crops.shape, np.float32)
+        places = range(len(poses)) if chosen is None else chosen.tolist()
+        for pose, place in zip(poses.cpu().numpy(), places, strict=True):
+            np.multiply(drawer.crop(pose), _PER_GRADE, out=images[place])
+        if crops.device.type != "cpu":
+            every = slice(None) if chosen is None else chosen
+            crops[every] = torch.from_numpy(images)[every if chosen is None else chosen.cpu()].to(crops.device)
 
     def _source(self, index: int) -> MapSource | None:
         if index not in self._sources:
@@ -124,8 +136,13 @@ class Cropper:
             self._drawers[index] = (DevkitDrawer if self._devkit else ExactDrawer)(source, self.spec)
         return self._drawers[index]
 
-    def _sampler(self, index: int, source: MapSource, device: torch.device) -> Sampler:
+    def _sampler(self, index: int, source: MapSource, device: torch.device) -> Sampler | PatchSampler:
         if (index, device) not in self._samplers:
             baked = open_baked(source, self.spec, self._cache, devkit_compatible=self._devkit)
-            self._samplers[index, device] = Sampler(baked, self.spec, device, devkit_compatible=self._devkit)
+            on_cpu = device.type == "cpu" and takes_nearest(baked, self.spec)
+            self._samplers[index, device] = (
+                PatchSampler(baked, self.spec, devkit_compatible=self._devkit)
+                if on_cpu
+                else Sampler(baked, self.spec, device, devkit_compatible=self._devkit)
+            )
         return self._samplers[index, device]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 _FRACTION_BITS = 8
+#: What OpenCV counts in: this many steps a pixel.
+FIXED_PER_PX = 1 << _FRACTION_BITS
 Image = NDArray[np.uint8]
 
 
@@ -18,45 +22,48 @@ def excess_m(px_per_m: float, samples: int) -> float:
     return 0.5 / (px_per_m * samples)
 
 
-def fill(points_px: NDArray[np.float64], ends: NDArray[np.int64], shape: tuple[int, int]) -> Image:
-    """Fill disjoint areas by the even-odd rule: 255 inside, 0 outside.
+def to_fixed(points_px: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Turn (points, 2) column and row, in pixels from the image's corner, into what :func:`fill` takes."""
+    # OpenCV counts from the centre of the first pixel, in fixed point.
+    fixed: NDArray[np.int32] = np.rint((points_px - 0.5) * FIXED_PER_PX).astype(np.int32)
+    return fixed
+
+
+def fill(image: Image, rings: Sequence[NDArray[np.int32]], colour: int | tuple[int, int, int] = 255) -> None:
+    """Fill disjoint areas on an image by the even-odd rule.
 
     Args:
-        points_px: (points, 2) column and row on the image, in pixels from its corner: pixel (0, 0) spans 0…1.
-        ends: (rings,) where each ring ends in ``points_px``.
-        shape: height and width of the image.
+        image: (height, width) or (height, width, 3), drawn on.
+        rings: (points, 2) each, outer rings and holes alike, see :func:`to_fixed`.
+        colour: what the areas are filled with.
     """
-    image: Image = np.zeros(shape, np.uint8)
-    fill_on(image, points_px, ends, 255)
-    return image
-
-
-def fill_on(
-    image: Image, points_px: NDArray[np.float64], ends: NDArray[np.int64], colour: int | tuple[int, int, int]
-) -> None:
-    """Fill disjoint areas on an image; arguments as in :func:`fill`."""
-    if len(ends):
-        # OpenCV counts from the centre of the first pixel, in fixed point.
-        fixed = np.rint((points_px - 0.5) * (1 << _FRACTION_BITS)).astype(np.int32)
-        stops = ends.tolist()
-        rings = [fixed[begin:end] for begin, end in zip([0, *stops[:-1]], stops, strict=True)]
+    if rings:
         cv2.fillPoly(image, rings, colour, cv2.LINE_8, _FRACTION_BITS)
+
+
+def averaged(fine: Image, samples: int) -> Image:
+    """Shrink an image to one pixel for every ``samples`` × ``samples``; ``samples`` is a power of two."""
+    height, width = fine.shape
+    while samples % 2 == 0:  # halving is what OpenCV has fast code for
+        samples, height, width = samples // 2, height // 2, width // 2
+        fine = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
+    return fine
 
 
 def coverage(points_px: NDArray[np.float64], ends: NDArray[np.int64], shape: tuple[int, int], samples: int) -> Image:
     """Draw disjoint areas with ``samples`` × ``samples`` points per pixel; ``samples`` is a power of two.
 
+    Args:
+        points_px: (points, 2) column and row on the image, in pixels from its corner: pixel (0, 0) spans 0…1.
+        ends: (rings,) where each ring ends in ``points_px``.
+        shape: height and width of the image.
+        samples: points per pixel along each axis.
+
     Returns:
         (height, width) share of each pixel that is covered, as 0…255.
     """
     height, width = shape
-    if not len(ends):
-        return np.zeros(shape, np.uint8)
-    fine = fill(points_px * samples, ends, (height * samples, width * samples))
-    if samples == 1:
-        return fine
-    while samples % 2 == 0:  # halving is what OpenCV has fast code for
-        samples //= 2
-        fine = cv2.resize(fine, (width * samples, height * samples), interpolation=cv2.INTER_AREA)
-    averaged: Image = fine
-    return averaged
+    fine: Image = np.zeros((height * samples, width * samples), np.uint8)
+    fixed, stops = to_fixed(points_px * samples), ends.tolist()
+    fill(fine, [fixed[begin:end] for begin, end in zip([0, *stops], stops, strict=False)])
+    return averaged(fine, samples)

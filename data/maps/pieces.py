@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,19 +37,6 @@ class Pieces:
         rings = shapely.get_rings(polygons_of(area))
         points, ring_of_point = shapely.get_coordinates(rings, return_index=True)
         return Pieces(points, np.cumsum(np.bincount(ring_of_point, minlength=len(rings))))
-
-    @staticmethod
-    def joined(parts: Sequence[Pieces]) -> Pieces:
-        """Put the pieces of several tiles into one."""
-        if not parts:
-            return Pieces(np.empty((0, 2)), np.empty(0, np.int64))
-        if len(parts) == 1:
-            return parts[0]
-        ends, begin = [], 0
-        for part in parts:
-            ends.append(part.ends + begin)
-            begin += len(part.points)
-        return Pieces(np.concatenate([part.points for part in parts]), np.concatenate(ends))
 
 
 def line_widths_m(layers: Sequence[str]) -> tuple[float, ...]:
@@ -136,15 +123,6 @@ class TiledAreas:
             middle = (j0 + j1) // 2
             self._halve(inside, (i0, j0, i1, middle), margin_m)
             self._halve(inside, (i0, middle, i1, j1), margin_m)
-
-    def near(self, low: Points, high: Points) -> Iterator[Pieces]:
-        """Pieces of all tiles that meet the rectangle from ``low`` to ``high`` (x, y; world frame, metres)."""
-        i0, j0 = np.floor(low / self.tile_m).astype(int)
-        i1, j1 = np.floor(high / self.tile_m).astype(int)
-        for i in range(i0, i1 + 1):
-            for j in range(j0, j1 + 1):
-                if (i, j) in self.tiles:
-                    yield self.tiles[i, j]
 
 
 def check_layers(source: MapSource, layers: Sequence[str]) -> None:

@@ -1,11 +1,13 @@
-"""Takes crops out of a baked map: one gather for a batch, on whatever device the map is on."""
+"""Takes crops out of a baked map: one gather for a batch, on whatever device the map is on.
+
+On a CPU this serves crops whose cells are interpolated; for the others :mod:`forecast.data.maps.patches` is faster.
+"""
 
 from __future__ import annotations
 
 import math
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -13,11 +15,9 @@ from numpy.typing import NDArray
 
 from forecast.core.crops import CropSpec
 from forecast.data.maps.bake import TILE_BITS, TILE_CELLS, BakedMap, planes, unpacking
-from forecast.data.maps.devkit_style import DevkitGrid
 
-#: Pixels handled at once on a CPU, so that intermediate results stay in its cache: by one thread, and by each of
-#: several; torch leaves so few to the thread that asks.
-_CPU_CHUNK_PX = (160_000, 32_000)
+#: Pixels handled at once, on a CPU so that intermediate results stay in its cache.
+_CPU_CHUNK_PX = 160_000
 _GPU_CHUNK_PX = 1 << 26
 #: Stands for a pose that is not finite: off every map.
 _NOWHERE_M = -1e12
@@ -39,8 +39,7 @@ class Sampler:
         """
         self._spec, self._device, self._cells_per_m = spec, device, baked.cells_per_m
         height_m, width_m = spec.ahead_m + spec.behind_m, spec.left_m + spec.right_m
-        # Where a cell is as wide as a pixel, coverage is interpolated; smaller cells are close enough as they are.
-        self._nearest = baked.cells_per_m > 1.5 * spec.px_per_m
+        self._nearest = takes_nearest(baked, spec)
         self._span_cells = math.hypot(height_m, width_m) * baked.cells_per_m
         # A border of empty pages as wide as a crop: positions are clamped into it, pixels never need to be.
         border = math.ceil(self._span_cells / TILE_CELLS) + 1
@@ -58,31 +57,28 @@ class Sampler:
         self._tables = [
             torch.from_numpy(unpacking(len(plane))).to(device).unbind(0) for plane in planes(len(spec.channels))
         ]
-        rows_m, columns_m = _pixel_centres(spec, devkit_compatible)
+        rows_m, columns_m = pixel_centres(spec, devkit_compatible)
         self._middle_m = ((spec.ahead_m - spec.behind_m) / 2, (spec.left_m - spec.right_m) / 2)
         self._ahead_cells = (rows_m.to(device) - self._middle_m[0]) * baked.cells_per_m
         self._left_cells = (columns_m.to(device) - self._middle_m[1]) * baked.cells_per_m
 
-    def crop(self, pose_world: torch.Tensor, out: torch.Tensor) -> None:
+    def crop(self, pose_world: torch.Tensor, out: torch.Tensor, chosen: torch.Tensor | None = None) -> None:
         """Sample crops.
 
         Args:
-            pose_world: (batch, 3) float64 on the sampler's device.
+            pose_world: (poses, 3) float64 on the sampler's device.
             out: (batch, channels, height, width) float32, written to.
+            chosen: (poses,) where in ``out`` their crops go; without it, one after the other.
         """
         terms = self._terms(pose_world)
-        pixels = self._spec.height_px * self._spec.width_px
-        # On a CPU several small chunks at a time use the cores without waiting on each other after every operation.
-        threads = torch.get_num_threads() if self._device.type == "cpu" else 1
-        chunk_px = _GPU_CHUNK_PX if self._device.type != "cpu" else _CPU_CHUNK_PX[threads > 1]
-        step = max(1, chunk_px // pixels)
-        chunks = [slice(first, first + step) for first in range(0, len(pose_world), step)]
-        if threads == 1 or step == 1 or len(chunks) < 2 * threads:
-            for chunk in chunks:
-                self._sample([term[chunk] for term in terms], out[chunk])
-            return
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(lambda chunk: self._sample([term[chunk] for term in terms], out[chunk]), chunks))
+        chunk_px = _CPU_CHUNK_PX if self._device.type == "cpu" else _GPU_CHUNK_PX
+        step = max(1, chunk_px // (self._spec.height_px * self._spec.width_px))
+        for first in range(0, len(pose_world), step):
+            chunk = slice(first, first + step)
+            part = out[chunk] if chosen is None else torch.empty_like(out[: len(chosen[chunk])])
+            self._sample([term[chunk] for term in terms], part)
+            if chosen is not None:
+                out[chosen[chunk]] = part
 
     def _sample(self, terms: list[torch.Tensor], out: torch.Tensor) -> None:
         column_by_row, column_by_column, row_by_row, row_by_column = terms
@@ -135,11 +131,18 @@ class Sampler:
         return torch.minimum(middle.clamp(min=margin), self._size_cells[axis] - margin)
 
 
-def _pixel_centres(spec: CropSpec, devkit_compatible: bool) -> tuple[torch.Tensor, torch.Tensor]:
+def takes_nearest(baked: BakedMap, spec: CropSpec) -> bool:
+    """Whether a crop's pixels take the nearest cell: where a cell is as wide as a pixel, cells are interpolated."""
+    return baked.cells_per_m > 1.5 * spec.px_per_m
+
+
+def pixel_centres(spec: CropSpec, devkit_compatible: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
     """How far ahead each row and how far left each column is, metres, float64."""
     rows = torch.arange(spec.height_px, dtype=torch.float64)
     columns = torch.arange(spec.width_px, dtype=torch.float64)
     if devkit_compatible:
+        from forecast.data.maps.devkit_style import DevkitGrid  # needs OpenCV, which a driving stack may not have
+
         grid = DevkitGrid(spec)
         from_left = spec.width_px - 1 - columns
         return (rows - grid.row_at_agent) / grid.px_per_m, (grid.column_at_agent - from_left) / grid.px_per_m

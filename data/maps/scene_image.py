@@ -8,16 +8,16 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from forecast.core.crops import CropSpec
 from forecast.core.maps import MapSource
 from forecast.core.tracks import Tracks
 from forecast.data.maps.agents import AgentPainter
-from forecast.data.maps.draw import fill_on
+from forecast.data.maps.draw import fill
 from forecast.data.maps.exact import ExactDrawer
 from forecast.data.maps.layers import LAYERS
+from forecast.data.maps.segments import Segments
 
 #: Layers from the lowest to the topmost, with their RGB colours.
 DEFAULT_LAYERS: dict[str, tuple[int, int, int]] = {
@@ -26,6 +26,7 @@ DEFAULT_LAYERS: dict[str, tuple[int, int, int]] = {
     "walkway": (0, 0, 255),
 }
 _HUES = 24
+_COLOURS = [tuple(255 * part for part in colorsys.hsv_to_rgb((hue + 0.5) / _HUES, 1.0, 1.0)) for hue in range(_HUES)]
 
 
 class SceneImage:
@@ -64,8 +65,8 @@ class SceneImage:
         drawer, lanes = self._map(str(tracks.scene_maps[tracks.sample_scene[tracks.row_sample[row]]]))
         pose_world = np.array([*tracks.row_position_m[row], tracks.row_heading_rad[row]])
         image: NDArray[np.uint8] = np.zeros((spec.height_px, spec.width_px, 3), np.uint8)
-        for (points, ends), colour in zip(drawer.outlines(pose_world), self._colours.values(), strict=True):
-            fill_on(image, points, ends, colour)
+        for rings, colour in zip(drawer.outlines(pose_world), self._colours.values(), strict=True):
+            fill(image, rings, colour)
         lanes.draw(image, pose_world, spec)
         return self._agents(row, image)
 
@@ -81,27 +82,21 @@ class _Lanes:
 
     def __init__(self, source: MapSource) -> None:
         lines = source.geometries("lane_centre") if "lane_centre" in source.layers else []
-        # Lanes come with a point a metre; what is straight to 5 cm needs but its ends.
-        points, line = shapely.get_coordinates(shapely.simplify(np.array(lines, object), 0.05), return_index=True)
-        same = line[1:] == line[:-1]
-        self._segments = np.stack([points[:-1][same], points[1:][same]], 1)
-        along = self._segments[:, 1] - self._segments[:, 0]
-        self._middle_m = np.ascontiguousarray(self._segments.mean(1).T)
-        self._longest_m = float(np.abs(along).max(initial=0.0))
-        self._heading_rad = np.arctan2(along[:, 1], along[:, 0])
+        self._segments = Segments.of(lines)
 
     def draw(self, image: NDArray[np.uint8], pose_world: NDArray[np.float64], spec: CropSpec) -> None:
         """Draw the lanes in reach; the colour circle starts with what points against the target."""
-        reach_m = max(spec.ahead_m, spec.behind_m) + max(spec.left_m, spec.right_m) + self._longest_m / 2
-        x, y = self._middle_m
-        near = (np.abs(x - pose_world[0]) < reach_m) & (np.abs(y - pose_world[1]) < reach_m)
+        ends_m, heading_rad = self._segments.near(pose_world, spec)
         cos, sin = np.cos(pose_world[2]), np.sin(pose_world[2])
-        ahead_left = (self._segments[near] - pose_world[:2]) @ np.array([[cos, -sin], [sin, cos]])
-        column_row = (ahead_left[..., ::-1] + (spec.right_m, spec.behind_m)) * spec.px_per_m - 0.5
-        pixels = np.rint(column_row).astype(np.int32)
-        turn = (pose_world[2] - self._heading_rad[near] + np.pi) / (2 * np.pi) % 1.0
+        column_row = (ends_m - pose_world[:2]) @ np.array([[-sin, cos], [cos, sin]])
+        column_row += spec.right_m, spec.behind_m
+        pixels = np.rint(column_row * spec.px_per_m - 0.5).astype(np.int32)
+        turn = (pose_world[2] - heading_rad + np.pi) / (2 * np.pi) % 1.0
         hue = (turn * _HUES).astype(int) % _HUES
         width_px = max(1, round(LAYERS["lane_centre"].line_width_m * spec.px_per_m))
-        for number in np.unique(hue):
-            colour = [255 * part for part in colorsys.hsv_to_rgb((number + 0.5) / _HUES, 1.0, 1.0)]
-            cv2.polylines(image, list(pixels[hue == number]), False, colour, width_px)
+        order = np.argsort(hue, kind="stable")
+        bounds = np.searchsorted(hue[order], np.arange(_HUES + 1)).tolist()
+        lines = list(pixels[order])
+        for colour, begin, end in zip(_COLOURS, bounds, bounds[1:], strict=False):
+            if begin < end:
+                cv2.polylines(image, lines[begin:end], False, colour, width_px)

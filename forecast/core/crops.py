@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -62,6 +63,15 @@ class CropSpec:
     def shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of one crop."""
         return len(self.channels), self.height_px, self.width_px
+
+    def bounds_m(self, x: float, y: float, heading_rad: float) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Lowest and highest x, y of the crop of an agent at a pose: the upright rectangle around it, world frame."""
+        cos, sin = math.cos(heading_rad), math.sin(heading_rad)
+        ahead, left = (self.ahead_m - self.behind_m) / 2, (self.left_m - self.right_m) / 2
+        long, wide = (self.ahead_m + self.behind_m) / 2, (self.left_m + self.right_m) / 2
+        x, y = x + cos * ahead - sin * left, y + sin * ahead + cos * left
+        half_x, half_y = abs(cos) * long + abs(sin) * wide, abs(sin) * long + abs(cos) * wide
+        return (x - half_x, y - half_y), (x + half_x, y + half_y)
 
     @property
     def layers(self) -> tuple[str, ...]:

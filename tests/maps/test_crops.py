@@ -12,8 +12,11 @@ from shapely import LineString, Polygon, affinity
 
 from forecast.core.crops import CropSpec
 from forecast.core.errors import DataError
+from forecast.data.maps.bake import bake_for
 from forecast.data.maps.crop import Cropper
 from forecast.data.maps.layers import load_map
+from forecast.data.maps.patches import PatchSampler
+from forecast.data.maps.sampler import Sampler
 from forecast.data.maps.sources import PolygonMap
 
 ENGINES = ["baked", "exact"]
@@ -230,3 +233,27 @@ def test_processes_and_threads_at_once(small_map, tmp_path):
     assert len(list(tmp_path.glob("maps/smallville-*"))) == 1
     assert len(crops) == 4
     assert all(torch.equal(crop, crops[0]) for crop in crops)
+
+
+@pytest.mark.parametrize("devkit_compatible", [False, True])
+@pytest.mark.parametrize("px_per_m", [1.25, 3.0])
+def test_cpu_and_device_samplers_agree(small_map, devkit_compatible, px_per_m):
+    """A pixel whose centre lies on the edge of two cells may take either; a batch is taken in threads."""
+    spec = CropSpec((("drivable_area", "road_segment"), ("walkway",)), 16, 8, 12, 8, px_per_m)
+    baked = bake_for(load_map(small_map), spec)
+    places = np.random.default_rng(0).uniform((-20, -20, -4), (130, 130, 4), (70, 3))
+    poses = torch.from_numpy(np.concatenate([places, [[math.nan, 0, 0], [50, 50, math.inf], [1e9, 0, 0]]]))
+    crops = [torch.full((len(poses), *spec.shape), 7.0) for _ in range(2)]
+    PatchSampler(baked, spec, devkit_compatible=devkit_compatible).crop(poses, crops[0])
+    Sampler(baked, spec, torch.device("cpu"), devkit_compatible=devkit_compatible).crop(poses, crops[1])
+    assert crops[0].mean() > 0.05
+    assert not crops[0][-3:].any()
+    assert (crops[0] != crops[1]).float().mean() < 1e-3
+    chosen = torch.tensor([3, 1])
+    for sampler in (PatchSampler(baked, spec), Sampler(baked, spec, torch.device("cpu"))):
+        out = torch.zeros((4, *spec.shape))
+        sampler.crop(poses[:2], out, chosen)
+        again = torch.zeros((2, *spec.shape))
+        sampler.crop(poses[:2], again)
+        assert torch.equal(out[chosen], again)
+        assert not out[[0, 2]].any()

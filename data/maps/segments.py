@@ -1,0 +1,66 @@
+"""Lines as directed straight segments, found by where they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from forecast.core.crops import CropSpec
+
+#: What is straight to this, metres, needs but its ends: lanes come with a point a metre.
+_STRAIGHT_M = 0.05
+_TILE_M = 32.0
+
+
+@dataclass
+class Segments:
+    """Directed segments in tiles of their middles.
+
+    Attributes:
+        ends_m: (segments, 2, 2) start and end, x and y, world frame, in the order of the lines.
+        heading_rad: (segments,) direction, world frame.
+    """
+
+    ends_m: NDArray[np.float64]
+    heading_rad: NDArray[np.float64]
+    _tiles: dict[tuple[int, int], NDArray[np.int64]] = field(default_factory=dict, repr=False)
+    _longest_m: float = 0.0
+
+    @staticmethod
+    def of(lines: Sequence[BaseGeometry]) -> Segments:
+        """Take line strings apart."""
+        straight = shapely.simplify(np.array(lines, dtype=object), _STRAIGHT_M)
+        points, line = shapely.get_coordinates(straight, return_index=True)
+        same = line[1:] == line[:-1]
+        ends = np.stack([points[:-1][same], points[1:][same]], 1)
+        along = ends[:, 1] - ends[:, 0]
+        segments = Segments(ends, np.arctan2(along[:, 1], along[:, 0]))
+        segments._longest_m = float(np.hypot(*along.T).max(initial=0.0))
+        columns_rows = np.floor(ends.mean(1) / _TILE_M).astype(int)
+        order = np.lexsort(columns_rows.T)
+        new = np.flatnonzero(np.diff(columns_rows[order], axis=0).any(1)) + 1
+        for part in np.split(order, new) if len(order) else ():
+            column, row = columns_rows[part[0]].tolist()
+            segments._tiles[column, row] = part
+        return segments
+
+    def within(self, low: Sequence[float], high: Sequence[float]) -> NDArray[np.int64]:
+        """Indices, in order, of all segments that may meet the rectangle from ``low`` to ``high`` (x, y; metres)."""
+        reach_m = self._longest_m / 2
+        i0, j0 = (math.floor((value - reach_m) / _TILE_M) for value in low)
+        i1, j1 = (math.floor((value + reach_m) / _TILE_M) for value in high)
+        tiles = [self._tiles.get((i, j)) for i in range(i0, i1 + 1) for j in range(j0, j1 + 1)]
+        found = [tile for tile in tiles if tile is not None]
+        return np.sort(np.concatenate(found)) if found else np.empty(0, np.int64)
+
+    def near(self, pose_world: NDArray[np.float64], spec: CropSpec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """``ends_m`` and ``heading_rad`` of the segments that an agent's crop may show."""
+        low, high = spec.bounds_m(*pose_world.tolist())
+        chosen = self.within(low, high)
+        return self.ends_m[chosen], self.heading_rad[chosen]
