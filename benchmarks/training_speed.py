@@ -1,6 +1,6 @@
 """How many agents a second training learns from, and what the processor could do.
 
-Usage: python benchmarks/training_speed.py --dataroot DIR --version V [--config cab_paper] [--split mini_train]
+Usage: python benchmarks/training_speed.py --dataroot DIR --version V [--config cab_paper] [--precision bf16]
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--version", default="v1.0-mini")
     parser.add_argument("--split", default="mini_train")
     parser.add_argument("--config", default="cab_paper")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--steps", type=int, default=8)
     args = parser.parse_args()
 
@@ -52,9 +53,10 @@ def main() -> None:
         times.append(time.perf_counter())
         batch = add_crops(batch)
         times.append(time.perf_counter())
-        branches = model(batch, blind=config.objective.needs_blind)
-        annealed = config.schedules.at(step, 1000)
-        loss = objective_terms(*branches, batch.future_valid, config.objective, annealed).loss
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.precision == "bf16"):
+            branches = model(batch, blind=config.objective.needs_blind)
+            annealed = config.schedules.at(step, 1000)
+            loss = objective_terms(*branches, batch.future_valid, config.objective, annealed).loss
         times.append(time.perf_counter())
         optimiser.zero_grad()
         loss.backward()
@@ -63,7 +65,8 @@ def main() -> None:
         for name, begin, end in zip(parts, times, times[1:], strict=False):
             parts[name] += end - begin
     total = sum(parts.values())
-    print(f"{args.config}, batch {size}, {torch.get_num_threads()} threads: {args.steps * size / total:.0f} agents/s")
+    what = f"{args.config}, {args.precision}, batch {size}, {torch.get_num_threads()} threads"
+    print(f"{what}: {args.steps * size / total:.0f} agents/s")
     for name, spent in parts.items():
         print(f"  {name}: {1000 * spent / args.steps:.0f} ms a step ({100 * spent / total:.0f} %)")
     for dtype in (torch.float32, torch.bfloat16):

