@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -43,7 +44,7 @@ def _turn_states(states: Tensor, valid: Tensor, angle_rad: Tensor) -> Tensor:
     return torch.cat([*planar, heading[..., None], states[..., 7:]], dim=-1)
 
 
-def mirrored(batch: AgentBatch, which: Tensor) -> AgentBatch:
+def mirrored(batch: AgentBatch, which: Tensor, crop_signs: Sequence[int] = ()) -> AgentBatch:
     """Swap left and right of some agents: states, truth and map alike, and with the map the side of traffic.
 
     Call it after crops are made. ``pose_world`` stays: the world of a mirrored agent is mirrored about its axis.
@@ -51,13 +52,18 @@ def mirrored(batch: AgentBatch, which: Tensor) -> AgentBatch:
     Args:
         batch: with or without crops; these must reach as far left as right.
         which: (batch,) bool.
+        crop_signs: what the values of each channel are multiplied by,
+            :func:`~forecast.data.maps.layers.mirrored_signs`; without it, nothing is.
     """
     sign = torch.where(which, -1.0, 1.0).to(batch.history.dtype)
     flip = torch.tensor([1.0, -1.0] * 3 + [-1.0, -1.0], dtype=sign.dtype, device=sign.device)
     states = torch.where(which[:, None], flip, 1.0)
     crop = batch.crop
     if crop is not None:
-        crop = torch.where(which[:, None, None, None], crop.flip(-1), crop)
+        flipped = crop.flip(-1)
+        if -1 in crop_signs:
+            flipped = flipped * torch.tensor(crop_signs, dtype=crop.dtype, device=crop.device)[:, None, None]
+        crop = torch.where(which[:, None, None, None], flipped, crop)
     return replace(
         batch,
         history=batch.history * states[:, None],

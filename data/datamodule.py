@@ -17,6 +17,7 @@ from forecast.data.cache import open_dataset
 from forecast.data.crops import cropper_for
 from forecast.data.dataset import NuScenesForecasts, as_is
 from forecast.data.maps.crop import Cropper
+from forecast.data.maps.layers import mirrored_signs
 from forecast.data.windows import NeighbourRule
 
 
@@ -123,7 +124,8 @@ class ForecastDataModule(pl.LightningDataModule):
             batch = replace(batch, crop=self._cropper(batch.pose_world, batch.map_index))
         if learning and self.augmentation.mirror:
             which = torch.rand(len(batch), generator=self._dice()) < self.augmentation.mirror
-            batch = mirrored(batch, which.to(batch.history.device))
+            signs = mirrored_signs(self.crop.channels) if self.crop is not None else []
+            batch = mirrored(batch, which.to(batch.history.device), signs)
         return batch
 
     def _dice(self) -> torch.Generator:

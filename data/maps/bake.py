@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,12 @@ from numpy.typing import NDArray
 from forecast.core.crops import CropSpec
 from forecast.core.maps import MapSource
 from forecast.core.progress import progress
+from forecast.data.maps.layers import DIRECTION, directed_channels, line_width_m
 from forecast.data.maps.painter import Painter, painter
 from forecast.data.maps.pieces import TiledAreas, areas
+
+if TYPE_CHECKING:
+    from forecast.data.maps.direction import BlockDirections
 
 #: Side of a stored tile in cells; a power of two, so that a cell's address is shifts and additions.
 TILE_BITS = 6
@@ -46,9 +51,18 @@ class BakedMap:
     tiles: Bytes
 
 
-def planes(channels: int) -> list[range]:
-    """Which channels share a byte."""
-    return [range(first, min(first + CHANNELS_PER_BYTE, channels)) for first in range(0, channels, CHANNELS_PER_BYTE)]
+def planes(channels: Sequence[Sequence[str]]) -> list[range]:
+    """Which channels share a byte: up to three of coverage; the direction of traffic takes a byte a component."""
+    directed = directed_channels(channels)
+    alone = range(len(channels))[directed] if directed else range(0)
+    shared: list[range] = []
+    for number in range(len(channels)):
+        last = shared[-1] if shared else range(0)
+        if not last or number in alone or last[0] in alone or len(last) == CHANNELS_PER_BYTE:
+            shared.append(range(number, number + 1))
+        else:
+            shared[-1] = range(last.start, number + 1)
+    return shared
 
 
 def pack(images: Bytes) -> Bytes:
@@ -64,8 +78,21 @@ def pack(images: Bytes) -> Bytes:
     return packed
 
 
-def unpacking(channels: int) -> NDArray[np.float32]:
-    """Tables from packed byte to coverage 0…1: (channels, 256), for the channels of one plane."""
+def unpacking(channels: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]:
+    """Tables from packed byte to value by plane, (channels, 256): coverage 0…1, components of directions −1…1."""
+    directed = directed_channels(channels)
+    signed = range(len(channels))[directed] if directed else range(0)
+    return [_signed_table() if plane[0] in signed else _coverage_table(len(plane)) for plane in planes(channels)]
+
+
+def _signed_table() -> NDArray[np.float32]:
+    table: NDArray[np.float32] = (np.arange(256).astype(np.uint8).view(np.int8)[None] / np.float32(127)).astype(
+        np.float32
+    )
+    return table
+
+
+def _coverage_table(channels: int) -> NDArray[np.float32]:
     grades = GRADES[channels]
     digits = np.arange(256)[None] // grades ** np.arange(channels)[:, None] % grades
     table: NDArray[np.float32] = (digits / (grades - 1)).astype(np.float32)
@@ -107,22 +134,29 @@ def bake(
         border_m: width of a border that is drawn around areas, as the devkit does.
     """
     block_cells = _BLOCK_TILES * TILE_CELLS
-    paint = painter()
+    paint, traffic = painter(), _traffic(source, channels)
     tiled = []
     for layers in channels:
         grow_m = border_m - paint.excess_m(cells_per_m)
         shapes = areas(source, layers, line_m=line_m, grow_m=grow_m)
         tiled.append(TiledAreas.cut(shapes, block_cells / cells_per_m, margin_m=2 / cells_per_m))
-    blocks = sorted(set().union(*(channel.tiles for channel in tiled)))
+    blocks = set().union(*(channel.tiles for channel in tiled))
+    if traffic is not None:
+        blocks |= traffic.segments.squares(block_cells / cells_per_m, margin_m=line_width_m(DIRECTION[0][0]))
+    shared = planes(channels)
     if not blocks:
-        empty = np.zeros((len(planes(len(channels))), 1, TILE_CELLS, TILE_CELLS), np.uint8)
+        empty = np.zeros((len(shared), 1, TILE_CELLS, TILE_CELLS), np.uint8)
         return BakedMap(cells_per_m, (0, 0), np.zeros((1, 1), np.int32), empty)
-    low, high = np.min(blocks, axis=0), np.max(blocks, axis=0) + 1
+    low, high = np.min(list(blocks), axis=0), np.max(list(blocks), axis=0) + 1
     pages = np.zeros((high - low)[::-1] * _BLOCK_TILES, np.int32)
-    tiles = [np.zeros((1, len(planes(len(channels))), TILE_CELLS, TILE_CELLS), np.uint8)]
+    tiles = [np.zeros((1, len(shared), TILE_CELLS, TILE_CELLS), np.uint8)]
     count = 1
-    for block in progress(blocks, f"baking {source.name}"):
-        drawn = _draw_block(tiled, block, cells_per_m, footprint_cells, paint)
+    for block in progress(sorted(blocks), f"baking {source.name}"):
+        images = _draw_block(tiled, block, cells_per_m, footprint_cells, paint)
+        if traffic is not None:
+            first = (block[0] * block_cells, block[1] * block_cells)
+            images[traffic.channels] = traffic.draw(first, block_cells, cells_per_m, footprint_cells)
+        drawn = _cut(np.stack([pack(images[plane.start : plane.stop]) for plane in shared]))
         kept = drawn.any(axis=(1, 2, 3))
         numbers = np.where(kept, count - 1 + np.cumsum(kept), 0)
         column, row = (np.array(block) - low) * _BLOCK_TILES
@@ -136,7 +170,7 @@ def bake(
 def _draw_block(
     tiled: Sequence[TiledAreas], block: tuple[int, int], cells_per_m: float, footprint_cells: int, paint: Painter
 ) -> Bytes:
-    """Draw one block and cut it into tiles: (tiles, planes, TILE_CELLS, TILE_CELLS)."""
+    """Draw the coverage of one block: (channels, cells, cells) as 0…255."""
     cells, halo = _BLOCK_TILES * TILE_CELLS, 1
     images = np.zeros((len(tiled), cells, cells), np.uint8)
     for image, channel in zip(images, tiled, strict=True):
@@ -148,6 +182,19 @@ def _draw_block(
         if footprint_cells == 2:
             drawn = paint.widened(drawn)
         image[:] = drawn[halo:-halo, halo:-halo]
-    packed = np.stack([pack(images[plane.start : plane.stop]) for plane in planes(len(tiled))])
+    return images
+
+
+def _cut(packed: Bytes) -> Bytes:
+    """Cut a block (planes, cells, cells) into tiles: (tiles, planes, TILE_CELLS, TILE_CELLS)."""
     cut = packed.reshape(-1, _BLOCK_TILES, TILE_CELLS, _BLOCK_TILES, TILE_CELLS).transpose(1, 3, 0, 2, 4)
     return cut.reshape(-1, len(packed), TILE_CELLS, TILE_CELLS)
+
+
+def _traffic(source: MapSource, channels: Sequence[Sequence[str]]) -> BlockDirections | None:
+    pair = directed_channels(channels)
+    if pair is None:
+        return None
+    from forecast.data.maps.direction import BlockDirections  # needs OpenCV, which a driving stack may not have
+
+    return BlockDirections(source, pair)

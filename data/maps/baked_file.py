@@ -14,6 +14,7 @@ from forecast.core.errors import DataError
 from forecast.core.maps import MapSource
 from forecast.data.cache import default_cache
 from forecast.data.maps.bake import BakedMap, bake, bake_for, resolution
+from forecast.data.maps.layers import DIRECTION
 from forecast.data.maps.pieces import line_widths_m
 from forecast.data.store import Damaged, read_store, write_store
 
@@ -32,7 +33,8 @@ def fingerprint(source: MapSource, layers: tuple[str, ...]) -> str:
     if own is not None:
         return str(own)
     digest = hashlib.blake2b(digest_size=16)
-    for layer in sorted(set(layers).intersection(source.layers)):
+    behind = {"lane_centre" if (layer,) in DIRECTION else layer for layer in layers}
+    for layer in sorted(behind.intersection(source.layers)):
         digest.update(layer.encode())
         for geometry in source.geometries(layer):
             digest.update(shapely.to_wkb(geometry))

@@ -16,12 +16,10 @@ from forecast.core.maps import MapSource
 from forecast.data.maps.baked_file import open_baked
 from forecast.data.maps.devkit_style import DevkitDrawer
 from forecast.data.maps.exact import ExactDrawer
+from forecast.data.maps.layers import directed_channels
 from forecast.data.maps.patches import PatchSampler
 from forecast.data.maps.pieces import check_layers
 from forecast.data.maps.sampler import Sampler, takes_nearest
-
-#: Of an image of 0…255.
-_PER_GRADE = np.float32(1 / 255)
 
 Maps = Mapping[str, MapSource] | Callable[[str], MapSource]
 
@@ -58,9 +56,14 @@ class Cropper:
             missing: what to do about a name that ``maps`` does not know: raise, or warn once and leave crops blank.
             devkit_compatible: follow the pixel conventions of nuScenes-devkit instead of the right ones; see
                 :mod:`forecast.data.maps.devkit_style`.
+
+        Raises:
+            DataError: a direction of traffic is not in two channels of its own, or ``devkit_compatible``.
         """
         if engine not in ("baked", "exact"):
             raise ValueError(f"engine: expected 'baked' or 'exact', got {engine!r}")
+        if directed_channels(spec.channels) is not None and devkit_compatible:
+            raise DataError("devkit_compatible: the devkit draws no direction of traffic; leave these channels out")
         self.spec, self.map_names, self.engine = spec, map_names, engine
         self._maps, self._cache, self._missing, self._devkit = maps, cache, missing, devkit_compatible
         self._sources: dict[int, MapSource | None] = {}
@@ -75,7 +78,7 @@ class Cropper:
             map_index: (batch,) index into ``map_names``; −1 for an agent that has no map.
 
         Returns:
-            (batch, channels, height, width) float32 in 0…1 on the poses' device; axes as in
+            (batch, channels, height, width) float32 in 0…1, directions in −1…1, on the poses' device; axes as in
             :class:`~forecast.core.crops.CropSpec`.
 
         Raises:
@@ -103,7 +106,7 @@ class Cropper:
         images = crops.numpy() if crops.device.type == "cpu" else np.empty(crops.shape, np.float32)
         places = range(len(poses)) if chosen is None else chosen.tolist()
         for pose, place in zip(poses.cpu().numpy(), places, strict=True):
-            np.multiply(drawer.crop(pose), _PER_GRADE, out=images[place])
+            drawer.draw(pose, images[place])
         if crops.device.type != "cpu":
             every = slice(None) if chosen is None else chosen
             crops[every] = torch.from_numpy(images)[every if chosen is None else chosen.cpu()].to(crops.device)

@@ -18,6 +18,7 @@ from shapely.geometry.base import BaseGeometry
 
 from forecast.core.crops import CropSpec
 from forecast.core.maps import MapSource
+from forecast.data.maps.draw import PER_GRADE
 
 _LINE_PX = 2
 _CELL_M = 32.0
@@ -79,6 +80,10 @@ class DevkitDrawer:
             [_LayerShapes(source.geometries(layer), reach_m) for layer in layers if layer in held]
             for layers in spec.channels
         ]
+
+    def draw(self, pose_world: NDArray[np.float64], out: NDArray[np.float32]) -> None:
+        """Draw the crop of one agent into ``out`` (channels, height, width): 0 or 1."""
+        np.multiply(self.crop(pose_world), PER_GRADE, out=out)
 
     def crop(self, pose_world: NDArray[np.float64]) -> NDArray[np.uint8]:
         """Draw the crop of one agent: (channels, height, width), 0 or 255."""

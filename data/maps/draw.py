@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_FRACTION_BITS = 8
-#: What OpenCV counts in: this many steps a pixel.
-FIXED_PER_PX = 1 << _FRACTION_BITS
+#: OpenCV counts in fixed point: this many steps a pixel.
+FRACTION_BITS = 8
+FIXED_PER_PX = 1 << FRACTION_BITS
+#: From an image's 0…255 to a share.
+PER_GRADE = np.float32(1 / 255)
 Image = NDArray[np.uint8]
 
 
@@ -38,7 +40,7 @@ def fill(image: Image, rings: Sequence[NDArray[np.int32]], colour: int | tuple[i
         colour: what the areas are filled with.
     """
     if rings:
-        cv2.fillPoly(image, rings, colour, cv2.LINE_8, _FRACTION_BITS)
+        cv2.fillPoly(image, rings, colour, cv2.LINE_8, FRACTION_BITS)
 
 
 def averaged(fine: Image, samples: int) -> Image:

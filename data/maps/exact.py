@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 
 from forecast.core.crops import CropSpec
 from forecast.core.maps import MapSource
-from forecast.data.maps.draw import FIXED_PER_PX, averaged, excess_m, fill
+from forecast.data.maps.direction import DirectionDrawer
+from forecast.data.maps.draw import FIXED_PER_PX, PER_GRADE, averaged, excess_m, fill
+from forecast.data.maps.layers import directed_channels
 from forecast.data.maps.pieces import TiledAreas, areas
 
 _TILE_M = 32.0
@@ -48,8 +51,24 @@ class ExactDrawer:
         self._tiles: dict[tuple[int, int], _Tile] | None = None
         self._lock = threading.Lock()
 
+    def draw(self, pose_world: NDArray[np.float64], out: NDArray[np.float32]) -> None:
+        """Draw the crop of one agent, directions of traffic included.
+
+        Args:
+            pose_world: (3,) x, y, heading.
+            out: (channels, height, width), written to: coverage 0…1, components of directions −1…1.
+        """
+        np.multiply(self.crop(pose_world), PER_GRADE, out=out)
+        directed = directed_channels(self._spec.channels)
+        if directed is not None:
+            out[directed] = self._directions.crop(pose_world)
+
+    @cached_property
+    def _directions(self) -> DirectionDrawer:
+        return DirectionDrawer(self._source, self._spec, self._samples)
+
     def crop(self, pose_world: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """Draw the crop of one agent.
+        """Draw the coverage of one agent's crop.
 
         Args:
             pose_world: (3,) x, y, heading.

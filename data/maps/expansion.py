@@ -75,7 +75,8 @@ class ExpansionReader:
         layers = {
             name: repairs.valid(name, shapes.of_layer(name))
             for name, layer in LAYERS.items()
-            if (self.only is None or name in self.only)
+            if layer.kind != "direction"
+            and (self.only is None or name in self.only)
             and (name if layer.kind != "centre_line" else "arcline_path_3") in tables
         }
         repairs.warn()

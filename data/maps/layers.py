@@ -21,15 +21,18 @@ class Layer:
 
     Attributes:
         kind: where its geometry comes from in a nuScenes map expansion: records that name polygons, records that
-            name lines, or the centre lines (arc-line paths) of lanes and connectors.
+            name lines, or the centre lines (arc-line paths) of lanes and connectors. A ``direction`` has none of its
+            own: it is a component of the direction of ``lane_centre``, see :mod:`forecast.data.maps.direction`.
         colour: RGB for pictures.
         line_width_m: width that lines are given on a raster. Wider than paint on asphalt (0.15 m), so that a
             network still sees them on pixels of 0.3–0.8 m. Polygons have 0.
+        mirrored_sign: what its values are multiplied by where left and right are swapped.
     """
 
-    kind: Literal["polygon", "line", "centre_line"]
+    kind: Literal["polygon", "line", "centre_line", "direction"]
     colour: str
     line_width_m: float = 0.0
+    mirrored_sign: int = 1
 
 
 #: Every layer by name. A new layer of the expansion is one entry here; its records are found under its name.
@@ -47,7 +50,33 @@ LAYERS: dict[str, Layer] = {
     "lane_divider": Layer("line", "#6a3d9a", line_width_m=0.6),
     "traffic_light": Layer("line", "#7e772e", line_width_m=0.6),
     "lane_centre": Layer("centre_line", "#444444", line_width_m=0.6),
+    "lane_direction_ahead": Layer("direction", "#1b9e77", line_width_m=3.0),
+    "lane_direction_left": Layer("direction", "#d95f02", line_width_m=3.0, mirrored_sign=-1),
 }
+#: The two channels of a direction, in the order that they must have.
+DIRECTION = tuple((name,) for name, layer in LAYERS.items() if layer.kind == "direction")
+
+
+def directed_channels(channels: Sequence[Sequence[str]]) -> slice | None:
+    """Which two channels of a crop hold the direction of traffic, if any do.
+
+    Raises:
+        DataError: a direction is joined with other layers, or the two are not next to each other in their order.
+    """
+    named = [tuple(channel) for channel in channels]
+    using = [number for number, layers in enumerate(named) if any((layer,) in DIRECTION for layer in layers)]
+    if not using:
+        return None
+    pair = slice(using[0], using[0] + 2)
+    if len(using) != 2 or tuple(named[pair]) != DIRECTION:
+        wanted = ", ".join(str(list(channel)) for channel in DIRECTION)
+        raise DataError(f"channels {named}: a direction takes two channels of its own, one after the other: {wanted}")
+    return pair
+
+
+def mirrored_signs(channels: Sequence[Sequence[str]]) -> list[int]:
+    """What the values of each channel are multiplied by where left and right are swapped."""
+    return [min(LAYERS[layer].mirrored_sign if layer in LAYERS else 1 for layer in layers) for layers in channels]
 
 
 def line_width_m(layer: str) -> float:

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from forecast.core.crops import CropSpec
-from forecast.data.maps.bake import TILE_BITS, TILE_CELLS, BakedMap, planes, unpacking
+from forecast.data.maps.bake import TILE_BITS, TILE_CELLS, BakedMap, unpacking
+from forecast.data.maps.layers import directed_channels
 from forecast.data.maps.sampler import pixel_centres
 
 #: Fewer crops than this for a thread are not worth starting it.
@@ -42,7 +43,8 @@ class PatchSampler:
         )
         # The devkit's pixels lie up to a pixel, and some tenths of a percent, aside.
         self._margin_m = 2 / spec.px_per_m + (0.01 * (spec.height_px + spec.width_px) / spec.px_per_m)
-        self._tables = [list(unpacking(len(plane))) for plane in planes(len(spec.channels))]
+        self._tables = [list(tables) for tables in unpacking(spec.channels)]
+        self._directed = directed_channels(spec.channels)
 
     def crop(self, pose_world: torch.Tensor, out: torch.Tensor, chosen: torch.Tensor | None = None) -> None:
         """Sample crops; arguments as of :meth:`forecast.data.maps.sampler.Sampler.crop`."""
@@ -72,12 +74,17 @@ class PatchSampler:
         numbers, first_column, first_row = window
         size_cells = numbers.shape[0] * TILE_CELLS, numbers.shape[1] * TILE_CELLS
         cells_from_pixels = self._transform(x, y, heading, first_column, first_row)
+        channel = 0
         for plane, tables in zip(baked.tiles, self._tables, strict=True):
             patch = plane[numbers].swapaxes(1, 2).reshape(size_cells)
             codes = cv2.warpAffine(patch, cells_from_pixels, (spec.width_px, spec.height_px), flags=_FLAGS)
             for table in tables:
-                cv2.LUT(codes, table, image[0])
-                image = image[1:]
+                cv2.LUT(codes, table, image[channel])
+                channel += 1
+        if self._directed is not None:
+            x, y = image[self._directed]
+            cos, sin = np.float32(math.cos(heading)), np.float32(math.sin(heading))
+            image[self._directed] = cos * x + sin * y, cos * y - sin * x
 
     def _pages(self, x: float, y: float, heading: float) -> tuple[NDArray[np.int32], int, int] | None:
         """Numbers of the tiles under the crop, and column and row of the first cell; None off the map."""

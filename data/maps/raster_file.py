@@ -89,7 +89,7 @@ def _header(path: Path, metadata: dict[str, str], arrays: dict[str, Any]) -> dic
     if metadata.get("sha256") != _digest(arrays, told):
         raise DataError(f"{path}: its checksum does not match, the file was altered or damaged; copy it again")
     header: dict[str, Any] = json.loads(told)
-    expected = (len(planes(len(header["channels"]))), TILE_CELLS, TILE_CELLS)
+    expected = (len(planes(header["channels"])), TILE_CELLS, TILE_CELLS)
     tiles = arrays["tiles"].shape
     if (tiles[0], *tiles[2:]) != expected or arrays["pages"].max(initial=0) >= tiles[1]:
         raise DataError(f"{path}: its tiles do not fit its channels; bake it again")

@@ -14,7 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from forecast.core.crops import CropSpec
-from forecast.data.maps.bake import TILE_BITS, TILE_CELLS, BakedMap, planes, unpacking
+from forecast.core.frames import rotate
+from forecast.data.maps.bake import TILE_BITS, TILE_CELLS, BakedMap, unpacking
+from forecast.data.maps.layers import directed_channels
 
 #: Pixels handled at once, on a CPU so that intermediate results stay in its cache.
 _CPU_CHUNK_PX = 160_000
@@ -54,9 +56,8 @@ class Sampler:
         first = np.array(baked.origin_cells) - border * TILE_CELLS
         self._first_cell = torch.tensor(first, device=device, dtype=torch.float64)
         self._planes = [_mapped(plane).to(device) for plane in baked.tiles.reshape(len(baked.tiles), -1)]
-        self._tables = [
-            torch.from_numpy(unpacking(len(plane))).to(device).unbind(0) for plane in planes(len(spec.channels))
-        ]
+        self._tables = [torch.from_numpy(tables).to(device).unbind(0) for tables in unpacking(spec.channels)]
+        self._directed = directed_channels(spec.channels)
         rows_m, columns_m = pixel_centres(spec, devkit_compatible)
         self._middle_m = ((spec.ahead_m - spec.behind_m) / 2, (spec.left_m - spec.right_m) / 2)
         self._ahead_cells = (rows_m.to(device) - self._middle_m[0]) * baked.cells_per_m
@@ -77,6 +78,9 @@ class Sampler:
             chunk = slice(first, first + step)
             part = out[chunk] if chosen is None else torch.empty_like(out[: len(chosen[chunk])])
             self._sample([term[chunk] for term in terms], part)
+            if self._directed is not None:
+                directions = part[:, self._directed]
+                directions.copy_(rotate(directions.movedim(1, -1), -pose_world[chunk, 2, None, None]).movedim(-1, 1))
             if chosen is not None:
                 out[chosen[chunk]] = part
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,8 +13,6 @@ from shapely.geometry.base import BaseGeometry
 
 from forecast.core.crops import CropSpec
 
-#: What is straight to this, metres, needs but its ends: lanes come with a point a metre.
-_STRAIGHT_M = 0.05
 _TILE_M = 32.0
 
 
@@ -33,9 +31,14 @@ class Segments:
     _longest_m: float = 0.0
 
     @staticmethod
-    def of(lines: Sequence[BaseGeometry]) -> Segments:
-        """Take line strings apart."""
-        straight = shapely.simplify(np.array(lines, dtype=object), _STRAIGHT_M)
+    def of(lines: Sequence[BaseGeometry], straight_m: float = 0.05) -> Segments:
+        """Take line strings apart.
+
+        Args:
+            lines: in their direction.
+            straight_m: of what is straight to this, only the ends are kept: lanes come with a point a metre.
+        """
+        straight = shapely.simplify(np.array(lines, dtype=object), straight_m)
         points, line = shapely.get_coordinates(straight, return_index=True)
         same = line[1:] == line[:-1]
         ends = np.stack([points[:-1][same], points[1:][same]], 1)
@@ -50,7 +53,7 @@ class Segments:
             segments._tiles[column, row] = part
         return segments
 
-    def within(self, low: Sequence[float], high: Sequence[float]) -> NDArray[np.int64]:
+    def within(self, low: Iterable[float], high: Iterable[float]) -> NDArray[np.int64]:
         """Indices, in order, of all segments that may meet the rectangle from ``low`` to ``high`` (x, y; metres)."""
         reach_m = self._longest_m / 2
         i0, j0 = (math.floor((value - reach_m) / _TILE_M) for value in low)
@@ -58,6 +61,13 @@ class Segments:
         tiles = [self._tiles.get((i, j)) for i in range(i0, i1 + 1) for j in range(j0, j1 + 1)]
         found = [tile for tile in tiles if tile is not None]
         return np.sort(np.concatenate(found)) if found else np.empty(0, np.int64)
+
+    def squares(self, side_m: float, margin_m: float) -> set[tuple[int, int]]:
+        """Columns and rows of the squares of a grid through the world's origin that segments come near to."""
+        low = np.floor((self.ends_m.min(1) - margin_m) / side_m).astype(int)
+        high = np.floor((self.ends_m.max(1) + margin_m) / side_m).astype(int)
+        spans = np.unique(np.concatenate([low, high], 1), axis=0).tolist()
+        return {(i, j) for i0, j0, i1, j1 in spans for i in range(i0, i1 + 1) for j in range(j0, j1 + 1)}
 
     def near(self, pose_world: NDArray[np.float64], spec: CropSpec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """``ends_m`` and ``heading_rad`` of the segments that an agent's crop may show."""

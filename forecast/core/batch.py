@@ -50,7 +50,7 @@ class AgentBatch:
         future_valid: (batch, future) bool.
         map_names: names of the maps that ``map_index`` refers to.
         tokens: ``instance_sample`` tokens, one per agent; may be empty.
-        crop: (batch, channels, height, width) float32 in 0…1 or uint8 0/1, or None until it is made (see
+        crop: (batch, channels, height, width) float32 in 0…1 (directions: −1…1) or uint8 0/1, or None until made (see
             :class:`~forecast.core.crops.CropSpec` for its axes).
     """
 

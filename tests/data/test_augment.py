@@ -60,6 +60,16 @@ def test_mirroring_twice_is_nothing_and_once_swaps_sides(batch: AgentBatch) -> N
     assert torch.equal(once.crop[~which], cropped.crop[~which])
 
 
+def test_a_direction_to_the_left_mirrored_is_one_to_the_right(batch: AgentBatch) -> None:
+    crop = torch.rand(len(batch), 2, 3, 4)
+    which = torch.arange(len(batch)) % 2 == 0
+    after = mirrored(replace(batch, crop=crop), which, [1, -1]).crop
+    assert after is not None
+    assert torch.equal(after[which, 0], crop[which, 0].flip(-1))
+    assert torch.equal(after[which, 1], -crop[which, 1].flip(-1))
+    assert torch.equal(after[~which], crop[~which])
+
+
 def test_a_left_turn_mirrored_is_a_right_turn(batch: AgentBatch) -> None:
     target = batch.tokens.index("steady_scene-0103/9")
     after = mirrored(batch, torch.ones(len(batch), dtype=torch.bool))
