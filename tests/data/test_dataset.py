@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,27 @@ def test_first_observation_has_no_rates(traffic: Any) -> None:
     assert (batch.history[0, 4, 4:6] == 0).all(), "no earlier velocity to take an acceleration from"
 
 
+def test_an_agent_seen_once_is_a_present_alone(traffic: Any) -> None:
+    """The challenge may list one; it is nobody's dense target, because nothing says how it moves."""
+    traffic.challenge["scene-0103"] = ["once_scene-0103/7"]
+    root = traffic.write()
+    batch = forecasts(root, dense=False)[0]
+    assert batch.history_valid[0].tolist() == [False] * 4 + [True]
+    assert (batch.history == 0).all()
+    assert not batch.future_valid.any()
+    assert batch.neighbours_valid.any()
+    dense = forecasts(root)
+    assert not any(token.startswith("once") for token in dense.samples.tokens(dense.dataset.tracks))
+
+
+def test_a_standing_agent_stands(traffic: Any) -> None:
+    batch = sample_of(forecasts(traffic.write()), "standing_scene-0103/9")
+    assert batch.history_valid.all()
+    assert batch.future_valid[0].sum() == 10
+    assert (batch.history[0, :, :6] == 0).all()
+    assert (batch.future == 0).all()
+
+
 def test_a_gap_of_more_than_the_limit_gives_no_rate(hand_written: Any, straight_path: Any) -> None:
     hand_written.scene("scene-0103", 10)
     hand_written.agent("short", {k: p for k, p in straight_path(0, 9).items() if k not in (5, 6)})  # 1.5 s
@@ -165,29 +187,50 @@ def test_neighbour_rule(traffic: Any) -> None:
     assert (with_objects.neighbour_types == AgentType.OTHER).sum() == 1
 
 
+def edit(root: Path, table: str, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
+    path = root / "v1.0-mini" / f"{table}.json"
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+
+
+def frame_of(token: str) -> int:
+    """Of a sample or of anything that belongs to one: ``scene-0103/7/cal`` is of key frame 7."""
+    return int(token.split("/")[1])
+
+
 def change_future(root: Path, frame: int, how: str) -> None:
-    """Perturb or delete all that happened after a key frame, and give it other attributes."""
-    path = root / "v1.0-mini" / "sample_annotation.json"
-    rows = json.loads(path.read_text())
-    later = [row for row in rows if int(row["sample_token"].split("/")[1]) > frame]
-    if how == "delete":
-        rows = [row for row in rows if row not in later]
-    for row in later:
-        row["translation"] = [value + 7.3 for value in row["translation"]]
-        row["rotation"] = [0.6, 0.0, 0.0, 0.8]
-        row["size"] = [9.0, 9.0, 9.0]
-        row["attribute_tokens"] = []
-    path.write_text(json.dumps(rows))
-    path = root / "v1.0-mini" / "ego_pose.json"
-    poses = json.loads(path.read_text())
-    for row in poses:
-        if int(row["token"].split("/")[1]) > frame:
+    """Change all that came after a key frame: move it and its time, delete the boxes, or the key frames altogether."""
+
+    def later(row: dict[str, Any]) -> bool:
+        return frame_of(row.get("sample_token", row.get("token", ""))) > frame
+
+    def boxes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for row in filter(later, rows):
+            row["translation"] = [value + 7.3 for value in row["translation"]]
+            row["rotation"] = [0.6, 0.0, 0.0, 0.8]
+            row["size"] = [9.0, 9.0, 9.0]
+            row["attribute_tokens"] = []
+        return [row for row in rows if how == "perturb" or not later(row)]
+
+    def poses(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for row in filter(later, rows):
             row["translation"][1] -= 80.0
-    path.write_text(json.dumps(poses))
+        return rows
+
+    def samples(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for row in filter(later, rows):
+            row["timestamp"] += 70_000
+        return [row for row in rows if how != "truncate" or not later(row)]
+
+    edit(root, "sample_annotation", boxes)
+    edit(root, "ego_pose", poses)
+    edit(root, "sample", samples)
+    if how == "truncate":
+        for table in ("sample_data", "ego_pose"):
+            edit(root, table, lambda rows: [row for row in rows if not later(row)])
 
 
 @pytest.mark.parametrize("frame", [1, 5, 8, 14])
-@pytest.mark.parametrize("how", ["perturb", "delete"])
+@pytest.mark.parametrize("how", ["perturb", "delete", "truncate"])
 def test_no_input_knows_the_future(traffic: Any, frame: int, how: str) -> None:
     root = traffic.write()
     options: dict[str, Any] = {"types": EVERYONE, "ego": True}
@@ -195,6 +238,7 @@ def test_no_input_knows_the_future(traffic: Any, frame: int, how: str) -> None:
     tokens = [t for t in before.samples.tokens(before.dataset.tracks) if t.endswith(f"_scene-0103/{frame}")]
     assert len(tokens) >= 5
     expected = {token: sample_of(before, token) for token in tokens}
+    (root / "maps" / "prediction" / "prediction_scenes.json").unlink()  # it lists samples that will not be there
     change_future(root, frame, how)
     after = forecasts(root, **options)
     assert after.dataset.fingerprint != before.dataset.fingerprint
@@ -204,6 +248,31 @@ def test_no_input_knows_the_future(traffic: Any, frame: int, how: str) -> None:
         assert inputs_equal(now, was), token
         changed += not torch.equal(now.future, was.future)
     assert changed >= 4, "the change must have reached the truth, or this test shows nothing"
+
+
+def test_attributes_of_any_time_are_no_input(traffic: Any) -> None:
+    """Annotators see the whole clip: that a car is parked says what it will do."""
+    root = traffic.write()
+    options: dict[str, Any] = {"types": EVERYONE, "ego": True}
+    before = forecasts(root, **options)
+    was = before.batch(range(len(before)))
+
+    def parked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [row | {"attribute_tokens": []} for row in rows]
+
+    edit(root, "sample_annotation", parked)
+    edit(root, "attribute", lambda rows: [*rows, {"token": "parked", "name": "vehicle.parked"}])
+    after = forecasts(root, **options)
+    assert not np.array_equal(after.dataset.columns.row_attribute, before.dataset.columns.row_attribute)
+    now = after.batch(range(len(after)))
+    assert inputs_equal(now, was)
+    assert torch.equal(now.future, was.future)
+
+
+def test_inputs_are_all_that_a_batch_holds(traffic: Any) -> None:
+    """A field that is added to the batch must be put to these tests, too."""
+    named = set(forecasts(traffic.write())[0].tensors())
+    assert named == {*INPUTS, "future", "future_valid"}
 
 
 def test_the_past_does_matter(traffic: Any) -> None:
