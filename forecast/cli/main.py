@@ -22,6 +22,7 @@ COMMANDS = {
     "predict": "forecast a split with a trained model",
     "baselines": "forecast a split with the physics baselines",
     "score": "score files of forecasts: accuracy and temporal consistency",
+    "draw": "draw forecasts of a scene, two models side by side, or an animation of successive forecasts",
     "export": "write a trained model as an ONNX file, compared with the model itself",
     "info": "print versions of the package and of what it stands on",
 }

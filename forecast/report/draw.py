@@ -8,21 +8,15 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PatchCollection
-from matplotlib.patches import Patch, PathPatch, Polygon
-from matplotlib.path import Path as Outline
+from matplotlib.patches import Patch, Polygon
 from numpy.typing import NDArray
-from shapely import box
-from shapely.geometry.base import BaseGeometry
 
-from forecast.core.frames import agent_from_world, rotate
+from forecast.core.frames import rotate
 from forecast.core.maps import MapSource
+from forecast.report.ground import View, draw_ground
 
 Floats = NDArray[np.float64]
 
-#: Light greys for the ground, so that the modes stand out; (face colour, z-order).
-_AREAS = {"drivable_area": ("#e4e4e4", 0.0), "walkway": ("#f3eee2", 0.1), "ped_crossing": ("#cfd8e6", 0.2)}
-_LINES = {"road_divider": ("#9a9a9a", 1.2), "lane_divider": ("#b4b4b4", 0.7), "lane_centre": ("#c8d4c8", 0.4)}
 _TRUTH, _HISTORY, _TARGET, _NEIGHBOUR = "#000000", "#6a51a3", "#6a51a3", "#7f7f7f"
 #: Okabe and Ito's colours, dark to light: told apart by colour-blind readers and in greyscale; most probable first.
 _MODES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -73,12 +67,12 @@ def draw_forecast(
     order = [i for i in np.argsort(-np.nan_to_num(probabilities), kind="stable") if np.isfinite(modes_m[i]).all()][
         :at_most
     ]
-    view = _View(target.pose_world)
+    view = View(target.pose_world)
     shown = [view(modes_m[order]).reshape(-1, 2), view(target.history_m)]
     shown += [] if truth_m is None else [view(truth_m)]
     centre, half = _window(np.concatenate(shown), around_m)
     if source is not None:
-        _draw_map(axes, source, view, target.pose_world[:2], float(np.abs(centre).max() + 1.5 * half))
+        draw_ground(axes, source, view, float(np.abs(centre).max() + 1.5 * half))
     for agent in neighbours:
         _draw_agent(axes, agent, view, _NEIGHBOUR, 3.0)
     _draw_agent(axes, target, view, _TARGET, 6.0)
@@ -93,49 +87,13 @@ def draw_forecast(
     _finish(axes, centre, half, title, f"{len(order)} of {present} modes" if len(order) < present else None)
 
 
-class _View:
-    """World to picture: the target at the origin, driving up."""
-
-    def __init__(self, pose_world: Floats) -> None:
-        self.pose = np.asarray(pose_world, dtype=np.float64)
-
-    def __call__(self, points_m: Floats) -> Floats:
-        agent = agent_from_world(np.asarray(points_m, dtype=np.float64), self.pose)
-        return np.stack([-agent[..., 1], agent[..., 0]], -1)
-
-
 def _window(points: Floats, around_m: float) -> tuple[Floats, float]:
     points = points[np.isfinite(points).all(-1)]
     low, high = np.minimum(points.min(0), 0.0), np.maximum(points.max(0), 0.0)
     return (low + high) / 2, max(around_m / 2, float((high - low).max()) / 2 + 10.0)
 
 
-def _draw_map(axes: Axes, source: MapSource, view: _View, place_m: Floats, reach_m: float) -> None:
-    window = box(*(place_m - reach_m), *(place_m + reach_m))
-    for layer, (colour, order) in _AREAS.items():
-        patches = [PathPatch(_outline(part, view)) for part in _parts(source, layer, window, "Polygon")]
-        axes.add_collection(PatchCollection(patches, facecolor=colour, edgecolor="none", zorder=order))
-    for layer, (colour, width) in _LINES.items():
-        lines: list[Any] = [
-            view(np.asarray(part.coords)[:, :2]) for part in _parts(source, layer, window, "LineString")
-        ]
-        axes.add_collection(LineCollection(lines, colors=colour, linewidths=width, zorder=1.0))
-
-
-def _parts(source: MapSource, layer: str, window: BaseGeometry, kind: str) -> list[Any]:
-    if layer not in source.layers:
-        return []
-    near = [shape.intersection(window) for shape in source.geometries(layer) if shape.intersects(window)]
-    flat = [part for shape in near for part in getattr(shape, "geoms", [shape])]
-    return [part for part in flat if part.geom_type == kind]
-
-
-def _outline(polygon: Any, view: _View) -> Outline:
-    rings = [view(np.asarray(ring.coords)[:, :2]) for ring in (polygon.exterior, *polygon.interiors)]
-    return Outline.make_compound_path(*(Outline(ring, closed=True) for ring in rings))
-
-
-def _draw_agent(axes: Axes, agent: Agent, view: _View, colour: str, order: float) -> None:
+def _draw_agent(axes: Axes, agent: Agent, view: View, colour: str, order: float) -> None:
     corners = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]]) / 2 * np.asarray(agent.size_m, dtype=np.float64)
     world = rotate(corners, np.asarray(agent.pose_world[2])) + agent.pose_world[:2]
     axes.add_patch(Polygon(view(world), facecolor=colour, edgecolor="white", lw=0.6, alpha=0.85, zorder=order))

@@ -1,0 +1,111 @@
+"""Draw forecasts: a scene over its map (.png, .svg, .pdf), one agent's successive forecasts (.gif), a recording (.rrd).
+
+Two models are drawn side by side. Without --scene and --frame it is the middle of the first scene; without --agent an
+animation follows the vehicle that travels furthest.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from forecast.data.cache import Dataset
+    from forecast.report.answers import AnswerSource
+
+_STILLS, _MOVING, _RECORDING = (".png", ".svg", ".pdf"), ".gif", ".rrd"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say whose forecasts, of what, and where to."""
+    parser.add_argument(
+        "models",
+        nargs="+",
+        metavar="MODEL",
+        help="a run's folder or .safetensors file, a submission (.json), or rows of forecasts (.parquet, .csv)",
+    )
+    parser.add_argument("--dataroot", required=True, metavar="DIR", help="folder of a nuScenes data set or a town")
+    parser.add_argument("--version", required=True, metavar="V", help="e.g. v1.0-trainval")
+    parser.add_argument("--out", required=True, metavar="PICTURE", help=".png, .svg, .pdf; .gif moves; .rrd for Rerun")
+    parser.add_argument("--names", metavar="A,B", help="names of the models, in order, separated by commas")
+    parser.add_argument("--split", metavar="S", help="take the first scene of this split")
+    parser.add_argument("--scene", metavar="NAME", help="e.g. scene-0061")
+    parser.add_argument("--frame", type=int, metavar="N", help="key frame of the scene, from 0; of a .gif: the point's")
+    parser.add_argument(
+        "--agent", metavar="INSTANCE", help="instance token: the still's middle, or whom a .gif follows"
+    )
+    parser.add_argument("--around", type=float, metavar="M", help="half the side of a still, metres")
+    parser.add_argument("--cache", metavar="DIR", help="where the compact cache lies")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, …")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Draw and write."""
+    from forecast.data.cache import open_dataset
+    from forecast.report.answers import open_answers
+
+    suffix = Path(args.out).suffix.lower()
+    names = _check(args, suffix)
+    dataset = open_dataset(args.dataroot, args.version, args.cache)
+    sources = [open_answers(model, dataset, args.device) for model in args.models]
+    if names:
+        sources = [type(source)(name, source.of) for name, source in zip(names, sources, strict=True)]
+    write = {_MOVING: _animation, _RECORDING: _recording}.get(suffix, _still)
+    write(args, dataset, sources)
+    print(f"wrote {args.out}")
+
+
+def _check(args: argparse.Namespace, suffix: str) -> list[str]:
+    from forecast.core.errors import ConfigError
+
+    known = (*_STILLS, _MOVING, _RECORDING)
+    if suffix not in known:
+        raise ConfigError(f"--out {args.out}: expected a name that ends in {', '.join(known)}")
+    if suffix in (_MOVING, _RECORDING) and len(args.models) > 1:
+        raise ConfigError(f"--out {args.out}: shows one model; several are drawn side by side in {', '.join(_STILLS)}")
+    names = [name.strip() for name in args.names.split(",")] if args.names else []
+    if names and len(names) != len(args.models):
+        raise ConfigError(f"--names {args.names}: {len(names)} names for {len(args.models)} models")
+    return names
+
+
+def _scene(args: argparse.Namespace, dataset: Dataset) -> str:
+    if args.scene:
+        return str(args.scene)
+    if args.split:
+        return dataset.scenes_of(args.split)[0]
+    return str(dataset.tracks.scene_names[0])
+
+
+def _still(args: argparse.Namespace, dataset: Dataset, sources: list[AnswerSource]) -> None:
+    from forecast.core.files import written_whole
+    from forecast.report.choice import chosen_frame, position_of
+    from forecast.report.draw_scene import draw_scenes
+    from forecast.report.moment import moment_at
+
+    moment = moment_at(dataset, chosen_frame(dataset.tracks, _scene(args, dataset), args.frame))
+    answers = [(source.name, source.of(moment.rows[moment.targets])) for source in sources]
+    steps = max(found.positions_m.shape[2] for _, found in answers)
+    centre = None if args.agent is None else position_of(dataset.tracks, args.agent, moment.sample)
+    figure = draw_scenes(moment, answers, moment.truth_m(dataset.tracks, steps), centre_m=centre, around_m=args.around)
+    with written_whole(args.out) as temporary:
+        figure.savefig(temporary, dpi=130)
+
+
+def _animation(args: argparse.Namespace, dataset: Dataset, sources: list[AnswerSource]) -> None:
+    from forecast.core.horizon import NUSCENES_HORIZON
+    from forecast.report.animate import write_animation
+    from forecast.report.choice import chosen_point
+    from forecast.report.successive import successive_at
+
+    horizon, tracks = NUSCENES_HORIZON, dataset.tracks
+    row = chosen_point(tracks, _scene(args, dataset), args.agent, args.frame, horizon.future_steps)
+    found = successive_at(tracks, row, sources[0], steps=horizon.future_steps, step_s=horizon.step_s)
+    write_animation(args.out, dataset, found, sources[0].name)
+
+
+def _recording(args: argparse.Namespace, dataset: Dataset, sources: list[AnswerSource]) -> None:
+    from forecast.report.recording import write_recording
+
+    write_recording(args.out, dataset, _scene(args, dataset), sources[0])
