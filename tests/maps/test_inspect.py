@@ -1,10 +1,15 @@
+import io
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from forecast.cli.main import main
+from forecast.core.crops import CropSpec
+from forecast.data.maps.layers import DIRECTION
+from forecast.report.seen import draw_seen
 
 
 @pytest.fixture
@@ -23,6 +28,40 @@ def test_inspect_writes_a_picture(sample, tmp_path, crop):
     arguments = ["--dataroot", dataroot, "--version", "v1.0-mini", "--cache", str(tmp_path), "--crop", crop]
     assert main(["inspect", *arguments, "--sample", tokens, "--out", str(out)]) == 0
     assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_other_channels(sample, tmp_path, capsys):
+    dataroot, tokens = sample
+    out = tmp_path / "seen.svg"
+    arguments = ["--dataroot", dataroot, "--version", "v1.0-mini", "--cache", str(tmp_path), "--sample", tokens]
+    chosen = "drivable_area+lane,walkway,lane_direction_ahead,lane_direction_left"
+    assert main(["inspect", *arguments, "--channels", chosen, "--out", str(out)]) == 0
+    assert "lane_direction_ahead" in out.read_text()
+    assert main(["inspect", *arguments, "--channels", "lnae", "--out", str(out)]) == 2
+    assert "did you mean 'lane'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kinds", [(("lane",), ("walkway",)), DIRECTION, (("lane",), *DIRECTION)])
+def test_the_future_is_not_drawn(made_up, kinds):
+    """The same picture, point for point, whatever comes after time 0."""
+    spec = CropSpec(kinds, 8.0, 4.0, 4.0, 4.0, 1.0)
+    batch = made_up(1, crop_shape=spec.shape).batch([0])
+    other = replace(batch, future=batch.future + 5, future_valid=~batch.future_valid)
+    pictures = []
+    for one in (batch, other, replace(batch, history=batch.history + 1)):
+        written = io.BytesIO()
+        draw_seen(one, spec, "an agent").savefig(written, format="raw", dpi=40)
+        pictures.append(written.getvalue())
+    assert pictures[0] == pictures[1]
+    assert pictures[0] != pictures[2]
+    with pytest.raises(ValueError, match="one agent with a crop"):
+        draw_seen(replace(batch, crop=None), spec, "an agent")
+
+
+def test_not_a_picture_is_one_line(tmp_path, capsys):
+    arguments = ["--dataroot", str(tmp_path), "--version", "v1.0-mini", "--out", "x.mp3", "--sample", "a_b"]
+    assert main(["inspect", *arguments]) == 2
+    assert "ending in .png, .pdf or .svg" in capsys.readouterr().err
 
 
 def test_malformed_sample_is_one_line(tmp_path, capsys):
