@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,11 @@ def per_item(values: Any, valid: Any) -> PerItem:
     """Pair values with their validity, NaN where invalid."""
     valid = np.asarray(valid, dtype=bool)
     return PerItem(np.where(valid, values, np.nan), valid)
+
+
+def joined(parts: Sequence[PerItem]) -> PerItem:
+    """The items of several parts, one after another."""
+    return PerItem(np.concatenate([part.values for part in parts]), np.concatenate([part.valid for part in parts]))
 
 
 def as_floats(array: Any) -> Floats:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
     from forecast.report.evaluator import Report
+    from forecast.report.scores import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--html", metavar="FILE", help="a self-contained page too")
     parser.add_argument("--markdown", metavar="FILE", help="the table as Markdown too")
     parser.add_argument("--latex", metavar="FILE", help="the table as LaTeX too")
-    parser.add_argument("--per-sample", metavar="FILE", help="a row per agent-sample too, Parquet")
-    parser.add_argument("--per-point", metavar="FILE", help="a row per target point (D, C) too, Parquet")
+    parser.add_argument("--per-sample", metavar="FILE", help="a row per agent-sample too, Parquet or CSV")
+    parser.add_argument("--per-point", metavar="FILE", help="a row per target point (D, C) too, Parquet or CSV")
     parser.add_argument("--allow-missing", action="store_true", help="accept agents of the split without a forecast")
     parser.add_argument(
         "--population",
@@ -38,6 +39,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tolerance-s", type=float, metavar="S", help="match times within this (default: a tenth of a step)"
     )
+    parser.add_argument(
+        "--minimum-leads",
+        type=int,
+        metavar="N",
+        help="D and C over target points forecast at N leads or more (default: at every lead)",
+    )
+    parser.add_argument(
+        "--map", metavar="FILE", help="of the rows: nuScenes map expansion (.json), or .geojson in metres"
+    )
+    parser.add_argument("--exact-off-road", action="store_true", help="off-road on polygons, not the devkit's raster")
+    parser.add_argument("--samples", type=int, default=200, metavar="N", help="to draw from covariances (default 200)")
+    parser.add_argument("--transport", action="store_true", help="overlap of all modes too: optimal transport, slow")
     parser.add_argument("--cache", metavar="DIR", help="where the compact cache lies")
 
 
@@ -47,7 +60,8 @@ def run(args: argparse.Namespace) -> None:
     from forecast.report.tables import as_latex, as_markdown, print_table
 
     _check_combination(args)
-    report, dataset = _score(args)
+    settings = _settings(args)
+    report, dataset = _score(args, settings)
     report.write(args.out)
     document = report.as_json()
     for path, render in ((args.markdown, as_markdown), (args.latex, as_latex)):
@@ -58,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
     if args.html:
         from forecast.report.page import write_page
 
-        write_page(args.html, report, dataset)
+        write_page(args.html, report, dataset, settings.road.source if settings.road else None)
     print_table(document)
     print(f"report: {args.out}")
 
@@ -73,7 +87,10 @@ def _check_combination(args: argparse.Namespace) -> None:
     rows = [path for path in args.forecasts if path.lower().endswith((".parquet", ".csv"))]
     if args.truth:
         only_nuscenes = (
-            given + ["--population"] * (args.population != "dense") + ["--allow-missing"] * args.allow_missing
+            given
+            + ["--population"] * (args.population != "dense")
+            + ["--allow-missing"] * args.allow_missing
+            + ["--exact-off-road"] * args.exact_off_road
         )
         if only_nuscenes:
             raise ConfigError(f"--truth does not go with {', '.join(only_nuscenes)}: give rows of truth or a data set")
@@ -82,17 +99,38 @@ def _check_combination(args: argparse.Namespace) -> None:
             raise ConfigError(
                 f"{others[0]}: --truth scores rows in .parquet or .csv; score submissions with --dataroot"
             )
+    elif args.map:
+        raise ConfigError("--map goes with rows and --truth: a data set brings its own maps")
     elif rows:
         raise ConfigError(f"{rows[0]}: rows of forecasts need rows of truth: add --truth FILE")
     elif missing:
         raise ConfigError(f"{', '.join(missing)} missing: a submission is scored on a data set (or rows with --truth)")
 
 
-def _score(args: argparse.Namespace) -> tuple[Report, Dataset | None]:
+def _settings(args: argparse.Namespace) -> Settings:
+    from forecast.core.errors import ConfigError
+    from forecast.report.road import open_road
+    from forecast.report.scores import Settings
+
+    for name, smallest in (("minimum_leads", 1), ("samples", 1)):
+        value = getattr(args, name)
+        if value is not None and value < smallest:
+            raise ConfigError(f"--{name.replace('_', '-')} {value}: expected {smallest} or more")
+    return Settings(
+        tolerance_s=args.tolerance_s,
+        minimum_leads=args.minimum_leads,
+        samples=args.samples,
+        transport=args.transport,
+        road=open_road(args.map) if args.map else None,
+        exact_road=args.exact_off_road,
+    )
+
+
+def _score(args: argparse.Namespace, settings: Settings) -> tuple[Report, Dataset | None]:
     if args.truth:
         from forecast.report.streams import score_streams
 
-        return score_streams(args.forecasts, args.truth, tolerance_s=args.tolerance_s), None
+        return score_streams(args.forecasts, args.truth, settings), None
     from forecast.data.cache import open_dataset
     from forecast.report.evaluator import score_submission
 
@@ -103,7 +141,7 @@ def _score(args: argparse.Namespace) -> tuple[Report, Dataset | None]:
         args.split,
         allow_missing=args.allow_missing,
         population=args.population,
-        tolerance_s=args.tolerance_s,
+        settings=settings,
     )
     return report, dataset
 

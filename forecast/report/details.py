@@ -1,4 +1,4 @@
-"""One row per agent-sample and one per target point, as Parquet, for people's own slicing."""
+"""One row per agent-sample and one per target point, as Parquet or CSV, for people's own slicing."""
 
 from __future__ import annotations
 
@@ -11,12 +11,23 @@ from forecast.report.evaluator import Report
 
 
 def write_per_sample(path: Path | str, report: Report) -> None:
-    """Columns: forecasts, agent (``track@issue time``), and every accuracy metric; null where it does not count."""
-    _write(path, [{"forecasts": s.name, "agent": s.agent_keys} | _values(s.agents) for s in report.scores])
+    """One row per agent-sample; null where a metric does not count. ``.csv`` writes CSV, all else Parquet.
+
+    Columns: forecasts, agent (``track@issue time``), track, issue_time_s, the strata, and every accuracy metric.
+    """
+    parts = []
+    for scores in report.scores:
+        issue_s = np.array([float(key.rpartition("@")[2]) for key in scores.agent_keys.tolist()])
+        who = {"agent": scores.agent_keys, "track": scores.agent_track, "issue_time_s": issue_s}
+        parts.append({"forecasts": scores.name} | who | dict(scores.strata) | _values(scores.agents))
+    _write(path, parts)
 
 
 def write_per_point(path: Path | str, report: Report) -> None:
-    """Columns: forecasts, track, time_s, x_m, y_m, leads, and every temporal metric; null where it does not count."""
+    """One row per target point; null where a metric does not count. ``.csv`` writes CSV, all else Parquet.
+
+    Columns: forecasts, track, time_s, x_m, y_m, leads (how many forecasts of it there are), and D and C.
+    """
     parts = []
     for scores in report.scores:
         points = scores.successive
@@ -32,6 +43,7 @@ def _values(metrics: dict) -> dict[str, object]:  # type: ignore[type-arg]
 
 def _write(path: Path | str, parts: list[dict[str, object]]) -> None:
     import pyarrow as pa
+    import pyarrow.csv
     import pyarrow.parquet as pq
 
     tables = []
@@ -39,5 +51,7 @@ def _write(path: Path | str, parts: list[dict[str, object]]) -> None:
         length = max(len(column) for column in part.values() if isinstance(column, np.ndarray))
         columns = {k: np.full(length, v) if isinstance(v, str) else v for k, v in part.items()}
         tables.append(pa.table({name: pa.array(column, from_pandas=True) for name, column in columns.items()}))
+    table = pa.concat_tables(tables, promote_options="default")
+    write = pa.csv.write_csv if Path(path).suffix.lower() == ".csv" else pq.write_table
     with written_whole(path) as temporary:
-        pq.write_table(pa.concat_tables(tables), temporary)
+        write(table, temporary)

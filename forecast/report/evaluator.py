@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,13 @@ from forecast.core.files import written_whole
 from forecast.core.progress import progress
 from forecast.eval.bootstrap import bootstrap_mean
 from forecast.eval.hardest import ACCELERATION_MPS2, OBSERVATION_M, on_hardest
-from forecast.eval.results import PerItem
+from forecast.eval.results import PerItem, per_item
 from forecast.eval.submission import read_submission
 from forecast.report.compare import compare
 from forecast.report.join import Joined, join
 from forecast.report.road import add_off_road
-from forecast.report.scores import Population, Scores, finish, score_rows
+from forecast.report.scores import Population, Scores, Settings, finish, score_rows
+from forecast.report.strata import in_order, strata_of_joined
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
@@ -30,14 +31,20 @@ if TYPE_CHECKING:
 #: Raised whenever a field of report.json changes its name or meaning.
 REPORT_FORMAT = 1
 
-#: What a file of modes and probabilities alone cannot give, and why.
-NOT_COMPUTABLE = {
-    "nll_nats": "needs covariances, which a nuScenes submission does not carry",
-    "ade_f_m": "needs samples of the full distribution, which a nuScenes submission does not carry",
-    "fde_f_m": "needs samples of the full distribution, which a nuScenes submission does not carry",
-    "off_road_rate": "needs maps, which only a nuScenes data set brings",
-    "off_road_ml": "needs maps, which only a nuScenes data set brings",
+_FULL = "needs covariances or samples, which only files of rows carry (docs/forecasts-format.md)"
+#: What may be missing from a report, and what it takes.
+NEEDS = {
+    "nll_nats": "needs covariances, which only files of rows carry (docs/forecasts-format.md)",
+    "ade_f_m": _FULL,
+    "fde_f_m": _FULL,
+    "off_road_rate": "needs a nuScenes map: score on a data set, or give rows a map expansion (--map FILE.json)",
+    "off_road_ml": "needs a nuScenes map: score on a data set, or give rows a map expansion (--map FILE.json)",
+    "off_road_f": "needs covariances or samples, and a map: rows with --map",
+    "off_road_exact_rate": "needs drivable polygons: --map FILE.geojson for rows, --exact-off-road on a data set",
+    "transport_overlap_m": "takes some milliseconds a pair of forecasts: ask for it with --transport",
 }
+#: Metrics that strata are given on.
+STRATA_METRICS = ("min_ade_1", "min_fde_1", "min_ade_5")
 #: Shares of the agent-samples, hardest first, that minFDE_1 is given on too (CAB paper, table 3).
 HARDEST_PERCENT = (1, 2, 3)
 
@@ -83,7 +90,7 @@ def score_submission(
     *,
     allow_missing: bool = False,
     population: Population = "dense",
-    tolerance_s: float | None = None,
+    settings: Settings = Settings(),  # noqa: B008 frozen
 ) -> Report:
     """Score nuScenes submissions.
 
@@ -95,7 +102,7 @@ def score_submission(
         allow_missing: accept that agent-samples of the split have no forecast.
         population: of the temporal metrics: all forecasts given, those of tracks that occur among the split's
             agent-samples (``"challenge-tracks"``), or the agent-samples alone (``"challenge"``).
-        tolerance_s: largest difference in time between a forecast point and its truth.
+        settings: what to measure beside the defaults.
 
     Raises:
         ForecastError: in one line, what is wrong with a file or the data.
@@ -106,30 +113,41 @@ def score_submission(
     names = names_of(files)
     for path in progress(files, "scoring", total=len(files)):
         both = join(read_submission(path), dataset, split, str(path), allow_missing=allow_missing)
-        result = score_joined(names[len(scores)], both, population=population, tolerance_s=tolerance_s)
-        add_off_road(result, both, dataset)
+        result = score_joined(names[len(scores)], both, population=population, settings=settings)
+        add_off_road(result, both, dataset, "exact" if settings.exact_road else "devkit")
         scores.append(result)
         joined.append(both)
     about = {
         "dataset": {"version": dataset.version, "fingerprint": dataset.fingerprint},
         "split": split,
         "population": population,
-        "window": "full",
+        **window_of(settings),
     }
     return Report(tuple(scores), tuple(joined), about)
 
 
+def window_of(settings: Settings) -> dict[str, Any]:
+    """Which target points count, as it stands in ``report.json``."""
+    if settings.minimum_leads is None:
+        return {"window": "full"}
+    return {"window": "partial", "minimum_leads": settings.minimum_leads}
+
+
 def score_joined(
-    name: str, joined: Joined, *, population: Population = "dense", tolerance_s: float | None = None
+    name: str,
+    joined: Joined,
+    *,
+    population: Population = "dense",
+    settings: Settings = Settings(),  # noqa: B008 frozen
 ) -> Scores:
     """Score one submission that is joined with its data set."""
     official = joined.forecast_rows(joined.official)
     temporal = joined.forecast_rows(_entries_of(joined, population))
-    scores = score_rows(name, official, temporal, joined.truth_rows(), tolerance_s=tolerance_s)
+    scores = score_rows(name, official, temporal, joined.truth_rows(), settings)
     scores.coverage["missing_agent_samples"] = joined.missing
     if joined.missing:
         scores.warnings.append(f"{joined.missing} agent-samples of the split have no forecast and do not count")
-    return finish(scores)
+    return finish(replace(scores, strata=strata_of_joined(joined)))
 
 
 def _entries_of(joined: Joined, population: Population) -> NDArray[np.int64]:
@@ -151,13 +169,6 @@ def names_of(files: Sequence[Path]) -> list[str]:
 def _body(scores: Scores) -> dict[str, Any]:
     # Integers once, instead of names in every bootstrap.
     agent, point = _codes(scores.agent_track), _codes(scores.successive.track)
-    temporal: dict[str, Any] = {"convergence_s": {}}
-    for name, values in scores.points.items():
-        group, _, tau = name.partition(".")
-        if tau:
-            temporal[group][tau] = figure(values, point)
-        else:
-            temporal[name] = figure(values, point)
     return {
         "name": scores.name,
         "metrics": {name: figure(values, agent) for name, values in scores.agents.items()},
@@ -177,11 +188,41 @@ def _body(scores: Scores) -> dict[str, Any]:
             name: value.tolist() if isinstance(value, np.ndarray) else value
             for name, value in vars(scores.calibration).items()
         },
-        "temporal": temporal,
+        "temporal": _temporal(scores, point),
+        "strata": _strata(scores, agent),
         "coverage": scores.coverage,
-        "not_computable": {name: why for name, why in NOT_COMPUTABLE.items() if name not in scores.agents},
+        "not_computable": {
+            name: why for name, why in NEEDS.items() if name not in scores.agents and name not in scores.stability.pairs
+        },
         "warnings": scores.warnings,
     }
+
+
+def _temporal(scores: Scores, point: NDArray[np.int64]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, values in scores.points.items():
+        group, _, tau = name.partition(".")
+        if tau:
+            found.setdefault(group, {})[tau] = figure(values, point)
+        else:
+            found[name] = figure(values, point)
+    pair = _codes(scores.stability.pair_track)
+    found |= {name: figure(values, pair) for name, values in scores.stability.pairs.items()}
+    return found | {"endpoint_jitter_m": figure(scores.stability.jitter)}
+
+
+def _strata(scores: Scores, agent: NDArray[np.int64]) -> dict[str, Any]:
+    return {
+        kind: {
+            label: {name: figure(_where(scores.agents[name], labels == label), agent) for name in STRATA_METRICS}
+            for label in in_order(kind, labels)
+        }
+        for kind, labels in scores.strata.items()
+    }
+
+
+def _where(values: PerItem, chosen: NDArray[np.bool_]) -> PerItem:
+    return per_item(values.values, values.valid & chosen)
 
 
 def _codes(names: NDArray[np.str_]) -> NDArray[np.int64]:

@@ -13,17 +13,20 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from forecast.core.files import written_whole
+from forecast.core.maps import MapSource
 from forecast.core.progress import progress
 from forecast.eval.consistency import convergence_of, dispersion_of
 from forecast.report.cases import CaseDrawer
+from forecast.report.draw import Agent, draw_forecast
 from forecast.report.evaluator import Report
-from forecast.report.strata import SPEEDS_MPS, STATIONARY_M, STRAIGHT_DEG, U_TURN_DEG, strata
-from forecast.report.tables import COLUMNS, bodies, rows, warnings
+from forecast.report.strata import SPEEDS_MPS, STATIONARY_M, STRAIGHT_DEG, U_TURN_DEG, in_order
+from forecast.report.tables import at, bodies, columns, text, warnings
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
 
-WORST = 12
+#: Metrics of which several files' differences are shown.
+_COMPARED = {"min_ade_1": "minADE_1", "min_fde_1": "minFDE_1", "min_ade_5": "minADE_5", "miss_rate_5_2m": "MissRate_5"}
 _CURVE_RANGES_M = np.array([0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0])
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}
 table{border-collapse:collapse;margin:1em 0;font-size:13px}td,th{padding:.3em .6em;border-bottom:1px solid #ddd;
@@ -31,18 +34,19 @@ text-align:right}td:first-child,th:first-child{text-align:left}img{max-width:100
 .warn{background:#fff6dd;border-left:4px solid #e69f00;padding:.5em 1em}"""
 
 
-def write_page(path: Path | str, report: Report, dataset: Dataset | None) -> None:
+def write_page(path: Path | str, report: Report, dataset: Dataset | None, road: MapSource | None = None) -> None:
     """Write the page; it needs no other file and no network.
 
     Args:
         path: the HTML file.
         report: what to show.
-        dataset: what was scored on; None where scored on rows, which have no strata and no map.
+        dataset: what was scored on; None where scored on rows.
+        road: the map that rows are on, to draw the worst cases over.
     """
     document = report.as_json()
     parts = [
         _title(document),
-        *(f'<p class="warn">{escape(text)}</p>' for text in warnings(document)),
+        *(f'<p class="warn">{escape(line)}</p>' for line in warnings(document)),
         "<h2>Headline</h2>",
         _headline(document),
         "<h2>Error against horizon</h2>" + _image(_error_figure(report)),
@@ -51,9 +55,13 @@ def write_page(path: Path | str, report: Report, dataset: Dataset | None) -> Non
         "<h2>Calibration of mode probabilities</h2><p>How often a mode of a stated probability was the closest to the "
         "truth; the dashed line is ideal.</p>" + _image(_calibration_figure(report)),
     ]
-    if dataset is not None:
-        heading = f"<h2>The worst {WORST} cases of {escape(report.scores[0].name)}</h2>"
-        parts += ["<h2>By stratum</h2>" + _strata_tables(report), heading + _image(_worst_figure(report, dataset))]
+    parts.append("<h2>By stratum</h2>" + _strata_tables(document))
+    if report.scores[0].worst:
+        heading = f"<h2>The worst {len(report.scores[0].worst)} cases of {escape(report.scores[0].name)}</h2>"
+        parts.append(heading + _image(_worst_figure(report, dataset, road)))
+    if len(report.scores) > 1:
+        parts.append("<h2>Differences</h2>" + _comparisons(document))
+    parts.append("<h2>What is not in it</h2>" + _not_computable(document))
     page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Forecasts</title><style>{_STYLE}</style>'
     with written_whole(path) as temporary:
         temporary.write_text(page + "\n".join(parts) + "</html>\n", encoding="utf-8")
@@ -78,15 +86,9 @@ def _table(lines: Sequence[Sequence[str]]) -> str:
 
 def _headline(document: dict[str, Any]) -> str:
     lines = [["metric", *(body["name"] for body in bodies(document))]]
-    values = rows(document)
-    for column, (name, path) in enumerate(COLUMNS.items(), start=1):
-        line = [name]
-        for body, row in zip(bodies(document), values, strict=True):
-            figure: Any = body
-            for key in path:
-                figure = figure.get(key, {})
-            line.append(row[column] + (_span(figure) if row[column] != "–" else ""))
-        lines.append(line)
+    for name, path in columns(document).items():
+        found = [at(body, path) for body in bodies(document)]
+        lines.append([name, *(text(one) + (_span(one) if text(one) != "–" else "") for one in found)])
     return _table(lines)
 
 
@@ -168,38 +170,64 @@ def _hardest(document: dict[str, Any]) -> str:
     )
 
 
-def _strata_tables(report: Report) -> str:
-    text = (
+def _strata_tables(document: dict[str, Any]) -> str:
+    page = (
         f"<p>Stationary: under {STATIONARY_M:g} m over the annotated future; straight: direction of travel changes by "
         f"less than {STRAIGHT_DEG:g}°; U-turn: by {U_TURN_DEG:g}° or more. Speeds split at "
         f"{', '.join(f'{speed:g}' for speed in SPEEDS_MPS)} m/s. minADE_1 / minFDE_1 in metres.</p>"
     )
-    kinds = [strata(joined) for joined in report.joined]
-    for kind in kinds[0]:
-        labels = sorted(set(np.concatenate([found[kind] for found in kinds]).tolist()))
-        lines = [[kind, *(scores.name for scores in report.scores)]]
-        for label in labels:
-            cells = [_stratum(s.agents, k[kind] == label) for s, k in zip(report.scores, kinds, strict=True)]
-            lines.append([label, *cells])
-        text += _table(lines)
-    return text
+    found = bodies(document)
+    for kind in found[0]["strata"]:
+        labels = in_order(kind, np.array([label for body in found for label in body["strata"][kind]]))
+        lines = [[kind, *(body["name"] for body in found)]]
+        lines += [[label, *(_stratum(body["strata"][kind].get(label)) for body in found)] for label in labels]
+        page += _table(lines)
+    return page
 
 
-def _stratum(agents: dict[str, Any], chosen: Any) -> str:
-    used = chosen & agents["min_fde_1"].valid
-    if not used.any():
+def _stratum(figures: dict[str, Any] | None) -> str:
+    if not figures or not figures["min_fde_1"]["count"]:
         return "–"
-    ade, fde = (agents[name].values[used].mean() for name in ("min_ade_1", "min_fde_1"))
-    return f"{ade:.2f} / {fde:.2f} (n = {int(used.sum())})"
+    ade, fde = figures["min_ade_1"], figures["min_fde_1"]
+    return f"{ade['value']:.2f} / {fde['value']:.2f} (n = {fde['count']})"
 
 
-def _worst_figure(report: Report, dataset: Dataset) -> Figure:
-    scores, joined = report.scores[0], report.joined[0]
-    error = np.nan_to_num(scores.agents["min_fde_1"].values, nan=-np.inf)
-    worst = np.argsort(-error, kind="stable")[:WORST]
-    figure = Figure(figsize=(15, 5.6 * -(-max(len(worst), 1) // 3)), layout="constrained")
-    drawer = CaseDrawer(dataset)
-    for place, agent in enumerate(progress(worst.tolist(), "drawing", total=len(worst)), start=1):
-        axes = figure.add_subplot(-(-len(worst) // 3), 3, place)
-        drawer.draw(axes, joined, int(joined.official[agent]), f"minFDE_1 {error[agent]:.1f} m")
+def _worst_figure(report: Report, dataset: Dataset | None, road: MapSource | None) -> Figure:
+    cases = report.scores[0].worst
+    lines = -(-len(cases) // 3)
+    figure = Figure(figsize=(15, 5.6 * lines), layout="constrained")
+    drawer = None if dataset is None else CaseDrawer(dataset)
+    for place, case in enumerate(progress(cases, "drawing", total=len(cases)), start=1):
+        axes = figure.add_subplot(lines, 3, place)
+        title = f"minFDE_1 {case.error_m:.1f} m\n{case.track} at {case.issue_time_s:g} s"
+        if drawer is None:
+            target = Agent(case.pose_world, np.array([4.5, 1.9]), case.past_m)
+            draw_forecast(
+                axes, target, case.modes_m, case.probabilities, truth_m=case.truth_m, source=road, title=title
+            )
+        else:
+            agents = report.scores[0].agent_keys.tolist()
+            entry = agents.index(f"{case.track}@{case.issue_time_s:.6f}")
+            drawer.draw(axes, report.joined[0], int(report.joined[0].official[entry]), title)
     return figure
+
+
+def _comparisons(document: dict[str, Any]) -> str:
+    lines = [["second − first", *_COMPARED.values(), "shared"]]
+    for pair in document["comparisons"]:
+        found = [pair["metrics"].get(name) for name in _COMPARED]
+        cells = ["–" if one is None or not one["count"] else _change(one) for one in found]
+        lines.append([f"{pair['second']} − {pair['first']}", *cells, f"{pair['metrics']['min_fde_1']['count']:,}"])
+    return (
+        "<p>Mean difference on the agent-samples that both forecast, with its paired 95 % bootstrap interval over "
+        "tracks; below 0 the second is better.</p>" + _table(lines)
+    )
+
+
+def _change(one: dict[str, Any]) -> str:
+    return f"{one['difference']:+.3f}\n{one['ci_low']:+.3f} … {one['ci_high']:+.3f}"
+
+
+def _not_computable(document: dict[str, Any]) -> str:
+    items = {f"{name}: {why}" for body in bodies(document) for name, why in body["not_computable"].items()}
+    return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in sorted(items)) + "</ul>"

@@ -17,11 +17,11 @@ from forecast.eval.displacement import likeliest
 from forecast.eval.drivable import DrivableArea
 from forecast.eval.offroad import drivable_union, off_road, off_road_exact
 from forecast.eval.results import Bools, Floats, PerItem, per_item
-from forecast.report.join import Joined
-from forecast.report.scores import Scores
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
+    from forecast.report.join import Joined
+    from forecast.report.scores import Scores
 
 ROAD = "drivable_area"
 #: Keys of the rates in report.json: of all modes, of the most likely one, of samples of the full distribution.

@@ -9,20 +9,53 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.core.errors import ConfigError
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.calibration import Calibration, calibration
-from forecast.eval.consistency import SuccessiveForecasts, convergence_of, dispersion_of, successive_forecasts
+from forecast.eval.consistency import (
+    Reading,
+    SuccessiveForecasts,
+    Window,
+    convergence_of,
+    dispersion_of,
+    successive_forecasts,
+)
 from forecast.eval.displacement import Displacements, displacements
-from forecast.eval.distribution import nll, sample_ade, sample_fde
 from forecast.eval.hardest import difficulty, kalman_forecast
-from forecast.eval.matching import lead_step_s, truth_for
-from forecast.eval.results import Floats, PerItem
+from forecast.eval.matching import TOLERANCE_STEPS, lead_step_s, truth_for
+from forecast.eval.results import Floats, PerItem, joined
+from forecast.report.full import distribution_scores
+from forecast.report.road import Road
+from forecast.report.stability import Stability, merged_stability, stability
+from forecast.report.strata import Labels, strata_of_rows
+from forecast.report.worst import Case, worst_cases, worst_first
 
 Population = Literal["dense", "challenge-tracks", "challenge"]
 KS = (1, 5, 10)
 RANGES_M = (0.2, 1.0, 5.0)
-#: Observations, the present included, from which the Kalman filter of the hardest agents extrapolates.
+#: Observations, the present included, that a Kalman filter extrapolates, and that pictures show.
 HISTORY = 5
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to measure beside the defaults.
+
+    Attributes:
+        tolerance_s: largest difference in time between a forecast point and its truth; default: a tenth of a step.
+        minimum_leads: count target points that were forecast at this many leads at least; default: at every one.
+        samples: to draw from covariances for ADE-f, FDE-f and OffR-f, for each forecast.
+        transport: the optimal-transport overlap of successive forecasts too.
+        road: the map that rows of forecasts are on, for off-road rates.
+        exact_road: judge off-road on a data set's polygons instead of by the devkit's raster.
+    """
+
+    tolerance_s: float | None = None
+    minimum_leads: int | None = None
+    samples: int = 200
+    transport: bool = False
+    road: Road | None = None
+    exact_road: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,6 +73,9 @@ class Scores:
         error_ml_m: (agents, steps) distance of the most likely mode; inf where unknown.
         hardness: per agent-sample, the error of a causal Kalman filter at the last lead.
         calibration: of the mode probabilities.
+        stability: how much successive forecasts differ.
+        strata: kind → label of each agent-sample.
+        worst: the agent-samples of largest minFDE_1, to draw.
         warnings: what the reader must know.
         coverage: counts behind the figures.
     """
@@ -54,6 +90,9 @@ class Scores:
     error_ml_m: Floats
     hardness: PerItem
     calibration: Calibration
+    stability: Stability
+    strata: Labels
+    worst: list[Case]
     warnings: list[str] = field(default_factory=list)
     coverage: dict[str, float] = field(default_factory=dict)
 
@@ -71,40 +110,48 @@ def agent_scores(found: Displacements) -> tuple[dict[str, PerItem], Floats]:
     return scores, error
 
 
-def point_scores(points: SuccessiveForecasts, ranges_m: Sequence[float] = RANGES_M) -> dict[str, PerItem]:
-    """Temporal consistency per target point: dispersion in both readings, convergence at each range."""
-    scores = {
-        "dispersion_rms_m": dispersion_of(points.said_m, points.valid),
-        "dispersion_std_of_norms_m": dispersion_of(points.said_m, points.valid, reading="std_of_norms"),
+def point_scores(
+    points: SuccessiveForecasts, closest: SuccessiveForecasts, minimum_leads: int | None = None
+) -> dict[str, PerItem]:
+    """Temporal consistency per target point: D in both readings and C at each range, of the most likely mode; and of
+    the mode closest to the truth.
+
+    Args:
+        points: what the most likely modes said.
+        closest: what the closest modes said.
+        minimum_leads: see :class:`Settings`.
+
+    Raises:
+        ConfigError: there are not that many leads.
+    """
+    steps = points.said_m.shape[1]
+    if minimum_leads is not None and not 1 <= minimum_leads <= steps:
+        raise ConfigError(f"--minimum-leads {minimum_leads}: expected 1 to {steps}, the leads that are compared")
+    window: Window = "full" if minimum_leads is None else "partial"
+
+    def spread(said: SuccessiveForecasts, reading: Reading) -> PerItem:
+        return dispersion_of(said.said_m, said.valid, reading=reading, window=window, minimum=minimum_leads)
+
+    def reach(said: SuccessiveForecasts, tau_m: float) -> PerItem:
+        ranges = {"tau_m": tau_m, "step_s": said.step_s}
+        return convergence_of(said.said_m, said.truth_m, said.valid, **ranges, window=window, minimum=minimum_leads)
+
+    return {
+        "dispersion_rms_m": spread(points, "rms"),
+        "dispersion_std_of_norms_m": spread(points, "std_of_norms"),
+        **{f"convergence_s.{tau:.1f}": reach(points, tau) for tau in RANGES_M},
+        "closest_mode_dispersion_rms_m": spread(closest, "rms"),
+        **{f"closest_mode_convergence_s.{tau:.1f}": reach(closest, tau) for tau in RANGES_M},
     }
-    for tau in ranges_m:
-        scores[f"convergence_s.{tau:.1f}"] = convergence_of(
-            points.said_m, points.truth_m, points.valid, tau_m=tau, step_s=points.step_s
-        )
-    return scores
 
 
-def distribution_scores(forecasts: ForecastRows, truth_m: Floats) -> dict[str, PerItem]:
-    """Metrics of the full distribution, as far as forecasts carry one: NLL from covariances, the rest from samples."""
-    scores: dict[str, PerItem] = {}
-    if forecasts.covariances_m2 is not None:
-        parts = forecasts.positions_m, forecasts.probabilities, forecasts.covariances_m2
-        scores["nll_nats"] = nll(*parts, truth_m)
-    if forecasts.samples_m is not None:
-        scores["ade_f_m"] = sample_ade(forecasts.samples_m, truth_m)
-        scores["fde_f_m"] = sample_fde(forecasts.samples_m, truth_m)
-    return scores
-
-
-def hardness(forecasts: ForecastRows, truth: TruthRows, truth_m: Floats, tolerance_s: float | None) -> PerItem:
-    """Error of a constant-velocity Kalman filter at the last lead, from what was observed up to each issue."""
-    step_s = lead_step_s(forecasts)
-    past_s = step_s * np.arange(1 - HISTORY, 1)
+def past_of(forecasts: ForecastRows, truth: TruthRows, tolerance_s: float | None) -> Floats:
+    """(rows, 5, 2) where each agent was up to its issue, a step apart, the present last; NaN where unknown."""
+    past_s = lead_step_s(forecasts) * np.arange(1 - HISTORY, 1)
     nowhere = np.zeros((len(forecasts), 1, HISTORY, 2))
     seen = ForecastRows(forecasts.track, forecasts.issue_time_s, past_s, nowhere, np.ones((len(forecasts), 1)))
-    past_m, _ = truth_for(seen, truth, tolerance_s=tolerance_s)
-    ahead = kalman_forecast(past_m, step_s=step_s, horizon_s=float(forecasts.lead_s[-1]))
-    return difficulty(ahead, truth_m[:, -1])
+    tolerance = TOLERANCE_STEPS * lead_step_s(forecasts) if tolerance_s is None else tolerance_s
+    return truth_for(seen, truth, tolerance_s=tolerance)[0]
 
 
 def score_rows(
@@ -112,9 +159,9 @@ def score_rows(
     official: ForecastRows,
     temporal: ForecastRows,
     truth: TruthRows,
+    settings: Settings = Settings(),
     *,
-    tolerance_s: float | None = None,
-    step_s: float | None = None,
+    like: Scores | None = None,
 ) -> Scores:
     """Score forecasts against truth.
 
@@ -123,26 +170,41 @@ def score_rows(
         official: the forecasts that the accuracy metrics run over.
         temporal: the forecasts that the temporal metrics run over.
         truth: where the tracks really were.
-        tolerance_s: largest difference in time between a forecast point and its truth.
-        step_s: seconds between the steps that successive forecasts are compared at.
+        settings: what to measure beside the defaults.
+        like: scores of an earlier piece of the same file, whose steps and intervals hold for this one too.
     """
+    tolerance_s = settings.tolerance_s
     positions, known = truth_for(official, truth, tolerance_s=tolerance_s)
     found = displacements(official.positions_m, official.probabilities, positions)
     agents, error = agent_scores(found)
-    agents |= distribution_scores(official, positions)
-    successive = successive_forecasts(temporal, truth, tolerance_s=tolerance_s, step_s=step_s)
-    keys = np.array([f"{track}@{time:.6f}" for track, time in zip(official.track, official.issue_time_s, strict=True)])
+    agents |= distribution_scores(official, positions, samples=settings.samples, road=settings.road)
+    if settings.road is not None:
+        agents |= settings.road.rates(official.positions_m, official.probabilities)
+    grid_s = like.successive.step_s if like else None
+    successive = successive_forecasts(temporal, truth, step_s=grid_s, tolerance_s=tolerance_s)
+    closest = successive_forecasts(temporal, truth, mode="closest", step_s=grid_s, tolerance_s=tolerance_s)
+    past = past_of(official, truth, tolerance_s)
+    step_s = lead_step_s(official)
+    ahead = kalman_forecast(past, step_s=step_s, horizon_s=float(official.lead_s[-1]))
     return Scores(
         name,
-        keys,
+        np.array([f"{track}@{time:.6f}" for track, time in zip(official.track, official.issue_time_s, strict=True)]),
         official.track,
         agents,
-        point_scores(successive),
+        point_scores(successive, closest, settings.minimum_leads),
         successive,
         official.lead_s,
         error,
-        hardness(official, truth, positions, tolerance_s),
+        difficulty(ahead, positions[:, -1]),
         calibration(found),
+        stability(
+            temporal,
+            past[:, -1] if temporal is official else past_of(temporal, truth, tolerance_s)[:, -1],
+            interval_s=like.stability.interval_s if like and np.isfinite(like.stability.interval_s) else None,
+            transport=settings.transport,
+        ),
+        strata_of_rows(past, positions, step_s),
+        worst_cases(official, agents["min_fde_1"], past, positions),
         coverage={
             "agent_samples": len(official),
             "agent_samples_without_truth": int((~known.any(-1)).sum()),
@@ -171,19 +233,18 @@ def merged(parts: Sequence[Scores]) -> Scores:
         first,
         agent_keys=np.concatenate([part.agent_keys for part in parts]),
         agent_track=np.concatenate([part.agent_track for part in parts]),
-        agents={name: _joined([part.agents[name] for part in parts]) for name in first.agents},
-        points={name: _joined([part.points[name] for part in parts]) for name in first.points},
+        agents={name: joined([part.agents[name] for part in parts]) for name in first.agents},
+        points={name: joined([part.points[name] for part in parts]) for name in first.points},
         successive=successive,
         error_ml_m=np.concatenate([part.error_ml_m for part in parts]),
-        hardness=_joined([part.hardness for part in parts]),
+        hardness=joined([part.hardness for part in parts]),
         calibration=_calibration_of([part.calibration for part in parts]),
+        stability=merged_stability([part.stability for part in parts]),
+        strata={kind: np.concatenate([part.strata[kind] for part in parts]) for kind in first.strata},
+        worst=worst_first([case for part in parts for case in part.worst]),
         warnings=[line for part in parts for line in part.warnings],
         coverage={name: sum(part.coverage[name] for part in parts) for name in first.coverage},
     )
-
-
-def _joined(parts: Sequence[PerItem]) -> PerItem:
-    return PerItem(np.concatenate([part.values for part in parts]), np.concatenate([part.valid for part in parts]))
 
 
 def _calibration_of(parts: Sequence[Calibration]) -> Calibration:
@@ -198,29 +259,33 @@ def _calibration_of(parts: Sequence[Calibration]) -> Calibration:
 
 def finish(scores: Scores) -> Scores:
     """Complete the coverage and add what the reader must know."""
-    used = int(scores.points["dispersion_rms_m"].valid.sum())
-    annotated = len(scores.successive)
+    used, annotated = int(scores.points["dispersion_rms_m"].valid.sum()), len(scores.successive)
+    pairs, neighbours = len(scores.stability.pair_track), scores.stability.candidates
     scores.coverage.update(
         points_annotated=annotated,
         points_used=used,
         share_of_points=used / annotated if annotated else float("nan"),
+        neighbouring_issues=neighbours,
+        successive_pairs=pairs,
     )
+    unnormalised, agents = scores.coverage["probabilities_not_summing_to_1"], scores.coverage["agent_samples"]
     if not used:
         scores.warnings.append(
             "dispersion and convergence cannot be computed: no target point was forecast at every lead; "
-            "forecast every key frame (--dense) to get them"
+            "forecast every key frame (--dense) to get them, or count partly forecast points (--minimum-leads)"
         )
     elif used < 0.2 * annotated:
         scores.warnings.append(
             f"dispersion and convergence rest on {used} of {annotated} annotated points ({used / annotated:.1%}): "
             "the forecasts are sparse; forecast every key frame (--dense) for the published population"
         )
-    if scores.coverage["probabilities_not_summing_to_1"]:
+    if scores.stability.reason:
+        scores.warnings.append(f"overlap, jitter and mode flips cannot be computed: {scores.stability.reason}")
+    if unnormalised:
+        scores.warnings.append(f"the probabilities of {unnormalised} of {agents} agent-samples do not sum to 1")
+    if used:
         scores.warnings.append(
-            f"the probabilities of {scores.coverage['probabilities_not_summing_to_1']} of "
-            f"{scores.coverage['agent_samples']} agent-samples do not sum to 1"
+            "dispersion alone rewards a forecaster that stubbornly repeats itself: read it beside minFDE and "
+            "convergence"
         )
-    scores.warnings.append(
-        "dispersion alone rewards a forecaster that stubbornly repeats itself: read it beside minFDE and convergence"
-    )
     return scores

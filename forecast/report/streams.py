@@ -11,8 +11,8 @@ from forecast.core.errors import SubmissionError
 from forecast.core.progress import progress
 from forecast.core.rows import TruthRows
 from forecast.eval.forecasts import iter_forecasts, read_truth
-from forecast.report.evaluator import Report, names_of
-from forecast.report.scores import Scores, finish, merged, score_rows
+from forecast.report.evaluator import Report, names_of, window_of
+from forecast.report.scores import Scores, Settings, finish, merged, score_rows
 
 
 class TruthByTrack:
@@ -36,7 +36,11 @@ class TruthByTrack:
         return TruthRows(truth.track[rows], truth.time_s[rows], truth.positions_m[rows])
 
 
-def score_streams(paths: Sequence[Path | str], truth_path: Path | str, *, tolerance_s: float | None = None) -> Report:
+def score_streams(
+    paths: Sequence[Path | str],
+    truth_path: Path | str,
+    settings: Settings = Settings(),  # noqa: B008 frozen
+) -> Report:
     """Score Parquet or CSV files of forecasts, read piece by piece, against a file of truth.
 
     All forecasts count in all metrics.
@@ -44,7 +48,7 @@ def score_streams(paths: Sequence[Path | str], truth_path: Path | str, *, tolera
     Args:
         paths: one or several files (docs/forecasts-format.md), the rows of a track together.
         truth_path: observations of the same tracks on the same clock.
-        tolerance_s: largest difference in time between a forecast point and its truth; default: a tenth of a step.
+        settings: what to measure beside the defaults.
 
     Raises:
         SubmissionError: a file is not as documented, or no forecast has any truth.
@@ -52,21 +56,20 @@ def score_streams(paths: Sequence[Path | str], truth_path: Path | str, *, tolera
     files = [Path(path) for path in paths]
     truth = TruthByTrack(read_truth(truth_path))
     scores = [
-        _score_file(name, path, truth, truth_path, tolerance_s)
-        for name, path in zip(names_of(files), files, strict=True)
+        _score_file(name, path, truth, truth_path, settings) for name, path in zip(names_of(files), files, strict=True)
     ]
-    about = {"truth": str(truth_path), "population": "all", "window": "full"}
+    about = {"truth": str(truth_path), "population": "all", **window_of(settings)}
+    if settings.road is not None:
+        about |= {"map": settings.road.source.name, "off_road_rule": settings.road.rule}
     return Report(tuple(scores), (), about)
 
 
-def _score_file(
-    name: str, path: Path, truth: TruthByTrack, truth_path: Path | str, tolerance_s: float | None
-) -> Scores:
+def _score_file(name: str, path: Path, truth: TruthByTrack, truth_path: Path | str, settings: Settings) -> Scores:
     parts: list[Scores] = []
     for piece in progress(iter_forecasts(path), f"scoring {name}"):
         known = truth.of(np.unique(piece.track).tolist())
-        step_s = parts[0].successive.step_s if parts else None
-        parts.append(score_rows(name, piece, piece, known, tolerance_s=tolerance_s, step_s=step_s))
+        like = parts[0] if parts else None
+        parts.append(score_rows(name, piece, piece, known, settings, like=like))
         _check_same(parts, path)
     scores = merged(parts)
     without, forecasts = scores.coverage["agent_samples_without_truth"], scores.coverage["agent_samples"]

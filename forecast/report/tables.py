@@ -15,13 +15,33 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "MissRate_5": ("metrics", "miss_rate_5_2m"),
     "OffRoad": ("metrics", "off_road_rate"),
     "OffR-ML": ("metrics", "off_road_ml"),
+    "OffR-f": ("metrics", "off_road_f"),
+    "OffRoad exact": ("metrics", "off_road_exact_rate"),
+    "OffR-ML exact": ("metrics", "off_road_exact_ml"),
+    "OffR-f exact": ("metrics", "off_road_exact_f"),
+    "NLL, nats": ("metrics", "nll_nats"),
+    "ADE-f": ("metrics", "ade_f_m"),
+    "FDE-f": ("metrics", "fde_f_m"),
     "FDE hardest 1 %": ("hardest", "min_fde_1", "1"),
     "D rms": ("temporal", "dispersion_rms_m"),
     "D std": ("temporal", "dispersion_std_of_norms_m"),
     "C 0.2 m": ("temporal", "convergence_s", "0.2"),
     "C 1 m": ("temporal", "convergence_s", "1.0"),
     "C 5 m": ("temporal", "convergence_s", "5.0"),
+    "D rms, closest mode": ("temporal", "closest_mode_dispersion_rms_m"),
+    "C 1 m, closest mode": ("temporal", "closest_mode_convergence_s", "1.0"),
+    "overlap": ("temporal", "overlap_m"),
+    "overlap, all modes": ("temporal", "transport_overlap_m"),
+    "end-point jitter": ("temporal", "endpoint_jitter_m"),
+    "mode-flip rate": ("temporal", "mode_flip_rate"),
 }
+
+
+def columns(document: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Those of :data:`COLUMNS` that at least one file has a figure for."""
+    return {
+        name: path for name, path in COLUMNS.items() if any(text(at(body, path)) != "–" for body in bodies(document))
+    }
 
 
 def bodies(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -33,41 +53,46 @@ def warnings(document: Mapping[str, Any]) -> list[str]:
     """What the reader must know; said once where it holds for several files, with their names."""
     names: dict[str, list[str]] = {}
     for body in bodies(document):
-        for text in body["warnings"]:
-            names.setdefault(text, []).append(body["name"])
-    return [f"{', '.join(found)}: {text}" for text, found in names.items()]
+        for line in body["warnings"]:
+            names.setdefault(line, []).append(body["name"])
+    return [f"{', '.join(found)}: {line}" for line, found in names.items()]
 
 
 def rows(document: Mapping[str, Any]) -> list[list[str]]:
-    """One row a file: its name, then the figures of :data:`COLUMNS`; a dash where there is none."""
-    return [[body["name"], *(_text(_at(body, path)) for path in COLUMNS.values())] for body in bodies(document)]
+    """One row a file: its name, then the figures of :func:`columns`; a dash where there is none."""
+    paths = columns(document).values()
+    return [[body["name"], *(text(at(body, path)) for path in paths)] for body in bodies(document)]
 
 
-def _at(body: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+def at(body: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    """What stands at a place of a report's body; None where nothing does."""
     found: Any = body
     for key in path:
         found = found.get(key) if found else None
     return found
 
 
-def _text(figure: Mapping[str, Any] | None) -> str:
+def text(figure: Mapping[str, Any] | None) -> str:
+    """A figure's value; a dash where there is none."""
     value = figure["value"] if figure else None
     return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"
 
 
 def as_markdown(document: Mapping[str, Any]) -> str:
     """The table for a README."""
-    lines = [["forecasts", *COLUMNS], ["---", *["---:"] * len(COLUMNS)], *rows(document)]
+    head = ["forecasts", *columns(document)]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows(document)]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 def as_latex(document: Mapping[str, Any]) -> str:
     """The table for a paper (booktabs)."""
     lines = [
-        " & ".join(_escaped(cell) for cell in line) + r" \\" for line in [["forecasts", *COLUMNS], *rows(document)]
+        " & ".join(_escaped(cell) for cell in line) + r" \\"
+        for line in [["forecasts", *columns(document)], *rows(document)]
     ]
     body = "\n".join([lines[0], r"\midrule", *lines[1:]])
-    return f"\\begin{{tabular}}{{l{'r' * len(COLUMNS)}}}\n\\toprule\n{body}\n\\bottomrule\n\\end{{tabular}}\n"
+    return f"\\begin{{tabular}}{{l{'r' * len(columns(document))}}}\n\\toprule\n{body}\n\\bottomrule\n\\end{{tabular}}\n"
 
 
 def _escaped(text: str) -> str:
@@ -86,9 +111,21 @@ def print_table(document: Mapping[str, Any]) -> None:
     for body in bodies(document):
         table.add_column(body["name"], justify="right", overflow="fold")
     cells = rows(document)
-    for number, name in enumerate(COLUMNS, start=1):
+    for number, name in enumerate(columns(document), start=1):
         table.add_row(name, *(row[number] for row in cells))
     console = Console()
     console.print(table)
+    for pair in document.get("comparisons", []):
+        console.print(_difference(pair), highlight=False, soft_wrap=True)
     for warning in warnings(document):
         console.print(warning, style="yellow", highlight=False, soft_wrap=True)
+
+
+def _difference(pair: Mapping[str, Any]) -> str:
+    """One line on two files: how their minFDE_1 differs on the agents both forecast."""
+    found = pair["metrics"]["min_fde_1"]
+    between = f" [{found['ci_low']:.3f}, {found['ci_high']:.3f}]" if math.isfinite(found["ci_low"]) else ""
+    return (
+        f"{pair['second']} − {pair['first']}: minFDE_1 {found['difference']:+.3f} m{between} "
+        f"on {found['count']} shared agent-samples"
+    )

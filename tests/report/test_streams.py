@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,6 +82,108 @@ def test_pieces_give_what_the_whole_gives(tmp_path, monkeypatch):
     )
 
 
+GEOJSON = {
+    "type": "FeatureCollection",
+    "features": [
+        {
+            "type": "Feature",
+            "properties": {"layer": "drivable_area"},
+            # The first two tracks (y = 0 and 3 m) are on the road, the third (6 m) never is.
+            "geometry": {"type": "Polygon", "coordinates": [[[-50, -2], [500, -2], [500, 5], [-50, 5], [-50, -2]]]},
+        }
+    ],
+}
+
+
+def with_spread(rows: ForecastRows, variance_m2: float) -> ForecastRows:
+    covariances = np.broadcast_to(variance_m2 * np.eye(2), (*rows.positions_m.shape, 2))
+    one = np.tile([1.0, 0.0], (len(rows), 1))
+    return replace(rows, covariances_m2=covariances.copy(), probabilities=one)
+
+
+def scored(folder: Path, rows: ForecastRows, truth: TruthRows, *options: str) -> dict[str, Any]:
+    write_forecasts(folder / "f.parquet", rows)
+    write_truth(folder / "t.csv", truth)
+    out = folder / "r.json"
+    assert (
+        main(["score", str(folder / "f.parquet"), "--truth", str(folder / "t.csv"), "--out", str(out), *options]) == 0
+    )
+    found: dict[str, Any] = json.loads(out.read_text())
+    return found
+
+
+def test_full_distribution_and_a_map_of_polygons(tmp_path):
+    (tmp_path / "road.geojson").write_text(json.dumps(GEOJSON))
+    forecasts, truth = straight(2.0, off_m=0.5)
+    report = scored(tmp_path, with_spread(forecasts, 1e-8), truth, "--map", str(tmp_path / "road.geojson"))
+    metrics = report["metrics"]
+    # No spread to speak of: the full distribution is its only mode.
+    for full, likeliest in (("ade_f_m", "min_ade_1"), ("fde_f_m", "min_fde_1")):
+        assert metrics[full]["value"] == pytest.approx(metrics[likeliest]["value"], abs=1e-3)
+        assert metrics[full]["count"] == metrics[likeliest]["count"]
+    # Half a metre a second to the left: the second track leaves at 4 s, the third is never on the road.
+    for name in ("off_road_exact_ml", "off_road_exact_f"):
+        assert metrics[name]["value"] == pytest.approx(2 / 3)
+    assert report["off_road_rule"] == "exact"
+    assert not {"nll_nats", "ade_f_m", "off_road_exact_rate"} & set(report["not_computable"])
+
+
+def test_samples_of_a_wide_distribution_have_its_mean_error(tmp_path):
+    forecasts, truth = straight(2.0)
+    metrics = scored(tmp_path, with_spread(forecasts, 4.0), truth, "--samples", "400")["metrics"]
+    # Distance of a round Gaussian from its centre: Rayleigh, mean sigma sqrt(pi / 2).
+    assert metrics["ade_f_m"]["value"] == pytest.approx(2 * np.sqrt(np.pi / 2), rel=0.01)
+    assert metrics["fde_f_m"]["value"] == pytest.approx(2 * np.sqrt(np.pi / 2), rel=0.02)
+
+
+def test_without_covariances_it_says_so(tmp_path):
+    forecasts, truth = straight(2.0)
+    why = scored(tmp_path, forecasts, truth)["not_computable"]
+    assert {"nll_nats", "ade_f_m", "fde_f_m", "off_road_f", "off_road_rate"} <= set(why)
+    assert "covariances" in why["nll_nats"]
+    assert "--map" in why["off_road_rate"]
+
+
+def test_partly_forecast_points(tmp_path):
+    forecasts, truth = straight(2.0, off_m=0.5)
+    full, partly = scored(tmp_path, forecasts, truth), scored(tmp_path, forecasts, truth, "--minimum-leads", "3")
+    assert (full["window"], partly["window"], partly["minimum_leads"]) == ("full", "partial", 3)
+    # Of 24 observations a track, the first 12 have fewer than 12 forecasts, the first 3 fewer than 3.
+    assert full["temporal"]["dispersion_rms_m"]["count"] == 3 * 12
+    assert partly["temporal"]["dispersion_rms_m"]["count"] == 3 * 21
+
+
+def test_successive_forecasts_that_agree(tmp_path):
+    temporal = scored(tmp_path, *straight(2.0))["temporal"]
+    for name in ("overlap_m", "endpoint_jitter_m", "mode_flip_rate", "closest_mode_dispersion_rms_m"):
+        assert temporal[name]["value"] == pytest.approx(0.0, abs=1e-6)
+    assert temporal["overlap_m"]["count"] == 3 * 23
+    assert temporal["closest_mode_convergence_s"]["1.0"]["value"] == pytest.approx(6.0)
+    # Half a metre a second sideways: the later forecast is 0.25 m nearer wherever both speak.
+    assert scored(tmp_path, *straight(2.0, off_m=0.5), "--transport")["temporal"]["overlap_m"][
+        "value"
+    ] == pytest.approx(0.25)
+
+
+def test_strata_worst_cases_and_details_of_rows(tmp_path):
+    files = [tmp_path / name for name in ("page.html", "samples.csv", "points.csv")]
+    options = [f"--{name}={path}" for name, path in zip(("html", "per-sample", "per-point"), files, strict=True)]
+    report = scored(tmp_path, *straight(2.0, off_m=0.5), *options)
+    strata = report["strata"]
+    assert list(strata["speed"]) == ["10 m/s and more", "unknown"]  # at the first observation nothing is known
+    assert strata["manoeuvre"]["straight"]["min_fde_1"]["count"] == 3 * 11
+    page = files[0].read_text()
+    assert "worst 12 cases" in page
+    assert "10 m/s and more" in page
+    import pyarrow.csv
+
+    samples, points = (pyarrow.csv.read_csv(file) for file in files[1:])
+    assert samples.num_rows == 3 * 24
+    assert {"track", "issue_time_s", "speed", "manoeuvre", "min_ade_1"} <= set(samples.column_names)
+    assert points.num_rows == 3 * 24
+    assert {"track", "time_s", "dispersion_rms_m", "convergence_s.1.0"} <= set(points.column_names)
+
+
 def test_nothing_that_matches_is_an_error(tmp_path, refused):
     forecasts, truth = straight(2.0)
     write_forecasts(tmp_path / "f.parquet", forecasts)
@@ -100,6 +204,10 @@ def test_nothing_that_matches_is_an_error(tmp_path, refused):
         (["f.csv", "--truth", "t.csv", "--split", "mini_val"], "--split"),
         (["f.csv", "--truth", "t.csv", "--population", "challenge"], "--population"),
         (["f.csv", "--truth", "t.csv"], "t.csv"),
+        (["f.csv", "--truth", "t.csv", "--map", "m.geojson"], "m.geojson"),
+        (["f.csv", "--truth", "t.csv", "--samples", "0"], "--samples 0"),
+        (["f.csv", "--truth", "t.csv", "--exact-off-road"], "--exact-off-road"),
+        (["f.json", "--dataroot", "d", "--version", "v", "--split", "s", "--map", "m.json"], "--map"),
     ],
 )
 def test_wrong_combinations(tmp_path: Path, refused, monkeypatch, arguments, said):
