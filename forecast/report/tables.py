@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 #: Heading → where its figure stands in one body of report.json.
@@ -37,10 +37,22 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 
 
-def columns(document: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+_LATEX = {character: "\\" + character for character in "_%&#${}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "–": "--",
+}
+#: Headings that Markdown and LaTeX leave out, so that their tables fit a page.
+FURTHER = ("D rms, closest mode", "C 1 m, closest mode", "overlap", "end-point jitter", "mode-flip rate")
+
+
+def columns(document: Mapping[str, Any], *, leave_out: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
     """Those of :data:`COLUMNS` that at least one file has a figure for."""
     return {
-        name: path for name, path in COLUMNS.items() if any(text(at(body, path)) != "–" for body in bodies(document))
+        name: path
+        for name, path in COLUMNS.items()
+        if name not in leave_out and any(text(at(body, path)) != "–" for body in bodies(document))
     }
 
 
@@ -55,12 +67,13 @@ def warnings(document: Mapping[str, Any]) -> list[str]:
     for body in bodies(document):
         for line in body["warnings"]:
             names.setdefault(line, []).append(body["name"])
-    return [f"{', '.join(found)}: {line}" for line, found in names.items()]
+    count = len(bodies(document))
+    return [f"{'all' if 1 < len(found) == count else ', '.join(found)}: {line}" for line, found in names.items()]
 
 
-def rows(document: Mapping[str, Any]) -> list[list[str]]:
+def rows(document: Mapping[str, Any], *, leave_out: Sequence[str] = ()) -> list[list[str]]:
     """One row a file: its name, then the figures of :func:`columns`; a dash where there is none."""
-    paths = columns(document).values()
+    paths = columns(document, leave_out=leave_out).values()
     return [[body["name"], *(text(at(body, path)) for path in paths)] for body in bodies(document)]
 
 
@@ -80,45 +93,53 @@ def text(figure: Mapping[str, Any] | None) -> str:
 
 def as_markdown(document: Mapping[str, Any]) -> str:
     """The table for a README."""
-    head = ["forecasts", *columns(document)]
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows(document)]
+    head = ["forecasts", *columns(document, leave_out=FURTHER)]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows(document, leave_out=FURTHER)]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 def as_latex(document: Mapping[str, Any]) -> str:
     """The table for a paper (booktabs)."""
-    lines = [
-        " & ".join(_escaped(cell) for cell in line) + r" \\"
-        for line in [["forecasts", *columns(document)], *rows(document)]
+    head = ["forecasts", *columns(document, leave_out=FURTHER)]
+    first, *rest = [
+        " & ".join(_escaped(cell) for cell in line) + r" \\" for line in [head, *rows(document, leave_out=FURTHER)]
     ]
-    body = "\n".join([lines[0], r"\midrule", *lines[1:]])
-    return f"\\begin{{tabular}}{{l{'r' * len(columns(document))}}}\n\\toprule\n{body}\n\\bottomrule\n\\end{{tabular}}\n"
+    body = "\n".join([first, r"\midrule", *rest])
+    return f"\\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}\n\\toprule\n{body}\n\\bottomrule\n\\end{{tabular}}\n"
 
 
 def _escaped(text: str) -> str:
-    for character in "_%&#$":
-        text = text.replace(character, "\\" + character)
-    return text.replace("–", "--")
+    return "".join(_LATEX.get(character, character) for character in text)
 
 
 def print_table(document: Mapping[str, Any]) -> None:
-    """Print the table and its warnings, one metric a line so that it fits any terminal."""
+    """Print the table and its warnings, one metric a line so that it fits any terminal.
+
+    Where the files' names do not fit beside each other, the columns are numbered and the names stand above.
+    """
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="metres and seconds; C: higher is better, all others: lower is better")
-    table.add_column("metric", no_wrap=True)
-    for body in bodies(document):
-        table.add_column(body["name"], justify="right", overflow="fold")
-    cells = rows(document)
-    for number, name in enumerate(columns(document), start=1):
-        table.add_row(name, *(row[number] for row in cells))
     console = Console()
+    found, headings = rows(document), list(columns(document))
+    names = [row[0] for row in found]
+    if max(map(len, headings)) + sum(max(len(name), 7) + 3 for name in names) + 4 > console.width:
+        for number, name in enumerate(names, start=1):
+            console.print(f"({number}) {name}", highlight=False, soft_wrap=True, markup=False)
+        names = [f"({number})" for number in range(1, len(names) + 1)]
+    table = Table(title="metres, seconds, shares; C: higher is better, else lower")
+    table.add_column("metric", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right", overflow="fold")
+    for number, heading in enumerate(headings, start=1):
+        table.add_row(heading, *(row[number] for row in found))
     console.print(table)
+    first = bodies(document)[0]["name"]
     for pair in document.get("comparisons", []):
-        console.print(_difference(pair), highlight=False, soft_wrap=True)
+        if pair["first"] == first:  # all pairs stand in the report
+            console.print(_difference(pair), highlight=False, soft_wrap=True, markup=False)
     for warning in warnings(document):
-        console.print(warning, style="yellow", highlight=False, soft_wrap=True)
+        console.print(warning, style="yellow", highlight=False, soft_wrap=True, markup=False)
 
 
 def _difference(pair: Mapping[str, Any]) -> str:
