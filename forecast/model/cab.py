@@ -85,22 +85,35 @@ class CAB(nn.Module):
         Raises:
             ValueError: the model uses the map and the batch has no crops.
         """
-        history = batch.history.to(self.dtype)
-        start = suffix_start(batch.history_valid)
-        states = scaled_history(history, batch.history_valid)
-        past = self.history(states, start)
-        sighted, nulled = [past], [past]
+        past = self._past(batch)
+        sighted = self._sighted(batch, past)
+        return sighted, self._nulled(past).detach()
+
+    def _past(self, batch: AgentBatch) -> Tensor:
+        states = scaled_history(batch.history.to(self.dtype), batch.history_valid)
+        code: Tensor = self.history(states, suffix_start(batch.history_valid))
+        return code
+
+    def _sighted(self, batch: AgentBatch, past: Tensor) -> Tensor:
+        parts = [past]
         if self.neighbours is not None:
-            valid = batch.neighbours_valid & batch.history_valid[:, None]
+            history, valid = batch.history.to(self.dtype), batch.neighbours_valid & batch.history_valid[:, None]
+            states, start = scaled_history(history, batch.history_valid), suffix_start(batch.history_valid)
             others = batch.neighbours.to(self.dtype)
-            around = self.neighbours(others, valid, batch.neighbour_types, history, states, start, past)
-            sighted, nulled = [around, *sighted], [torch.zeros_like(around), *nulled]
+            parts = [self.neighbours(others, valid, batch.neighbour_types, history, states, start, past), past]
         if self.map is not None:
             if batch.crop is None:
                 raise ValueError("this model reads the map: the batch needs crops (AgentBatch.crop)")
-            sighted.append(self.map(batch.crop))
-            nulled.append(self.map.null().expand_as(sighted[-1]))
-        return torch.cat(sighted, 1), torch.cat(nulled, 1).detach()
+            parts.append(self.map(batch.crop))
+        return torch.cat(parts, 1)
+
+    def _nulled(self, past: Tensor) -> Tensor:
+        parts = [past]
+        if self.neighbours is not None:
+            parts = [torch.zeros_like(past), past]
+        if self.map is not None:
+            parts.append(self.map.null().expand_as(past))
+        return torch.cat(parts, 1)
 
     def _agents(self, batch: AgentBatch) -> _Agents:
         history = batch.history.to(self.dtype)
@@ -163,7 +176,8 @@ class CAB(nn.Module):
         Returns:
             Agent frame, with headings and covariances.
         """
-        encoding = self.encode(batch)[null_context]
+        past = self._past(batch)
+        encoding = self._nulled(past) if null_context else self._sighted(batch, past)
         motion = self._decode(encoding, self._agents(batch), None)
         x, y, heading, xx, xy, yy = (
             getattr(motion, name).permute(1, 2, 0) for name in ("x", "y", "heading", "xx", "xy", "yy")

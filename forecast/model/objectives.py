@@ -25,18 +25,25 @@ class ObjectiveConfig:
         name: a key of :data:`OBJECTIVES`.
         blind_weight: λ, of the blind branch's own loss.
         divergence_weight: λ_KL, of the divergence between the priors with and without context.
+        entropy_weight: of the mean entropy of the prior, which ``plain`` then lowers: sharpness without a blind branch.
         joint: sum over steps inside the mixture (one mode explains the whole future) instead of outside (as
             published, each step is a mixture of its own).
         lower_clip, upper_clip: bounds of a step's log-likelihood, nats; none where null.
+        soft_clip: below this a step's log-likelihood falls as a logarithm only, nats: badly missed steps keep a
+            gradient, but a small one; null for none.
+        divergence_cap: CAB's divergence counts up to this for each agent, nats; null for no cap, as published.
         free_bits: the KL between posterior and prior is not pushed below this, nats.
     """
 
     name: str = "cab"
     blind_weight: float = 1.0
     divergence_weight: float = 5.0
+    entropy_weight: float = 0.0
     joint: bool = False
     lower_clip: float | None = None
     upper_clip: float | None = 6.0
+    soft_clip: float | None = None
+    divergence_cap: float | None = None
     free_bits: float = 0.07
 
     def __post_init__(self) -> None:
@@ -83,6 +90,9 @@ Objective = Callable[[_Seen, "_Seen | None", Tensor, ObjectiveConfig, Annealed],
 
 
 def _clip(log_likelihood: Tensor, config: ObjectiveConfig) -> Tensor:
+    if config.soft_clip is not None:
+        missed = (config.soft_clip - log_likelihood).clamp(min=0)
+        log_likelihood = torch.where(missed > 0, config.soft_clip - torch.log1p(missed), log_likelihood)
     if config.lower_clip is None and config.upper_clip is None:
         return log_likelihood
     return log_likelihood.clamp(config.lower_clip, config.upper_clip)
@@ -134,15 +144,21 @@ def _with_blind(terms: Terms, blind: Terms, loss: Tensor, **parts: Tensor) -> Te
 
 def _plain(sighted: _Seen, blind: _Seen | None, valid: Tensor, config: ObjectiveConfig, annealed: Annealed) -> Terms:
     """The backbone alone; with a network built without context, the blind model."""
-    return cvae(sighted, valid, config, annealed)
+    terms = cvae(sighted, valid, config, annealed)
+    if not config.entropy_weight:
+        return terms
+    sharpness = batch_mean(entropy(sighted.prior))
+    return Terms(terms.loss + config.entropy_weight * sharpness, {**terms.parts, "prior_entropy": sharpness.detach()})
 
 
 def _cab(sighted: _Seen, blind: _Seen | None, valid: Tensor, config: ObjectiveConfig, annealed: Annealed) -> Terms:
     """``L(e) + λ·L(ẽ) − λ_KL·KL[p(z|X,C) ‖ stopgrad p(z|X,C̃)]``, equation of the paper's section 3."""
     assert blind is not None
     own, other = cvae(sighted, valid, config, annealed), cvae(blind, valid, config, annealed)
-    divergence = batch_mean(categorical_kl(sighted.prior, blind.prior.detach()))
-    loss = own.loss + config.blind_weight * other.loss - config.divergence_weight * divergence
+    each = categorical_kl(sighted.prior, blind.prior.detach())
+    divergence = batch_mean(each)
+    capped = each if config.divergence_cap is None else each.clamp(max=config.divergence_cap)
+    loss = own.loss + config.blind_weight * other.loss - config.divergence_weight * batch_mean(capped)
     return _with_blind(own, other, loss, context_divergence=divergence)
 
 
@@ -153,6 +169,22 @@ def _reweight(sighted: _Seen, blind: _Seen | None, valid: Tensor, config: Object
     weight = torch.sigmoid(-log_likelihood(blind.prior, blind.steps, valid, config)).detach()
     weighted = batch_mean(weight * log_likelihood(sighted.prior, sighted.steps, valid, config))
     return _with_blind(own, other, own.loss + other.loss - weighted, weight=batch_mean(weight))
+
+
+def _gain(sighted: _Seen, blind: _Seen | None, valid: Tensor, config: ObjectiveConfig, annealed: Annealed) -> Terms:
+    """``L(e) + λ·L(ẽ) − λ_KL·mean w·log p(y|X,C)``: futures count by how much knowing more would help with them.
+
+    ``w`` is the posterior's advantage over the blind prior in log-likelihood, cut at 0 and divided by its mean, without
+    gradient. Unlike CAB's divergence this rewards a prior that is right, not one that is merely different.
+    """
+    assert blind is not None
+    own, other = cvae(sighted, valid, config, annealed), cvae(blind, valid, config, annealed)
+    missed = log_likelihood(sighted.posterior, sighted.steps, valid, config)
+    missed = (missed - log_likelihood(blind.prior, blind.steps, valid, config)).clamp(min=0).detach()
+    weight = missed / batch_mean(missed).clamp(min=1e-6)
+    weighted = batch_mean(weight * log_likelihood(sighted.prior, sighted.steps, valid, config))
+    loss = own.loss + config.blind_weight * other.loss - config.divergence_weight * weighted
+    return _with_blind(own, other, loss, advantage=batch_mean(missed))
 
 
 def _rubiz(sighted: _Seen, blind: _Seen | None, valid: Tensor, config: ObjectiveConfig, annealed: Annealed) -> Terms:
@@ -170,7 +202,7 @@ def _rubiz(sighted: _Seen, blind: _Seen | None, valid: Tensor, config: Objective
     return _with_blind(own, other, own.loss + other.loss + third.loss, fused_loss=third.loss)
 
 
-OBJECTIVES: dict[str, Objective] = {"cab": _cab, "reweight": _reweight, "rubiz": _rubiz, "plain": _plain}
+OBJECTIVES: dict[str, Objective] = {"cab": _cab, "reweight": _reweight, "gain": _gain, "rubiz": _rubiz, "plain": _plain}
 
 
 def objective_terms(

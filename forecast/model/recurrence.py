@@ -79,4 +79,4 @@ def unrolled(given: Recurrence, noise: Tensor | None, steps: int) -> Tensor:
         output = torch.addmm(given.head_bias[:, None], given.head, state.T)
         outputs.append(output)
         control = (output[:2] if noise is None else sample(output, noise[step].flatten(1))).T
-    return torch.stack(outputs).unflatten(-1, (-1, modes))
+    return torch.stack(outputs).view(steps, len(given.head), -1, modes)
