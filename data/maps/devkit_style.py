@@ -2,7 +2,9 @@
 
 Its convention, in short: vertices are rounded to whole pixels whose *centres* lie on the grid's corners, which puts
 the map half a pixel off; outlines are filled including their border; the whole square image of side
-2 · max(extents) is scaled to a whole number of pixels, by a few tenths of a percent; lines are 2 pixels thick.
+2 · max(extents) is scaled to a whole number of pixels, by a few tenths of a percent; geometry is cut at that square;
+lines are 2 pixels thick. A crop is the front rows of the square, even where another side reaches further than
+``ahead_m``: such a crop shows what lies further ahead than it says.
 """
 
 from __future__ import annotations
@@ -32,16 +34,18 @@ class DevkitGrid:
         half_m = max(spec.ahead_m, spec.behind_m, spec.left_m, spec.right_m)
         # An extent such as 16.666… m must not lose a pixel to rounding here.
         side_px = math.floor(2 * half_m * spec.px_per_m + 1e-6)
-        self.px_per_m = side_px / (2 * half_m)
-        front_px = round((half_m - spec.ahead_m) * spec.px_per_m)
-        self.row_at_agent = half_m * self.px_per_m - (side_px - spec.height_px - front_px)
-        left_px = math.floor(side_px / 2 - spec.left_m * spec.px_per_m + 1e-6)
-        self.column_at_agent = half_m * self.px_per_m - left_px
+        self.half_m, self.side_px, self.px_per_m = half_m, side_px, side_px / (2 * half_m)
+        self.first_row = side_px - spec.height_px
+        self.row_at_agent = half_m * self.px_per_m - self.first_row
+        self.first_column = math.floor(side_px / 2 - spec.left_m * spec.px_per_m + 1e-6)
+        self.column_at_agent = half_m * self.px_per_m - self.first_column
 
-    def rightward(self, ahead_left_m: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Columns, counted from the left of the crop, and rows: (points, 2)."""
-        offset = np.array([self.column_at_agent, self.row_at_agent])
-        column_row: NDArray[np.float64] = ahead_left_m[:, ::-1] * (-self.px_per_m, self.px_per_m) + offset
+    def on_square(self, ahead_left_m: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Columns, counted from the left, and rows of the square that crops are cut from: (points, 2)."""
+        column_row: NDArray[np.float64] = self.half_m * self.px_per_m + ahead_left_m[:, ::-1] * (
+            -self.px_per_m,
+            self.px_per_m,
+        )
         return column_row
 
 
@@ -75,7 +79,7 @@ class DevkitDrawer:
         """Take a map to draw crops of."""
         self._spec, self._grid = spec, DevkitGrid(spec)
         held = set(source.layers)
-        reach_m = math.hypot(spec.ahead_m + spec.behind_m, spec.left_m + spec.right_m)
+        reach_m = math.hypot(2 * self._grid.half_m, 2 * self._grid.half_m)
         self._channels = [
             [_LayerShapes(source.geometries(layer), reach_m) for layer in layers if layer in held]
             for layers in spec.channels
@@ -93,21 +97,18 @@ class DevkitDrawer:
             return images
         cos, sin = np.cos(pose_world[2]), np.sin(pose_world[2])
         world_from_agent = np.array([[cos, -sin], [sin, cos]])
-        corners = np.array(
-            [
-                (-spec.behind_m, -spec.right_m),
-                (spec.ahead_m, -spec.right_m),
-                (spec.ahead_m, spec.left_m),
-                (-spec.behind_m, spec.left_m),
-            ]
-        )
+        corners = self._grid.half_m * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
         window = shapely.Polygon(corners @ world_from_agent.T + pose_world[:2])
+        grid = self._grid
+        # The whole square is drawn: OpenCV's lines change by a pixel here and there where an image cuts them.
+        rows = slice(grid.first_row, grid.first_row + spec.height_px)
+        columns = slice(grid.first_column, grid.first_column + spec.width_px)
         for image, layers in zip(images, self._channels, strict=True):
             for shapes in layers:
-                drawn = np.zeros_like(image)
+                drawn = np.zeros((grid.side_px, grid.side_px), np.uint8)
                 for part in shapes.within(window):
                     self._draw(drawn, part, pose_world[:2], world_from_agent)
-                np.maximum(image, drawn[:, ::-1], out=image)
+                np.maximum(image, drawn[rows, columns][:, ::-1], out=image)
         return images
 
     def _draw(
@@ -116,7 +117,7 @@ class DevkitDrawer:
         """Draw one geometry, which a window may have cut into several parts."""
 
         def pixels(line: BaseGeometry) -> NDArray[np.float64]:
-            return self._grid.rightward((shapely.get_coordinates(line) - origin) @ turn)
+            return self._grid.on_square((shapely.get_coordinates(line) - origin) @ turn)
 
         outer, holes = [], []
         for part in shapely.get_parts(shape):

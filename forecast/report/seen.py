@@ -175,7 +175,7 @@ def _show_states(axis: Axes, batch: AgentBatch, step_s: float) -> None:
     axis.axis("off")
     history, valid = batch.history[0].numpy(), batch.history_valid[0].numpy()
     rows = [
-        [f"{(number - len(history) + 1) * step_s:.1f}", *(f"{value:.2f}" if there else "–" for value in state)]
+        [f"{(number - len(history) + 1) * step_s:.1f}", *(f"{round(float(value), 2) + 0.0:.2f}" if there else "–" for value in state)]
         for number, (state, there) in enumerate(zip(history, valid, strict=True))
     ]
     columns = ["t [s]", *(f"{name} [{_UNITS[name]}]" for name in STATE_CHANNELS)]

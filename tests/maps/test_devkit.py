@@ -52,6 +52,54 @@ def test_masks_agree_with_the_devkit(dataroot, tmp_path, engine, bars):
         assert np.mean(agreement[layer]) >= bar, layer
 
 
+def rasterized(theirs, pose, spec):
+    """The masks that the devkit's ``StaticLayerRasterizer`` colours, in our axes: rows forward, columns to the left."""
+    from nuscenes.prediction.input_representation.static_layers import angle_of_rotation, correct_yaw, get_patchbox
+    from nuscenes.prediction.input_representation.utils import get_crops
+
+    extents = (spec.ahead_m, spec.behind_m, spec.left_m, spec.right_m)
+    side_m, resolution = 2 * max(extents), 1 / spec.px_per_m
+    side_px = int(side_m / resolution)
+    angle = math.degrees(angle_of_rotation(correct_yaw(pose[2])))
+    masks = theirs.get_map_mask(get_patchbox(*pose[:2], side_m), angle, list(LAYERS), (side_px, side_px))
+    rows, columns = get_crops(*extents, resolution, side_px)
+    return masks[:, ::-1][:, rows, columns][:, ::-1, ::-1] > 0
+
+
+@pytest.mark.parametrize(
+    "extents",
+    [
+        (40.1, 9.7, 25.05, 25.05, 1 / 0.3),  # 267.33 pixels: the devkit draws 267, a little smaller
+        (33.4, 8.1, 20.75, 20.75, 2.0),  # 133.6 pixels: the devkit draws 133
+        (30.0, 10.0, 30.5, 9.5, 5.0),  # the sides differ, and one of them is the longest
+        (10.0, 40.0, 25.0, 25.0, 4.0),  # looks back: the devkit shows what lies 40 m to 10 m *behind* its front
+    ],
+)
+def test_other_sides_and_resolutions_as_the_devkit_rasterizes_them(dataroot, extents):
+    from nuscenes.map_expansion.map_api import NuScenesMap
+
+    name = "singapore-queenstown"
+    spec = CropSpec(tuple((layer,) for layer in LAYERS), *extents)
+    source = load_map(f"{dataroot}/maps/expansion/{name}.json")
+    theirs = NuScenesMap(dataroot, name)
+    crossings = source.geometries("ped_crossing")
+    generator = np.random.default_rng(1)
+    cropper = Cropper({name: source}, (name,), spec, "exact", devkit_compatible=True)
+    right = Cropper({name: source}, (name,), spec, "exact")
+    agreement, shifted = [], []
+    for number in generator.choice(len(crossings), 5, replace=False):
+        middle = crossings[number].centroid
+        pose = [middle.x, middle.y, generator.uniform(-math.pi, math.pi)]
+        expected = rasterized(theirs, pose, spec)
+        batch = torch.tensor([pose], dtype=torch.float64), torch.zeros(1, dtype=torch.long)
+        for crops, found in ((cropper(*batch), agreement), (right(*batch), shifted)):
+            ours = crops[0].numpy() > 0.5
+            assert ours.shape == expected.shape
+            found.append((ours & expected).sum() / (ours | expected).sum())
+    assert np.mean(agreement) > 0.999
+    assert np.mean(shifted) < 0.99
+
+
 def test_centre_lines_agree_with_the_devkit(dataroot):
     from nuscenes.map_expansion.arcline_path_utils import discretize_lane
     from nuscenes.map_expansion.map_api import NuScenesMap
