@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -16,12 +16,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+import forecast
 from forecast.core.errors import CheckpointError
 from forecast.core.files import written_whole
 from forecast.model.cab import CAB
 from forecast.model.config import ModelConfig
 
-FORMAT_VERSION = 1
+#: 2: the header also names the version of the package that wrote it.
+FORMAT_VERSION = 2
 _KIND = "cab-forecast"
 #: Names of weights that come with the package, in ``forecast/weights``.
 SHIPPED = ("town",)
@@ -37,11 +39,13 @@ class Checkpoint:
         model: in evaluation mode, on the CPU.
         notes: where it comes from: epoch, metrics, configuration, … (plain JSON values).
         path: the file it was read from.
+        written_by: version of this package; ``"unknown"`` in files of format 1.
     """
 
     model: CAB
     notes: dict[str, Any]
     path: Path
+    written_by: str = "unknown"
 
 
 def _digest(tensors: Mapping[str, torch.Tensor], header: str) -> str:
@@ -56,7 +60,8 @@ def _digest(tensors: Mapping[str, torch.Tensor], header: str) -> str:
 def save_checkpoint(path: Path, model: CAB, notes: Mapping[str, Any]) -> None:
     """Write weights and their JSON header in one piece: a file of this name is always whole."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    header = json.dumps({"model": dataclasses.asdict(model.config), "notes": dict(notes)}, sort_keys=True)
+    told = {"model": dataclasses.asdict(model.config), "notes": dict(notes), "written_by": forecast.__version__}
+    header = json.dumps(told, sort_keys=True)
     metadata = {
         "kind": _KIND,
         "format_version": str(FORMAT_VERSION),
@@ -118,21 +123,47 @@ def load_checkpoint(run_or_file: Path | str) -> Checkpoint:
         ) from error
     if metadata.get("kind") != _KIND:
         raise CheckpointError(f"{path}: a safetensors file, but not one of this package's checkpoints")
-    if metadata.get("format_version") != str(FORMAT_VERSION):
-        raise CheckpointError(
-            f"{path}: format version {metadata.get('format_version')}, this package reads {FORMAT_VERSION}; "
-            "use the version of cab-forecast that wrote it"
-        )
+    version = _format_version(path, metadata)
     header = metadata.get("header", "")
     if metadata.get("sha256") != _digest(tensors, header):
         raise CheckpointError(f"{path}: its checksum does not match, the file was altered or damaged; copy it again")
     try:
-        described = json.loads(header)
+        described = _migrated(json.loads(header), version)
         model = CAB(_typed(ModelConfig, described["model"]))
         model.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path}: header and weights do not fit this version ({_brief(error)})") from error
-    return Checkpoint(model.eval(), described.get("notes", {}), path)
+    return Checkpoint(model.eval(), described.get("notes", {}), path, str(described.get("written_by", "unknown")))
+
+
+def _format_version(path: Path, metadata: Mapping[str, str]) -> int:
+    said = metadata.get("format_version", "")
+    version = int(said) if said.isdecimal() else -1
+    if version > FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path}: format version {version}, this package reads up to {FORMAT_VERSION}; a newer one wrote it: "
+            "pip install --upgrade cab-forecast"
+        )
+    if version != FORMAT_VERSION and version not in _MIGRATIONS:
+        raise CheckpointError(
+            f"{path}: format version {said or 'missing'}, this package reads {min(_MIGRATIONS)} to {FORMAT_VERSION}; "
+            "use the version of cab-forecast that wrote it"
+        )
+    return version
+
+
+def _from_1_to_2(described: dict[str, Any]) -> dict[str, Any]:
+    return {**described, "written_by": "unknown"}
+
+
+#: Format version → what makes a header of it one of the next version.
+_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1_to_2}
+
+
+def _migrated(described: dict[str, Any], version: int) -> dict[str, Any]:
+    for step in range(version, FORMAT_VERSION):
+        described = _MIGRATIONS[step](described)
+    return described
 
 
 def _brief(error: Exception) -> str:

@@ -177,7 +177,7 @@ def resample(seen: Observed, horizon: Horizon, silence: Silence) -> Resampled:
     known = before >= seen.first[:-1, None]
     trailing = before + 1 >= seen.first[1:, None]
     before = np.where(known, before, 0)
-    after = np.where(trailing, before, before + 1)
+    after = np.where(known & ~trailing, before + 1, before)
     since_us = steps - seen.time_us[before]
     between_us = seen.time_us[after] - seen.time_us[before]
     joined = known & ~trailing & (between_us <= round(_BRIDGE * horizon.step_s * _US))

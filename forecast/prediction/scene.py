@@ -164,7 +164,7 @@ class Scene:
             time_s=time_s,
             agent_ids=tuple(agent.agent_id for agent in agents),
             agent_types=np.array(types, np.int64),
-            size_m=floats("size_m", sizes).reshape(len(agents), -1),
+            size_m=floats("size_m", sizes),
             row_agent=np.repeat(np.arange(len(agents)), [len(time) for time in times]),
             row_time_s=np.concatenate(times) if times else np.empty(0),
             row_pose_world=np.concatenate(poses) if poses else np.empty((0, 3)),

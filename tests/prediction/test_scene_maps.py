@@ -1,0 +1,138 @@
+"""Maps in every form give the same crops; what cannot be a map is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+import torch
+
+from forecast.core.crops import CropSpec
+from forecast.core.errors import DataError, SceneError
+from forecast.data.maps.crop import Cropper
+from forecast.data.maps.raster_file import load_raster, save_raster
+from forecast.data.maps.sources import PolygonMap, from_geojson
+from forecast.prediction.forecaster import Forecaster
+from forecast.prediction.scene import Scene
+from forecast.prediction.scene_maps import SceneMaps
+
+SPEC = CropSpec(ahead_m=32.0, behind_m=16.0, left_m=16.0, right_m=16.0)
+POSES = torch.tensor([[100.0, 200, 0.3], [60, 203, 3.0], [96, 270, -1.2], [1e6, 0, 0]], dtype=torch.float64)
+
+
+def crops_of(given: object, poses: torch.Tensor = POSES) -> np.ndarray:
+    return SceneMaps({"m": given}, SPEC, torch.device("cpu")).crops("m", poses).numpy()  # type: ignore[dict-item]
+
+
+def test_polygons_are_cropped_as_a_data_set_is(crossroads: PolygonMap, tmp_path: Path) -> None:
+    expected = Cropper({"crossroads": crossroads}, ("crossroads",), SPEC, cache=tmp_path)(POSES, torch.zeros(4).long())
+    found = crops_of(crossroads)
+    np.testing.assert_array_equal(found, expected.numpy())
+    assert found[:3].any(axis=(1, 2, 3)).all()
+    assert not found[3].any()
+
+
+def test_a_raster_file_gives_the_same_crops(crossroads: PolygonMap, tmp_path: Path) -> None:
+    save_raster(tmp_path / "c.raster", crossroads, SPEC)
+    np.testing.assert_array_equal(crops_of(tmp_path / "c.raster"), crops_of(crossroads))
+    np.testing.assert_array_equal(crops_of(str(tmp_path / "c.raster")), crops_of(crossroads))
+
+
+def test_geojson_gives_the_same_crops(crossroads: PolygonMap, tmp_path: Path) -> None:
+    features = [
+        {"type": "Feature", "properties": {"layer": layer}, "geometry": json.loads(shapely.to_geojson(shape))}
+        for layer in crossroads.layers
+        for shape in crossroads.geometries(layer)
+    ]
+    (tmp_path / "c.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    np.testing.assert_array_equal(crops_of(from_geojson(tmp_path / "c.geojson")), crops_of(crossroads))
+
+
+def on_the_road(points: np.ndarray) -> np.ndarray:
+    x, y = points.T
+    road = ((np.abs(y - 200) < 6) & (x > 0) & (x < 200)) | ((np.abs(x - 100) < 6) & (y > 100) & (y < 300))
+    line = (np.abs(y - 200) < 0.3) & (x > 0) & (x < 200)
+    return np.stack([road, np.zeros(len(x)), line], 1)
+
+
+def test_a_function_is_asked_at_the_pixels_centres(crossroads: PolygonMap) -> None:
+    asked, baked = crops_of(on_the_road), crops_of(crossroads)
+    # A centre is in or out, a pixel of the other is covered by a share: they differ at edges alone.
+    assert np.abs(asked[:, 0] - baked[:, 0]).mean() < 0.02
+    inside = baked[:, 0] == 1
+    assert asked[:, 0][inside].mean() > 0.995
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda points: points, r"gave shape \(\d+, 2\) for \d+ points; expected \(\d+, 3\)"),
+        (lambda points: np.full((len(points), 3), 255), "outside 0…1"),
+        (lambda points: np.full((len(points), 3), np.nan), "outside 0…1"),
+    ],
+)
+def test_a_function_that_answers_nonsense_is_told_so(function: Callable[..., np.ndarray], message: str) -> None:
+    with pytest.raises(SceneError, match=message):
+        crops_of(function)
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_cut, "not a whole raster file"),
+        (_flip, "checksum"),
+        (lambda path: path.write_text("?"), "not a whole raster file"),
+        (lambda path: path.unlink(), "no such file"),
+    ],
+)
+def test_a_damaged_raster_is_refused_in_one_line(
+    damage: Callable[[Path], object], message: str, crossroads: PolygonMap, tmp_path: Path
+) -> None:
+    save_raster(tmp_path / "c.raster", crossroads, SPEC)
+    damage(tmp_path / "c.raster")
+    with pytest.raises(DataError, match=message) as caught:
+        crops_of(tmp_path / "c.raster")
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_are_no_raster(weights: Path) -> None:
+    with pytest.raises(DataError, match="not a map that save_raster wrote"):
+        load_raster(weights, SPEC)
+
+
+def test_a_raster_baked_for_other_crops_is_refused(crossroads: PolygonMap, tmp_path: Path) -> None:
+    save_raster(tmp_path / "c.raster", crossroads, CropSpec(px_per_m=2.5))
+    with pytest.raises(DataError, match=r"at 5 cells/m; this model reads .* at 2.5: bake the map again"):
+        crops_of(tmp_path / "c.raster")
+
+
+def test_a_map_that_lacks_a_layer_of_an_unknown_name_is_refused(weights: Path) -> None:
+    class Odd(PolygonMap):
+        pass
+
+    spec = CropSpec(channels=(("drivable_areas",),))
+    with pytest.raises(DataError, match=r"no layer 'drivable_areas': did you mean 'drivable_area'"):
+        SceneMaps({"m": Odd("m", {})}, spec, torch.device("cpu"))
+
+
+def test_maps_may_be_added_while_driving(weights: Path, crossroads: PolygonMap, traffic: Callable[..., Scene]) -> None:
+    forecaster = Forecaster.load(weights)
+    with pytest.raises(SceneError, match="this forecaster has none"):
+        forecaster.forecast(traffic(2))
+    forecaster.maps.add("crossroads", crossroads)
+    assert forecaster.maps.names == ("crossroads",)
+    assert len(forecaster.forecast(traffic(2))) == 2
