@@ -21,9 +21,13 @@ EGO_CHANNEL = "LIDAR_TOP"
 #: Length and width of the recording car, a Renault Zoe, metres.
 EGO_SIZE_M = (4.084, 1.73)
 
-#: From the rear axle, where the ego's poses are, to the centre of the car's outline (wheelbase 2.588 m, front
-#: overhang 0.839 m, rear overhang 0.657 m), metres.
-EGO_CENTRE_AHEAD_M = 1.385
+#: As published for that car, metres; they add up to its length. Wheelbase and length are certain, how the rest is
+#: shared between front and rear to a few centimetres.
+_WHEELBASE_M, _FRONT_OVERHANG_M, _REAR_OVERHANG_M = 2.588, 0.839, 0.657
+
+#: From the middle of the rear axle on the ground, where the ego's poses are (issues 108 and 161 of nuscenes-devkit), to
+#: the centre of the car's outline, metres: half way between its front end and its rear end.
+EGO_CENTRE_AHEAD_M = (_WHEELBASE_M + _FRONT_OVERHANG_M - _REAR_OVERHANG_M) / 2
 
 
 def read_ego(folder: Path, samples: Mapping[str, int]) -> Boxes:

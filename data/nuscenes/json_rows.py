@@ -39,7 +39,7 @@ def stream_rows(path: Path, row_type: type[Row], *, chunk_bytes: int = CHUNK_BYT
     if not path.is_file():
         raise DataError(f"{path}: missing table; is this the right data root and version?")
     if path.stat().st_size == 0:
-        raise DataError(f"{path}: empty file, expected a JSON array of rows")
+        raise DataError(f"{path}: empty file, expected a JSON array of rows; unpack or download the file again")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
         pieces = _pieces(path, text, row_type, chunk_bytes)
         yield from progress(pieces, path.name, total=-(-len(text) // chunk_bytes))
@@ -64,12 +64,14 @@ def _array_bounds(path: Path, text: mmap.mmap) -> tuple[int, int]:
     """Positions just inside the outer brackets; both equal where the array is empty."""
     head = re.compile(rb"\s*\[\s*").match(text)
     if head is None:
-        raise DataError(f"{path}: expected a JSON array of rows, found {bytes(text[:20])!r}")
+        raise DataError(f"{path}: expected a JSON array of rows, found {bytes(text[:20]).decode(errors='replace')!r}")
     end = len(text)
     while end > 0 and text[end - 1] in _SPACE:
         end -= 1
     if text[end - 1] != ord("]"):
-        raise DataError(f"{path}: truncated: the array does not end in ']' (byte {end})")
+        raise DataError(
+            f"{path}: truncated: the array does not end in ']' (byte {end}); unpack or download the file again"
+        )
     end -= 1
     while end > head.end() and text[end - 1] in _SPACE:
         end -= 1

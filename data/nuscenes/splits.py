@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 
 import msgspec
@@ -18,7 +17,9 @@ _SCENES_IN_TRAIN_VAL = 200
 def official_scenes() -> dict[str, list[str]]:
     """Scene names of every split, in the official order; from the devkit's own lists."""
     # Only while a folder is prepared: the devkit takes seconds to load, and whoever forecasts can do without it.
-    lists: dict[str, list[str]] = import_module("nuscenes.utils.splits").create_splits_scenes()
+    from nuscenes.utils.splits import create_splits_scenes
+
+    lists: dict[str, list[str]] = create_splits_scenes()
     train = lists["train"]
     return {
         "mini_train": lists["mini_train"],

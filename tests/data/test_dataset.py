@@ -151,6 +151,8 @@ def test_ego_is_a_vehicle_ahead_of_its_rear_axle(traffic: Any) -> None:
     data = forecasts(traffic.write(), types=(), ego=True)
     batch = sample_of(data, "ego-scene-0103_scene-0103/9")
     assert batch.pose_world[0].tolist() == pytest.approx([22.5 + 1.385, 100.0, 0.0])
+    length, width = batch.size_m[0].tolist()
+    assert (length, width) == pytest.approx((2.588 + 0.839 + 0.657, 1.73)), "wheelbase and overhangs make the length"
     assert batch.history[0, -1, 2] == pytest.approx(5.0, abs=1e-5)
     assert batch.target_type.item() == AgentType.VEHICLE
 
