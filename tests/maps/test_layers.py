@@ -4,11 +4,14 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from shapely import LineString, MultiPolygon, Polygon, to_geojson
 
+from forecast.core.crops import CropSpec
 from forecast.core.errors import DataError
 from forecast.core.maps import MapSource
-from forecast.data.maps.layers import LAYERS, load_map
+from forecast.data.maps.crop import Cropper
+from forecast.data.maps.layers import LAYERS, Layer, load_map
 from forecast.data.maps.sources import PolygonMap, from_geojson
 
 
@@ -19,6 +22,51 @@ def test_every_declared_layer_is_read(small_map):
     assert set(source.layers) == {name for name, layer in LAYERS.items() if layer.kind != "direction"}
     for layer in source.layers:
         assert all(geometry.is_valid for geometry in source.geometries(layer))
+
+
+@pytest.mark.parametrize("layer", [name for name, layer in LAYERS.items() if layer.kind != "direction"])
+@pytest.mark.parametrize("engine", ["baked", "exact"])
+def test_every_declared_layer_can_be_cropped(expansion, tmp_path, layer, engine):
+    """What is added to the declaration is put to this test without further ado."""
+    outline, line = [(0, 0), (30, 0), (30, 6), (0, 6)], [(0, 3), (30, 3)]
+    kind = LAYERS[layer].kind
+    if kind == "polygon":
+        expansion.area(layer, outline)
+    elif kind == "line":
+        expansion.line(layer, line)
+    else:
+        straight = {"start_pose": [0, 3, 0], "end_pose": [30, 3, 0], "shape": "LSL", "radius": 99}
+        expansion.tables["arcline_path_3"] = {"lane": [straight | {"segment_length": [0.0, 30.0, 0.0]}]}
+    source = load_map(expansion.write(tmp_path / "one.json"))
+    spec = CropSpec(((layer,),), 6.0, 6.0, 6.0, 6.0, 2.0)
+    cropper = Cropper({"one": source}, ("one",), spec, engine, tmp_path)
+    crop = cropper(torch.tensor([[15.0, 3.0, 0.3]], dtype=torch.float64), torch.zeros(1, dtype=torch.long))[0, 0]
+    width_m = 6.0 if kind == "polygon" else LAYERS[layer].line_width_m
+    # Either side may lie half a sample off, an eighth of a pixel.
+    assert float(crop.sum()) / spec.px_per_m**2 * np.cos(0.3) / 12 == pytest.approx(width_m, abs=2 / 8 / spec.px_per_m)
+
+
+def test_a_further_layer_is_one_entry(expansion, tmp_path, monkeypatch):
+    monkeypatch.setitem(LAYERS, "speed_bump", Layer("polygon", "#123456"))
+    expansion.tables["speed_bump"] = []
+    expansion.area("speed_bump", [(-1, -1), (5, -1), (5, 5), (-1, 5)])
+    source = load_map(expansion.write(tmp_path / "bumpy.json"))
+    assert "speed_bump" in source.layers
+    spec = CropSpec((("speed_bump",),), 2.0, 2.0, 2.0, 2.0, 1.0)
+    cropper = Cropper({"bumpy": source}, ("bumpy",), spec, "baked", tmp_path)
+    assert cropper(torch.tensor([[2.0, 2.0, 0.0]], dtype=torch.float64), torch.zeros(1, dtype=torch.long)).mean() > 0.9
+
+
+def test_a_node_that_is_nowhere_is_one_line(expansion, tmp_path):
+    expansion.area("lane", [(0, 0), (4, 0), (4, 4)])
+    path = expansion.write(tmp_path / "nan.json")
+    path.write_text(path.read_text().replace('"x": 4', '"x": NaN', 1))
+    with pytest.raises(DataError, match=r"nan\.json") as caught:
+        load_map(path).geometries("lane")
+    assert "\n" not in str(caught.value)
+    path.write_text(path.read_text().replace('"x": NaN', '"x": "here"', 1))
+    with pytest.raises(DataError, match=r"nan\.json, table 'node': .*\$\[1\]\.x"):
+        load_map(path).geometries("lane")
 
 
 def test_holes_and_lines(small_map):
