@@ -9,9 +9,10 @@ from torch import distributions, nn
 from forecast.core.forecast import Forecast
 from forecast.model.branch import Branch
 from forecast.model.mixture import categorical_kl, entropy, joint_nll
-from forecast.model.objectives import OBJECTIVES, Annealed, ObjectiveConfig, objective_terms
+from forecast.model.objectives import OBJECTIVES, Annealed, ObjectiveConfig, log_likelihood, objective_terms
 
 torch.manual_seed(0)
+FULL = Annealed(1.0, None)
 OPEN = {"lower_clip": None, "upper_clip": None}
 
 
@@ -115,6 +116,57 @@ def test_clips_bound_each_step_and_the_lower_one_stops_the_gradient() -> None:
     missed = steps < -8
     terms.loss.backward()
     assert not given.step_log_likelihoods.grad.transpose(1, 2)[missed].any()
+
+
+def test_the_soft_clip_keeps_a_small_gradient_of_what_is_badly_missed() -> None:
+    missed = torch.tensor([-5.9, -6.0, -6.1, -100.0, -1e6], dtype=torch.float64, requires_grad=True)
+    weights, valid = torch.zeros(5, 1, dtype=torch.float64), torch.ones(5, 1, dtype=torch.bool)
+    config = ObjectiveConfig("plain", soft_clip=-6.0, upper_clip=None)
+    found = log_likelihood(weights, missed[:, None, None], valid, config)
+    expected = [-5.9, -6.0, -6.0 - math.log(1.1), -6.0 - math.log(95.0), -6.0 - math.log(1e6 - 5)]
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
+    found.sum().backward()
+    torch.testing.assert_close(missed.grad, 1 / (1 + (-6.0 - missed.detach()).clamp(min=0)))
+    assert (missed.grad > 0).all()
+
+
+def test_a_capped_divergence_is_no_longer_rewarded() -> None:
+    sighted, blind = branch(spread=4.0), branch(spread=4.0)
+    valid = torch.ones(6, 5, dtype=torch.bool)
+    each = categorical_kl(sighted.prior_logits.log_softmax(1), blind.prior_logits.log_softmax(1)).detach()
+    cap = float(each.median())
+    assert (each > cap).any()
+    found, without = (
+        objective_terms(sighted, blind, valid, ObjectiveConfig("cab", 1.0, weight, divergence_cap=cap), FULL).loss
+        for weight in (3.0, 0.0)
+    )
+    torch.testing.assert_close(without - found, 3.0 * each.clamp(max=cap).mean())
+
+
+def test_the_entropy_weight_is_of_the_priors_mean_entropy() -> None:
+    given, valid = branch(), torch.ones(6, 5, dtype=torch.bool)
+    losses = [
+        objective_terms(given, None, valid, ObjectiveConfig("plain", entropy_weight=weight), FULL).loss
+        for weight in (2.0, 0.0)
+    ]
+    torch.testing.assert_close(losses[0] - losses[1], 2.0 * categorical(given.prior_logits).entropy().mean())
+
+
+def test_gain_weighs_a_future_by_what_the_posterior_knows_more_than_the_blind_prior() -> None:
+    sighted, blind = branch(), branch()
+    config, valid = ObjectiveConfig("gain", 1.0, 0.5, **OPEN), torch.ones(6, 5, dtype=torch.bool)
+    found = objective_terms(sighted, blind, valid, config, FULL).loss
+
+    def marginal(given: Branch, logits: torch.Tensor) -> torch.Tensor:
+        return torch.log((categorical(logits).probs[..., None] * given.step_log_likelihoods.exp()).sum(1)).sum(1)
+
+    advantage = marginal(sighted, sighted.posterior_logits) - marginal(blind, blind.prior_logits)
+    weight = advantage.clamp(min=0).detach()
+    weighted = (weight / weight.mean() * marginal(sighted, sighted.prior_logits)).mean()
+    expected = reference_cvae(sighted, config, 1.0) + reference_cvae(blind, config, 1.0) - 0.5 * weighted
+    torch.testing.assert_close(found, expected)
+    gradients = [torch.autograd.grad(loss, blind.prior_logits, retain_graph=True)[0] for loss in (found, expected)]
+    torch.testing.assert_close(*gradients)
 
 
 def test_unknown_steps_do_not_count() -> None:
