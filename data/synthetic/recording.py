@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -48,6 +49,36 @@ class Recording:
     ego: Floats
     agents: list[Agent]
     targets: list[tuple[int, int]]
+
+
+def _outlines(agent: Agent) -> NDArray[np.object_]:
+    """(rows,) boxes on the ground as polygons."""
+    width, length, _ = agent.size_m
+    corners = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]]) * [length / 2, width / 2]
+    cos, sin = np.cos(agent.poses[:, 2]), np.sin(agent.poses[:, 2])
+    turn = np.stack([np.stack([cos, sin], -1), np.stack([-sin, cos], -1)], 1)
+    return np.asarray(shapely.polygons(agent.poses[:, None, :2] + corners @ turn))
+
+
+def without_overlaps(agents: list[Agent], standing: list[Agent], ego: Agent) -> list[Agent]:
+    """Leave out whoever would overlap one who comes earlier in the list: the ego, those who move, those who stand.
+
+    Args:
+        agents, standing: all others.
+    """
+    everyone = [ego, *agents, *standing]
+    boxes = np.concatenate([_outlines(agent) for agent in everyone])
+    owner = np.repeat(np.arange(len(everyone)), [len(agent.poses) for agent in everyone])
+    frame = np.concatenate([agent.first_frame + np.arange(len(agent.poses)) for agent in everyone])
+    # Key frames are laid side by side, so that one search finds the pairs of all of them.
+    apart = shapely.transform(boxes, lambda xy: xy + np.repeat(frame * 1e5, 5)[:, None] * [1.0, 0.0])
+    first, second = shapely.STRtree(apart).query(apart, predicate="intersects")
+    pairs = sorted(set(zip(owner[first].tolist(), owner[second].tolist(), strict=True)))
+    dropped: set[int] = set()
+    for one, other in pairs:
+        if one < other and one not in dropped:
+            dropped.add(other)
+    return [agent for number, agent in enumerate(everyone) if number and number not in dropped]
 
 
 def challenge_targets(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shapely.geometry import LineString, MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
+from forecast.data.synthetic.lots import draw_lots
 from forecast.data.synthetic.roads import CROSSING_M, PARKING_STRIP_M, STOP_LINE_M, Network, Road
 
 Floats = NDArray[np.float64]
@@ -28,6 +29,7 @@ class Crossing:
     """
 
     road: int
+    junction: int
     outline_m: Floats
     across_m: Floats
     lanes: tuple[tuple[int, float], ...]
@@ -44,6 +46,7 @@ class Surfaces:
     stop_lines: tuple[tuple[Floats, int], ...]  # outline, index of the crossing behind it
     road_dividers: tuple[LineString, ...]
     lane_dividers: tuple[LineString, ...]
+    bays: tuple[Floats, ...] = ()  # x, y, heading of the bays of off-street car parks
 
 
 def polygons(geometry: BaseGeometry) -> tuple[Polygon, ...]:
@@ -72,7 +75,8 @@ def _crossing(network: Network, road: Road, at_end: bool) -> Crossing:
         lanes.append((index, length * (share if index in road.forward else 1 - share)))
     piece = road.reference.part((start + end) / 2, (start + end) / 2 + 0.01)
     kerbs = np.stack([piece.offset(o).points_m[0] for o in (-road.right_m, road.left_m)])
-    return Crossing(road.index, _strip(road, start, end, -road.right_m, road.left_m), kerbs, tuple(lanes))
+    node = road.end if at_end else road.start
+    return Crossing(road.index, node, _strip(road, start, end, -road.right_m, road.left_m), kerbs, tuple(lanes))
 
 
 def _stop_outline(network: Network, road: Road, at_end: bool) -> Floats | None:
@@ -126,13 +130,15 @@ def parking_range_m(road: Road) -> tuple[float, float]:
     return 12.0, road.reference.length_m - 12.0
 
 
-def build_surfaces(network: Network) -> Surfaces:
-    """Derive all surfaces from the road network."""
+def build_surfaces(network: Network, rng: np.random.Generator) -> Surfaces:
+    """Derive all surfaces from the road network; off-street car parks are drawn at random."""
     outlines = [Polygon(road.outline_m) for road in network.roads]
     outlines += [Polygon(j.outline_m) for j in network.junctions if j.outline_m is not None]
     # A hair of overlap closes the seams that rounding leaves between roads and junctions.
     drivable = shapely.union_all([outline.buffer(0.01, join_style="mitre") for outline in outlines])
     walkways = drivable.buffer(_KERB_M + _WALKWAY_M).difference(drivable.buffer(_KERB_M)).simplify(0.02)
+    lots = draw_lots(drivable, rng)
+    lot_outlines = shapely.union_all([lot.outline for lot in lots])
     crossings, stops, road_lines, lane_lines = [], [], [], []
     for road in network.roads:
         for at_end, node in ((False, road.start), (True, road.end)):
@@ -145,6 +151,7 @@ def build_surfaces(network: Network) -> Surfaces:
         road_lines += of_road
         lane_lines += of_lanes
     return Surfaces(
-        polygons(drivable), polygons(walkways), polygons(_carparks(network)), tuple(crossings), tuple(stops),
-        tuple(road_lines), tuple(lane_lines),
+        polygons(drivable), polygons(walkways.difference(lot_outlines)),
+        (*polygons(_carparks(network)), *polygons(lot_outlines)), tuple(crossings), tuple(stops),
+        tuple(road_lines), tuple(lane_lines), tuple(bay for lot in lots for bay in lot.bays),
     )  # fmt: skip

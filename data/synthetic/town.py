@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from forecast.core.errors import ConfigError, DataError, one_of
 from forecast.core.progress import progress
-from forecast.data.synthetic.bystanders import parked_cars, pedestrians
+from forecast.data.synthetic.crossings import Gates
 from forecast.data.synthetic.expansion import map_expansion
 from forecast.data.synthetic.junctions import (
     BALANCED,
@@ -28,19 +28,25 @@ from forecast.data.synthetic.junctions import (
     record_plots,
 )
 from forecast.data.synthetic.masks import write_mask
+from forecast.data.synthetic.network import build_network
 from forecast.data.synthetic.nuscenes_writer import CITIES, STEP_US, SceneTables, map_token, scene_tables, write_tables
-from forecast.data.synthetic.recording import Agent, Recording, challenge_targets
-from forecast.data.synthetic.roads import Network, build_network
+from forecast.data.synthetic.parked import lot_cars, parked_cars
+from forecast.data.synthetic.pedestrians import Pavement, Pedestrians
+from forecast.data.synthetic.recording import Agent, Recording, challenge_targets, without_overlaps
+from forecast.data.synthetic.roads import Network
 from forecast.data.synthetic.scene_names import scene_names
 from forecast.data.synthetic.surfaces import Surfaces, build_surfaces
 from forecast.data.synthetic.traffic import STEP_S, Traffic
+from forecast.data.synthetic.vehicles import Vehicle
 
 Floats = NDArray[np.float64]
 
 FRAMES = 40
-_WARM_UP_S = 15.0
-_RANGE_M = 75.0
-_NOISE_M, _NOISE_RAD = 0.02, 0.006
+_WARM_UP_S = 25.0
+_TICKS = round(STEP_US / 1e6 / STEP_S)
+#: How far away agents are still annotated; what hides behind others is seen from nearby alone.
+_RANGE_M = {"moving": (50.0, 120.0), "other": (40.0, 100.0)}
+_NOISE_M, _NOISE_RAD, _SET_EVERY = 0.025, 0.006, 4
 _TARGETS_PER_SCENE = 80
 _MARK = "town.json"
 #: 2018-07-02, a Monday; scenes follow one another by a minute.
@@ -55,13 +61,41 @@ class City:
     network: Network
     surfaces: Surfaces
 
+    @cached_property
+    def pavement(self) -> Pavement:
+        """Where people walk."""
+        return Pavement(self.surfaces)
+
+
+@dataclass(frozen=True)
+class Mood:
+    """How busy a scene is.
+
+    Attributes:
+        spacing_m: metres of lane a vehicle, on side streets and on main roads.
+        walkway_m: metres of walkway a pedestrian.
+        kerb, lots: occupied share of the parking strips and of the car parks.
+    """
+
+    spacing_m: tuple[float, float]
+    walkway_m: float
+    kerb: float
+    lots: float
+
+
+def _draw_mood(rng: np.random.Generator) -> Mood:
+    busy = float(np.exp(rng.uniform(-0.4, 0.4)))
+    side, main = 130.0 / busy, 150.0 / busy
+    return Mood((side, main), float(np.exp(rng.normal(2.8, 1.3))), rng.uniform(0.25, 0.95), rng.uniform(0.2, 0.95))
+
 
 @lru_cache(maxsize=len(CITIES))
 def build_city(seed: int, name: str) -> City:
     """Draw a city's streets; right-hand traffic in Boston, left-hand in Singapore."""
     key = np.random.SeedSequence([seed, 1, CITIES.index(name)])
     network = build_network(key, drive_right=name.startswith("boston"))
-    return City(name, network, build_surfaces(network))
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 3, CITIES.index(name)]))
+    return City(name, network, build_surfaces(network, rng))
 
 
 def record_scene(seed: int, number: int, name: str) -> Recording:
@@ -74,62 +108,73 @@ def record_scene(seed: int, number: int, name: str) -> Recording:
     """
     city = build_city(seed, CITIES[number % len(CITIES)])
     rng = np.random.default_rng(np.random.SeedSequence([seed, 2, number]))
-    poses, bodies = _simulate(city.network, rng)
-    ego = _choose_ego(poses, rng)
-    frames = np.array([poses[ego][f] for f in range(FRAMES)])
-    agents = [
-        Agent(*bodies[who], min(track), np.array([track[f] for f in sorted(track)]))
-        for who, track in poses.items()
-        if who != ego
-    ]
-    agents += parked_cars(city.network, rng, FRAMES)
-    agents += pedestrians(city.surfaces, rng, FRAMES, STEP_US / 1e6)
-    seen = [piece for agent in agents for piece in _seen(agent, frames, rng)]
+    mood = _draw_mood(rng)
+    agents, ego = _simulate(city, mood, rng)
+    standing = parked_cars(city.network, rng, FRAMES, occupancy=mood.kerb)
+    standing += lot_cars(city.surfaces, rng, FRAMES, occupancy=mood.lots)
+    frames = ego.poses
+    seen = [piece for agent in without_overlaps(agents, standing, ego) for piece in _seen(agent, frames, rng)]
     start = _start_us(number)
     return Recording(name, city.name, start, frames, seen, challenge_targets(seen, rng, at_most=_TARGETS_PER_SCENE))
 
 
-Poses = dict[int, dict[int, tuple[float, float, float]]]
-Body = tuple[str, tuple[float, float, float]]
-
-
-def _simulate(network: Network, rng: np.random.Generator) -> tuple[Poses, dict[int, Body]]:
-    """Poses by vehicle and key frame, and the vehicles' bodies."""
-    traffic = Traffic(network, rng, spacing_m=55.0)
-    for _ in range(round(_WARM_UP_S / STEP_S)):
+def _simulate(city: City, mood: Mood, rng: np.random.Generator) -> tuple[list[Agent], Agent]:
+    """All who move (vehicles, then pedestrians near the ego), and the ego."""
+    traffic = Traffic(city.network, Gates(city.network, city.surfaces.crossings), rng, spacing_m=mood.spacing_m)
+    people = Pedestrians(city.pavement, rng, spacing_m=mood.walkway_m)
+    poses: dict[int, list[tuple[float, float, float]]] = {}
+    first: dict[int, int] = {}
+    bodies: dict[int, Vehicle] = {}
+    times = []
+    for tick in range(round(_WARM_UP_S / STEP_S) + _TICKS * (FRAMES - 1) + 1):
+        frame, between = divmod(tick - round(_WARM_UP_S / STEP_S), _TICKS)
+        if frame >= 0 and not between:
+            times.append(traffic.time_s)
+            for vehicle in traffic.vehicles:
+                first.setdefault(vehicle.number, frame)
+                bodies[vehicle.number] = vehicle
+                poses.setdefault(vehicle.number, []).append(traffic.pose(vehicle))
+        people.advance(traffic)
         traffic.step()
-    poses: Poses = {}
-    bodies: dict[int, Body] = {}
-    for frame in range(FRAMES):
-        for vehicle in traffic.vehicles:
-            poses.setdefault(vehicle.number, {})[frame] = traffic.pose(vehicle)
-            bodies[vehicle.number] = vehicle.category, vehicle.size_m
-        for _ in range(round(STEP_US / 1e6 / STEP_S)):
-            traffic.step()
-    return poses, bodies
+    vehicles = [Agent(b.category, b.size_m, first[who], np.array(poses[who])) for who, b in bodies.items()]
+    ego = vehicles.pop(_choose_ego(vehicles, rng))
+    return vehicles + people.agents(np.array(times), ego.poses[:, :2], _RANGE_M["other"][1]), ego
 
 
-def _choose_ego(poses: Poses, rng: np.random.Generator) -> int:
-    """A vehicle that is there all the time, one of those that come furthest."""
-    whole = {who: np.array([t[f][:2] for f in sorted(t)]) for who, t in poses.items() if len(t) == FRAMES}
+def _choose_ego(agents: list[Agent], rng: np.random.Generator) -> int:
+    """A vehicle that is there all the time; the further it comes, the likelier."""
+    whole = {
+        i: float(np.hypot(*np.diff(agent.poses[:, :2], axis=0).T).sum())
+        for i, agent in enumerate(agents)
+        if len(agent.poses) == FRAMES
+    }
     if not whole:
         raise DataError("a simulated scene has no vehicle that stays for 20 s; choose another --seed")
-    ranked = sorted(whole, key=lambda who: -np.hypot(*np.diff(whole[who], axis=0).T).sum())
-    return ranked[rng.integers(max(1, len(ranked) // 3))]
+    ways = (np.array(list(whole.values())) + 1.0) ** 1.5
+    return int(rng.choice(list(whole), p=ways / ways.sum()))
 
 
 def _seen(agent: Agent, ego: Floats, rng: np.random.Generator) -> Iterator[Agent]:
     """The longest stretch of an agent's track within the ego's range, with annotation noise."""
     rows = np.arange(len(agent.poses))
-    near = np.hypot(*(agent.poses[:, :2] - ego[agent.first_frame + rows, :2]).T) < _RANGE_M
+    drives = agent.category.startswith("vehicle") and not agent.parked
+    range_m = rng.uniform(*_RANGE_M["moving" if drives else "other"])
+    near = np.hypot(*(agent.poses[:, :2] - ego[agent.first_frame + rows, :2]).T) < range_m
     edges = np.flatnonzero(np.diff(np.concatenate([[False], near, [False]])))
     if not len(edges):
         return
     first, last = max(zip(edges[::2], edges[1::2], strict=True), key=lambda run: run[1] - run[0])
     poses = agent.poses[first:last].copy()
     if not agent.parked:
-        poses += rng.normal(0, (_NOISE_M, _NOISE_M, _NOISE_RAD), poses.shape)
+        poses += _annotation_noise(len(poses), rng)
     yield replace(agent, first_frame=agent.first_frame + int(first), poses=poses)
+
+
+def _annotation_noise(rows: int, rng: np.random.Generator) -> Floats:
+    """(rows, 3) errors of boxes that are set by hand every 2 s and interpolated in between."""
+    knots = np.arange(-(rows % _SET_EVERY), rows + _SET_EVERY, _SET_EVERY)
+    errors = rng.standard_t(3, (len(knots), 3)) * (_NOISE_M, _NOISE_M, _NOISE_RAD)
+    return np.stack([np.interp(np.arange(rows), knots, column) for column in errors.T], 1)
 
 
 def _town_scene(seed: int, job: tuple[int, str]) -> SceneTables:

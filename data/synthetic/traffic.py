@@ -1,92 +1,29 @@
-"""Simulates traffic on a road network: car following, speed by curvature, and turns taken in turn at junctions.
+"""Simulates traffic on a road network: car following, speed by curvature, junctions, and crossings where people walk.
 
-Longitudinal control is the intelligent driver model (Treiber, Hennecke, Helbing 2000); a junction is entered only after
-it has been reserved: no conflicting connector is taken and there is room behind it.
+Longitudinal control is the intelligent driver model (Treiber, Hennecke, Helbing 2000). A junction is entered only after
+a connector has been reserved: by green light where there is one, if nothing that conflicts is taken, and if there is
+room behind it. Main roads reserve from afar, side roads wait at the line.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
-from shapely.geometry import LineString
 
+from forecast.data.synthetic.crossings import Gates
+from forecast.data.synthetic.right_of_way import RightOfWay
 from forecast.data.synthetic.roads import STOP_LINE_M, Lane, Network
+from forecast.data.synthetic.vehicles import BRAKE_MPS2, STANDSTILL_M, Vehicle, draw_vehicle
 
 Floats = NDArray[np.float64]
 
-STEP_S = 0.1
-_LATERAL_MPS2, _BRAKE_MPS2, _HARDEST_MPS2 = 2.2, 1.6, 4.5
-_SIGHT_M = 60.0
-#: Category, share, length, width and height with their spreads.
-_FLEET = (
-    ("vehicle.car", 0.84, (4.6, 0.25), (1.93, 0.06), (1.7, 0.12)),
-    ("vehicle.truck", 0.11, (6.6, 0.4), (2.35, 0.06), (2.8, 0.2)),
-    ("vehicle.bus.rigid", 0.05, (9.5, 0.4), (2.6, 0.04), (3.3, 0.1)),
-)
-
-
-@dataclass
-class Vehicle:
-    """A driver and where it is: ``s_m`` along ``lane`` (box centre), ``following`` the lane chosen to come next."""
-
-    number: int
-    category: str
-    size_m: tuple[float, float, float]  # width, length, height
-    boldness: float
-    headway_s: float
-    push_mps2: float
-    side_m: float
-    lane: int
-    s_m: float
-    v_mps: float
-    following: int | None = None
-    reserved: bool = False
-    behind: int | None = None  # connector that its rear has yet to leave
-
-    @property
-    def half_m(self) -> float:
-        """Half its length."""
-        return self.size_m[1] / 2
-
-
-def draw_body(rng: np.random.Generator) -> tuple[str, tuple[float, float, float]]:
-    """Category and (width, length, height) of a vehicle."""
-    kind = _FLEET[rng.choice(len(_FLEET), p=[entry[1] for entry in _FLEET])]
-    length, width, height = (float(mean + spread * np.clip(rng.normal(), -2, 2)) for mean, spread in kind[2:])
-    return kind[0], (width, length, height)
-
-
-class RightOfWay:
-    """Which connectors conflict, and who holds which one."""
-
-    def __init__(self, network: Network) -> None:
-        self.conflicts: dict[int, set[int]] = {}
-        self.holders: dict[int, set[int]] = {}
-        for junction in network.junctions:
-            swept = {i: LineString(network.lanes[i].centre.points_m).buffer(1.7) for i in junction.connectors}
-            for i, shape in swept.items():
-                shapely.prepare(shape)
-                origin = network.lanes[i].predecessors
-                self.conflicts[i] = {
-                    j
-                    for j, other in swept.items()
-                    if j != i and network.lanes[j].predecessors != origin and shape.intersects(other)
-                }
-                self.holders[i] = set()
-
-    def grant(self, connector: int, vehicle: int) -> bool:
-        """Reserve a connector if nothing that conflicts is taken."""
-        if any(self.holders[other] - {vehicle} for other in self.conflicts[connector]):
-            return False
-        self.holders[connector].add(vehicle)
-        return True
-
-    def release(self, connector: int, vehicle: int) -> None:
-        """Give a connector back."""
-        self.holders[connector].discard(vehicle)
+STEP_S = 0.25
+_LATERAL_MPS2 = 3.1
+_SIGHT_M = 110.0
+_STOP_M = STOP_LINE_M[1] + 0.3  # from the end of a lane to where its first vehicle stops
 
 
 def speed_limits_mps(lane: Lane) -> Floats:
@@ -95,21 +32,39 @@ def speed_limits_mps(lane: Lane) -> Floats:
     allowed = np.minimum(lane.limit_mps, np.sqrt(_LATERAL_MPS2 / np.maximum(curvature, 1e-4)))
     gaps = np.diff(lane.centre.arc_m)
     for i in range(len(gaps) - 1, -1, -1):
-        allowed[i] = min(allowed[i], np.sqrt(allowed[i + 1] ** 2 + 2 * _BRAKE_MPS2 * gaps[i]))
+        allowed[i] = min(allowed[i], np.sqrt(allowed[i + 1] ** 2 + 2 * BRAKE_MPS2 * gaps[i]))
     return np.asarray(allowed)
 
 
-class Traffic:
-    """Vehicles on a network, stepped by 0.1 s. Equal generators give equal traffic."""
+def _liking(lane: Lane, connector: Lane) -> float:
+    """How readily drivers take a connector: straight on, above all along main roads."""
+    straight = abs(connector.turn_rad) < np.pi / 4
+    if lane.main:
+        return 4.0 if straight else 1.0
+    return 0.4 if straight else 1.0
 
-    def __init__(self, network: Network, rng: np.random.Generator, *, spacing_m: float) -> None:
-        self.network, self.rng, self.spacing_m = network, rng, spacing_m
+
+class Traffic:
+    """Vehicles on a network, stepped by 0.25 s. Equal generators give equal traffic.
+
+    Args:
+        network: the streets.
+        gates: the crossings, which tell where somebody walks.
+        spacing_m: mean distance between vehicles of a lane at the start: of side streets, of main roads.
+    """
+
+    def __init__(
+        self, network: Network, gates: Gates, rng: np.random.Generator, *, spacing_m: tuple[float, float]
+    ) -> None:
+        self.network, self.gates, self.rng, self.spacing_m = network, gates, rng, spacing_m
         self.lanes = network.lanes
-        self.allowed = [speed_limits_mps(lane) for lane in self.lanes]
-        self.right_of_way = RightOfWay(network)
+        self.lengths_m = [lane.centre.length_m for lane in self.lanes]
+        self.allowed = [speed_limits_mps(lane).tolist() for lane in self.lanes]
+        self.right_of_way = RightOfWay(network, rng)
         self.sources = [lane.index for lane in self.lanes if not lane.predecessors]
         self.vehicles: list[Vehicle] = []
-        self.on_lane: list[list[Vehicle]] = [[] for _ in self.lanes]
+        self.on_lane: list[list[Vehicle]] = [[] for _ in self.lanes]  # from the front of the lane to its back
+        self.time_s = 0.0
         self._count = 0
         self._fill()
 
@@ -117,19 +72,16 @@ class Traffic:
         for lane in self.lanes:
             if lane.is_connector:
                 continue
-            position = self.rng.uniform(6.0, self.spacing_m)
-            while position < lane.centre.length_m - 15.0:
+            spacing = self.spacing_m[lane.main]
+            position = self.rng.uniform(6.0, spacing)
+            while position < self.lengths_m[lane.index] - 15.0:
                 self._add(lane.index, float(position))
-                position += 14.0 + self.rng.exponential(self.spacing_m)
-            self.on_lane[lane.index].reverse()  # the foremost comes first
+                position += 14.0 + self.rng.exponential(spacing)
+            self.on_lane[lane.index].reverse()
 
     def _add(self, lane: int, s_m: float) -> None:
-        category, size = draw_body(self.rng)
-        boldness = float(np.clip(self.rng.normal(0.97, 0.13), 0.65, 1.3))
-        v = 0.6 * boldness * float(np.interp(s_m, self.lanes[lane].centre.arc_m, self.allowed[lane]))
-        headway, push = float(self.rng.uniform(0.9, 1.7)), float(self.rng.uniform(1.2, 2.2))
-        side = float(np.clip(self.rng.normal(0, 0.12), -0.25, 0.25))
-        vehicle = Vehicle(self._count, category, size, boldness, headway, push, side, lane, s_m, v)
+        vehicle = draw_vehicle(self.rng, self._count, lane, s_m)
+        vehicle.v_mps = 0.7 * vehicle.boldness * self._allowed_mps(lane, s_m)
         vehicle.following = self._choose(lane)
         self._count += 1
         self.vehicles.append(vehicle)
@@ -137,7 +89,16 @@ class Traffic:
 
     def _choose(self, lane: int) -> int | None:
         onward = self.lanes[lane].successors
-        return int(onward[self.rng.integers(len(onward))]) if onward else None
+        if not onward:
+            return None
+        liking = np.array([_liking(self.lanes[lane], self.lanes[i]) for i in onward])
+        return int(self.rng.choice(onward, p=liking / liking.sum()))
+
+    def _allowed_mps(self, lane: int, s_m: float) -> float:
+        allowed = self.allowed[lane]
+        place = min(max(s_m / self.lengths_m[lane], 0.0), 1.0) * (len(allowed) - 1)  # points lie evenly
+        low = min(int(place), len(allowed) - 2)
+        return float(allowed[low] + (place - low) * (allowed[low + 1] - allowed[low]))
 
     def pose(self, vehicle: Vehicle) -> tuple[float, float, float]:
         """World x, y, heading of a vehicle's box centre."""
@@ -149,69 +110,73 @@ class Traffic:
             float(heading),
         )
 
-    def _gap(self, vehicle: Vehicle) -> tuple[float, float]:
-        """Free distance to whatever is ahead, bumper to bumper, and its speed; junctions not granted are walls."""
-        lane, ahead = self.lanes[vehicle.lane], self.on_lane[vehicle.lane]
-        # Lists run from the front of the lane to its back.
-        place = ahead.index(vehicle)
+    def _obstacles(self, vehicle: Vehicle, place: int) -> Iterator[tuple[float, float]]:
+        """Free distance to whatever is ahead and its speed: vehicles, junctions not granted, crossings in use."""
+        lane, half = self.lanes[vehicle.lane], vehicle.half_m
+        rest = self.lengths_m[lane.index] - vehicle.s_m
+        lines = [stop for stop in self.gates.closed(lane.index) if stop >= vehicle.s_m + half - 1.0]
+        if not lane.is_connector and vehicle.following is not None and not vehicle.reserved:
+            lines.append(self.lengths_m[lane.index] - _STOP_M)
+        if lines:
+            room = min(lines) - vehicle.s_m - half
+            # Nobody brakes for a line before it is time to, for it may open; and a line needs no distance.
+            if room < vehicle.stopping_m() + 0.8 * vehicle.v_mps + 6.0:
+                yield room + STANDSTILL_M, 0.0
         if place:
-            other = ahead[place - 1]
-            return other.s_m - vehicle.s_m - other.half_m - vehicle.half_m, other.v_mps
-        gap, speed = _SIGHT_M, np.inf
-        rest = lane.centre.length_m - vehicle.s_m
-        if lane.junction_ahead is not None and vehicle.following is not None and not vehicle.reserved:
-            stop = rest - STOP_LINE_M[1] - vehicle.half_m - 0.3
-            gap, speed = stop + 2.0, 0.0  # the model keeps 2 m to an obstacle; a stop line needs none
-        onward = vehicle.following
-        while onward is not None and rest < _SIGHT_M:
+            other = self.on_lane[lane.index][place - 1]
+            yield other.s_m - vehicle.s_m - other.half_m - half, other.v_mps
+        else:
+            yield from self._beyond(vehicle, rest)
+
+    def _beyond(self, vehicle: Vehicle, rest_m: float) -> Iterator[tuple[float, float]]:
+        """Obstacles on the lanes to come, up to the first vehicle."""
+        lane, onward, half = self.lanes[vehicle.lane], vehicle.following, vehicle.half_m
+        while onward is not None and rest_m < _SIGHT_M:
             rivals = [self.on_lane[onward]]
-            if self.lanes[onward].is_connector and vehicle.lane == self.lanes[onward].predecessors[0]:
+            connector = self.lanes[onward].is_connector
+            if connector and lane.index == self.lanes[onward].predecessors[0]:
                 siblings = (i for i in lane.successors if i != onward)
                 rivals += [[o for o in self.on_lane[i] if o.s_m - o.half_m < 6.0] for i in siblings]
-            found = [(rest + r[-1].s_m - r[-1].half_m - vehicle.half_m, r[-1].v_mps) for r in rivals if r]
+            yield from ((rest_m + stop - half + STANDSTILL_M, 0.0) for stop in self.gates.closed(onward))
+            found = [(rest_m + r[-1].s_m - r[-1].half_m - half, r[-1].v_mps) for r in rivals if r]
             if found:
-                return min([*found, (gap, speed)])
-            rest += self.lanes[onward].centre.length_m
-            onward = self.lanes[onward].successors[0] if self.lanes[onward].is_connector else None
-        return gap, speed
+                yield min(found)
+                return
+            rest_m += self.lengths_m[onward]
+            onward = self.lanes[onward].successors[0] if connector else None
 
     def _wish_mps(self, vehicle: Vehicle) -> float:
-        lane = self.lanes[vehicle.lane]
-        here = float(np.interp(vehicle.s_m, lane.centre.arc_m, self.allowed[vehicle.lane]))
+        here = self._allowed_mps(vehicle.lane, vehicle.s_m)
         if vehicle.following is not None:
-            rest = max(lane.centre.length_m - vehicle.s_m, 0.0)
-            here = min(here, float(np.sqrt(self.allowed[vehicle.following][0] ** 2 + 2 * _BRAKE_MPS2 * rest)))
+            rest = max(self.lengths_m[vehicle.lane] - vehicle.s_m, 0.0)
+            here = min(here, math.sqrt(self.allowed[vehicle.following][0] ** 2 + 2 * BRAKE_MPS2 * rest))
         return max(here * vehicle.boldness, 0.5)
 
-    def _acceleration(self, vehicle: Vehicle) -> float:
-        gap, lead = self._gap(vehicle)
-        v, wish = vehicle.v_mps, self._wish_mps(vehicle)
-        free = 1 - (v / wish) ** 4 if v <= wish else -_BRAKE_MPS2 / vehicle.push_mps2 * min(1.0, 2 * (v - wish))
-        wanted = 2.0
-        if np.isfinite(lead):
-            closing = v * (v - lead) / (2 * np.sqrt(vehicle.push_mps2 * _BRAKE_MPS2))
-            wanted += max(0.0, v * vehicle.headway_s + closing)
-        squeeze = (wanted / max(gap, 0.3)) ** 2 if np.isfinite(lead) else 0.0
-        return float(np.clip(vehicle.push_mps2 * (free - squeeze), -_HARDEST_MPS2, vehicle.push_mps2))
+    def _acceleration(self, vehicle: Vehicle, place: int) -> float:
+        squeeze = max((vehicle.squeeze(gap, lead) for gap, lead in self._obstacles(vehicle, place)), default=0.0)
+        return vehicle.acceleration_mps2(self._wish_mps(vehicle), squeeze)
 
-    def _ask(self, vehicle: Vehicle) -> None:
-        """Reserve the junction ahead when close enough, first in line, and if there is room behind it."""
-        lane = self.lanes[vehicle.lane]
-        if (
-            lane.is_connector
-            or vehicle.following is None
-            or vehicle.reserved
-            or self.on_lane[lane.index][0] is not vehicle
-        ):
+    def _ask(self, vehicle: Vehicle, place: int) -> None:
+        """Reserve the junction ahead: from afar by green light or on a main road, else when first in line."""
+        lane, connector = self.lanes[vehicle.lane], vehicle.following
+        if vehicle.reserved or connector is None or lane.is_connector:
             return
-        rest = lane.centre.length_m - vehicle.s_m
-        if rest > vehicle.v_mps**2 / (2 * _BRAKE_MPS2) + 14.0:
+        early = self.right_of_way.signals.has(connector) or lane.main
+        if place and not (early and self.on_lane[lane.index][place - 1].reserved):
             return
-        beyond = self.on_lane[self.lanes[vehicle.following].successors[0]]
-        inside = sum(2 * o.half_m + 3.0 for o in self.on_lane[vehicle.following])
-        if beyond and beyond[-1].s_m - beyond[-1].half_m < 2 * vehicle.half_m + 3.0 + inside:
+        reach = vehicle.stopping_m() + 14.0 + (2.5 if early else 1.0) * vehicle.v_mps
+        if self.lengths_m[lane.index] - vehicle.s_m > reach or not self._room(vehicle, connector):
             return
-        vehicle.reserved = self.right_of_way.grant(vehicle.following, vehicle.number)
+        vehicle.reserved = self.right_of_way.grant(connector, vehicle.number, self.time_s)
+
+    def _room(self, vehicle: Vehicle, connector: int) -> bool:
+        """Whether the lane behind a connector will take this vehicle after those who go there already."""
+        beyond = self.on_lane[self.lanes[connector].successors[0]]
+        if not beyond:
+            return True
+        last = beyond[-1]
+        needed = 2 * vehicle.half_m + 3.0 + 8.0 * len(self.right_of_way.holders[connector])
+        return last.s_m - last.half_m + last.v_mps**2 / (2 * BRAKE_MPS2) > needed
 
     def _advance(self, vehicle: Vehicle) -> None:
         """Hand a vehicle on to its next lane, or out of the town."""
@@ -219,13 +184,13 @@ class Traffic:
         if vehicle.behind is not None and vehicle.s_m > vehicle.half_m + 0.5:
             self.right_of_way.release(vehicle.behind, vehicle.number)
             vehicle.behind = None
-        if vehicle.s_m < lane.centre.length_m:
+        if vehicle.s_m < self.lengths_m[lane.index]:
             return
         self.on_lane[lane.index].remove(vehicle)
         if vehicle.following is None:
             self.vehicles.remove(vehicle)
             return
-        vehicle.s_m -= lane.centre.length_m
+        vehicle.s_m -= self.lengths_m[lane.index]
         vehicle.behind = lane.index if lane.is_connector else None
         vehicle.lane, vehicle.reserved = vehicle.following, False
         now = self.lanes[vehicle.lane]
@@ -236,18 +201,22 @@ class Traffic:
         for lane in self.sources:
             queue = self.on_lane[lane]
             clear = not queue or queue[-1].s_m - queue[-1].half_m > 22.0
-            if self.rng.random() < STEP_S * 8.0 / self.spacing_m / 2 and clear:
+            rate_hz = 0.5 * self.lanes[lane].limit_mps / self.spacing_m[self.lanes[lane].main]
+            if self.rng.random() < STEP_S * rate_hz and clear:
                 self._add(lane, 6.0)
 
     def step(self) -> None:
-        """Move everything by 0.1 s."""
-        for vehicle in self.vehicles:
-            self._ask(vehicle)
-        pushes = [self._acceleration(vehicle) for vehicle in self.vehicles]
-        for vehicle, push in zip(list(self.vehicles), pushes, strict=True):
+        """Move everything by one step."""
+        queues = [queue for queue in self.on_lane if queue]
+        for queue in queues:
+            for place, vehicle in enumerate(queue):
+                self._ask(vehicle, place)
+        pushes = [(v, self._acceleration(v, place)) for queue in queues for place, v in enumerate(queue)]
+        for vehicle, push in pushes:
             before = vehicle.v_mps
             vehicle.v_mps = max(0.0, before + push * STEP_S)
             vehicle.s_m += (before + vehicle.v_mps) / 2 * STEP_S
-        for vehicle in list(self.vehicles):
+        for vehicle, _ in pushes:
             self._advance(vehicle)
         self._arrivals()
+        self.time_s += STEP_S

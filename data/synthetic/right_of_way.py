@@ -1,0 +1,45 @@
+"""Who may enter a junction: connectors are reserved, never together with one that conflicts, and by green light."""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+from shapely.geometry import LineString
+
+from forecast.data.synthetic.roads import Network
+from forecast.data.synthetic.signals import Signals
+
+_HALF_SWEPT_M = 1.7
+
+
+class RightOfWay:
+    """Which connectors conflict, and who holds which one."""
+
+    def __init__(self, network: Network, rng: np.random.Generator) -> None:
+        self.signals = Signals(network, rng)
+        self.conflicts: dict[int, set[int]] = {}
+        self.holders: dict[int, set[int]] = {}
+        for junction in network.junctions:
+            swept = {i: LineString(network.lanes[i].centre.points_m).buffer(_HALF_SWEPT_M) for i in junction.connectors}
+            for i, shape in swept.items():
+                shapely.prepare(shape)
+                origin = network.lanes[i].predecessors
+                self.conflicts[i] = {
+                    j
+                    for j, other in swept.items()
+                    if j != i and network.lanes[j].predecessors != origin and shape.intersects(other)
+                }
+                self.holders[i] = set()
+
+    def grant(self, connector: int, vehicle: int, time_s: float) -> bool:
+        """Reserve a connector if it has green and nothing that conflicts is taken."""
+        if not self.signals.green(connector, time_s):
+            return False
+        if any(self.holders[other] - {vehicle} for other in self.conflicts[connector]):
+            return False
+        self.holders[connector].add(vehicle)
+        return True
+
+    def release(self, connector: int, vehicle: int) -> None:
+        """Give a connector back."""
+        self.holders[connector].discard(vehicle)
