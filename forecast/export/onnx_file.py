@@ -69,7 +69,10 @@ def _traced(model: CAB) -> torch.export.ExportedProgram:
 
 
 def _translations() -> dict[Any, Any]:
-    """ONNX for two operators of the model that torch's exporter does not know; both are translated for any input."""
+    """ONNX for operators of the model, right for any input.
+
+    torch's exporter does not know ``hypot`` and ``prod``, and makes of ``lerp`` two ways and a choice between them.
+    """
     op = optional_module("onnxscript", "onnx").opset20
 
     def hypot(x: Any, y: Any) -> Any:
@@ -78,7 +81,14 @@ def _translations() -> dict[Any, Any]:
     def prod(values: Any, axes: list[int], output_dtype: object = None) -> Any:
         return op.ReduceProd(values, op.Constant(value_ints=list(axes)), keepdims=0)
 
-    return {torch.ops.prims.hypot.default: hypot, torch.ops.prims.prod.default: prod}
+    def lerp(start: Any, end: Any, weight: Any) -> Any:
+        return op.Add(start, op.Mul(weight, op.Sub(end, start)))
+
+    return {
+        torch.ops.prims.hypot.default: hypot,
+        torch.ops.prims.prod.default: prod,
+        torch.ops.aten.lerp.Tensor: lerp,
+    }
 
 
 def _describe(model: Any, specs: dict[str, TensorSpec], checkpoint: Checkpoint) -> None:
