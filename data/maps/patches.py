@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from forecast.core.crops import CropSpec
+from forecast.core.crops import CropSpec, upright_bounds_m
 from forecast.data.maps.bake import TILE_BITS, TILE_CELLS, BakedMap, unpacking
 from forecast.data.maps.layers import directed_channels
 from forecast.data.maps.sampler import pixel_centres
@@ -41,8 +41,13 @@ class PatchSampler:
         self._pixel_m = (
             float(rows_m[-1] - rows_m[0]) / (spec.height_px - 1) if spec.height_px > 1 else 1 / spec.px_per_m
         )
-        # The devkit's pixels lie up to a pixel, and some tenths of a percent, aside.
-        self._margin_m = 2 / spec.px_per_m + (0.01 * (spec.height_px + spec.width_px) / spec.px_per_m)
+        # From the pixels rather than from the crop: the devkit's lie aside.
+        self._extents_m = (
+            float(rows_m[-1]) + self._pixel_m,
+            self._pixel_m - float(rows_m[0]),
+            float(columns_m[-1]) + self._pixel_m,
+            self._pixel_m - float(columns_m[0]),
+        )
         self._tables = [list(tables) for tables in unpacking(spec.channels)]
         self._directed = directed_channels(spec.channels)
 
@@ -89,14 +94,14 @@ class PatchSampler:
     def _pages(self, x: float, y: float, heading: float) -> tuple[NDArray[np.int32], int, int] | None:
         """Numbers of the tiles under the crop, and column and row of the first cell; None off the map."""
         baked = self._baked
-        (x0, y0), (x1, y1) = self._spec.bounds_m(x, y, heading)
+        (x0, y0), (x1, y1) = upright_bounds_m((x, y, heading), self._extents_m)
         column, row = (first >> TILE_BITS for first in baked.origin_cells)
-        scale, margin = baked.cells_per_m / TILE_CELLS, self._margin_m
+        scale = baked.cells_per_m / TILE_CELLS
         rows, columns = baked.pages.shape
-        i0 = max(math.floor((x0 - margin) * scale) - column, 0)
-        i1 = min(math.floor((x1 + margin) * scale) - column + 1, columns)
-        j0 = max(math.floor((y0 - margin) * scale) - row, 0)
-        j1 = min(math.floor((y1 + margin) * scale) - row + 1, rows)
+        i0 = max(math.floor(x0 * scale) - column, 0)
+        i1 = min(math.floor(x1 * scale) - column + 1, columns)
+        j0 = max(math.floor(y0 * scale) - row, 0)
+        j1 = min(math.floor(y1 * scale) - row + 1, rows)
         if i0 >= i1 or j0 >= j1:
             return None
         return baked.pages[j0:j1, i0:i1], (column + i0) << TILE_BITS, (row + j0) << TILE_BITS

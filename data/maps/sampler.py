@@ -40,9 +40,10 @@ class Sampler:
             devkit_compatible: sample where the devkit has its pixels.
         """
         self._spec, self._device, self._cells_per_m = spec, device, baked.cells_per_m
-        height_m, width_m = spec.ahead_m + spec.behind_m, spec.left_m + spec.right_m
         self._nearest = takes_nearest(baked, spec)
-        self._span_cells = math.hypot(height_m, width_m) * baked.cells_per_m
+        rows_m, columns_m = pixel_centres(spec, devkit_compatible)
+        pixels_m = float(rows_m[-1] - rows_m[0]), float(columns_m[-1] - columns_m[0])
+        self._span_cells = (math.hypot(*pixels_m) + 2 / spec.px_per_m) * baked.cells_per_m
         # A border of empty pages as wide as a crop: positions are clamped into it, pixels never need to be.
         border = math.ceil(self._span_cells / TILE_CELLS) + 1
         pages = np.pad(baked.pages.astype(np.int64), border)
@@ -58,8 +59,8 @@ class Sampler:
         self._planes = [_mapped(plane).to(device) for plane in baked.tiles.reshape(len(baked.tiles), -1)]
         self._tables = [torch.from_numpy(tables).to(device).unbind(0) for tables in unpacking(spec.channels)]
         self._directed = directed_channels(spec.channels)
-        rows_m, columns_m = pixel_centres(spec, devkit_compatible)
-        self._middle_m = ((spec.ahead_m - spec.behind_m) / 2, (spec.left_m - spec.right_m) / 2)
+        # Of the pixels rather than of the crop: the devkit's lie aside.
+        self._middle_m = (float(rows_m[0] + rows_m[-1]) / 2, float(columns_m[0] + columns_m[-1]) / 2)
         self._ahead_cells = (rows_m.to(device) - self._middle_m[0]) * baked.cells_per_m
         self._left_cells = (columns_m.to(device) - self._middle_m[1]) * baked.cells_per_m
 

@@ -5,6 +5,27 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+Pair = tuple[float, float]
+
+
+def upright_bounds_m(
+    pose_world: tuple[float, float, float], extents_m: tuple[float, float, float, float]
+) -> tuple[Pair, Pair]:
+    """Lowest and highest x, y of the upright rectangle around a rectangle in an agent's frame, world frame, metres.
+
+    Args:
+        pose_world: x, y, heading of the agent.
+        extents_m: how far the rectangle reaches ahead, behind, to the left and to the right.
+    """
+    x, y, heading_rad = pose_world
+    ahead_m, behind_m, left_m, right_m = extents_m
+    cos, sin = math.cos(heading_rad), math.sin(heading_rad)
+    ahead, left = (ahead_m - behind_m) / 2, (left_m - right_m) / 2
+    long, wide = (ahead_m + behind_m) / 2, (left_m + right_m) / 2
+    x, y = x + cos * ahead - sin * left, y + sin * ahead + cos * left
+    half_x, half_y = abs(cos) * long + abs(sin) * wide, abs(sin) * long + abs(cos) * wide
+    return (x - half_x, y - half_y), (x + half_x, y + half_y)
+
 
 @dataclass(frozen=True)
 class CropSpec:
@@ -64,14 +85,9 @@ class CropSpec:
         """(channels, height, width) of one crop."""
         return len(self.channels), self.height_px, self.width_px
 
-    def bounds_m(self, x: float, y: float, heading_rad: float) -> tuple[tuple[float, float], tuple[float, float]]:
+    def bounds_m(self, x: float, y: float, heading_rad: float) -> tuple[Pair, Pair]:
         """Lowest and highest x, y of the crop of an agent at a pose: the upright rectangle around it, world frame."""
-        cos, sin = math.cos(heading_rad), math.sin(heading_rad)
-        ahead, left = (self.ahead_m - self.behind_m) / 2, (self.left_m - self.right_m) / 2
-        long, wide = (self.ahead_m + self.behind_m) / 2, (self.left_m + self.right_m) / 2
-        x, y = x + cos * ahead - sin * left, y + sin * ahead + cos * left
-        half_x, half_y = abs(cos) * long + abs(sin) * wide, abs(sin) * long + abs(cos) * wide
-        return (x - half_x, y - half_y), (x + half_x, y + half_y)
+        return upright_bounds_m((x, y, heading_rad), (self.ahead_m, self.behind_m, self.left_m, self.right_m))
 
     @property
     def layers(self) -> tuple[str, ...]:

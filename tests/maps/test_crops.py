@@ -239,7 +239,8 @@ def test_processes_and_threads_at_once(small_map, tmp_path):
 @pytest.mark.parametrize("px_per_m", [1.25, 3.0])
 def test_cpu_and_device_samplers_agree(small_map, devkit_compatible, px_per_m):
     """A pixel whose centre lies on the edge of two cells may take either; a batch is taken in threads."""
-    spec = CropSpec((("drivable_area", "road_segment"), ("walkway",)), 16, 8, 12, 8, px_per_m)
+    extents = (8, 32, 20, 20) if devkit_compatible else (16, 8, 12, 8)  # the devkit's pixels lie 24 m ahead of ours
+    spec = CropSpec((("drivable_area", "road_segment"), ("walkway",)), *extents, px_per_m)
     baked = bake_for(load_map(small_map), spec)
     places = np.random.default_rng(0).uniform((-20, -20, -4), (130, 130, 4), (70, 3))
     poses = torch.from_numpy(np.concatenate([places, [[math.nan, 0, 0], [50, 50, math.inf], [1e9, 0, 0]]]))

@@ -100,6 +100,19 @@ def test_other_sides_and_resolutions_as_the_devkit_rasterizes_them(dataroot, ext
     assert np.mean(shifted) < 0.99
 
 
+def test_the_baked_engine_follows_the_devkit_aside(small_map, tmp_path):
+    """Where the devkit shifts a crop, both engines shift it."""
+    spec = CropSpec((("drivable_area",), ("walkway",)), 10.0, 40.0, 25.0, 25.0, 4.0)
+    source = load_map(small_map)
+    pose, index = torch.tensor([[20.0, 50.0, 0.4]], dtype=torch.float64), torch.zeros(1, dtype=torch.long)
+    exact, baked = (
+        Cropper({"small": source}, ("small",), spec, engine, tmp_path, devkit_compatible=True)(pose, index) > 0.5
+        for engine in ("exact", "baked")
+    )
+    assert exact.float().mean() > 0.05
+    assert (exact & baked).sum() / (exact | baked).sum() > 0.95
+
+
 def test_centre_lines_agree_with_the_devkit(dataroot):
     from nuscenes.map_expansion.arcline_path_utils import discretize_lane
     from nuscenes.map_expansion.map_api import NuScenesMap
