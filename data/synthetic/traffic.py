@@ -81,7 +81,9 @@ class Traffic:
 
     def _add(self, lane: int, s_m: float) -> None:
         vehicle = draw_vehicle(self.rng, self._count, lane, s_m)
-        vehicle.v_mps = 0.7 * vehicle.boldness * self._allowed_mps(lane, s_m)
+        # Slow enough to stop at the line ahead.
+        room = max(self.lengths_m[lane] - _STOP_M - s_m - vehicle.half_m, 0.0)
+        vehicle.v_mps = min(0.7 * vehicle.boldness * self._allowed_mps(lane, s_m), math.sqrt(2 * BRAKE_MPS2 * room))
         vehicle.following = self._choose(lane)
         self._count += 1
         self.vehicles.append(vehicle)
