@@ -29,7 +29,7 @@ MIN_PROBABILITY = 0.02
 _WIDTH_PT = (0.8, 3.4)
 _MARKED_S = 2.0
 #: What stays within this of where it is has no forecast worth a line.
-_STANDS_M = 1.0
+_STANDS_M = 2.0
 _SMALL: dict[str, Any] = {"fontsize": 8, "frameon": False}
 
 
