@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.crops import CropSpec
+from forecast.core.errors import DataError
 from forecast.core.maps import MapSource
 from forecast.core.progress import progress
 from forecast.data.maps.layers import DIRECTION, directed_channels, line_width_m
@@ -195,6 +196,13 @@ def _traffic(source: MapSource, channels: Sequence[Sequence[str]]) -> BlockDirec
     pair = directed_channels(channels)
     if pair is None:
         return None
-    from forecast.data.maps.direction import BlockDirections  # needs OpenCV, which a driving stack may not have
+    try:
+        import cv2  # noqa: F401
+    except ModuleNotFoundError as missing:  # a driving stack may do without it
+        raise DataError(
+            "a direction of traffic is drawn with OpenCV, which is not installed: pip install opencv-python-headless, or "
+            "bake the map elsewhere"
+        ) from missing
+    from forecast.data.maps.direction import BlockDirections
 
     return BlockDirections(source, pair)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from shapely import LineString, Polygon
 
 from forecast.core.crops import CropSpec
 from forecast.core.errors import DataError
+from forecast.data.maps.bake import bake_for
 from forecast.data.maps.crop import Cropper
 from forecast.data.maps.layers import load_map, mirrored_signs
 from forecast.data.maps.sampler import Sampler
@@ -102,6 +104,12 @@ def test_a_direction_takes_two_channels_of_its_own(streets, channels):
     with pytest.raises(DataError, match="a direction takes two channels of its own") as caught:
         Cropper({"streets": streets}, ("streets",), spec_of(*channels))
     assert "\n" not in str(caught.value)
+
+
+def test_without_opencv_it_is_one_line(streets, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(DataError, match="pip install opencv-python-headless"):
+        bake_for(streets, spec_of(AHEAD, LEFT))
 
 
 def test_the_devkit_has_none(streets):
