@@ -200,8 +200,7 @@ def _traffic(source: MapSource, channels: Sequence[Sequence[str]]) -> BlockDirec
         import cv2  # noqa: F401
     except ModuleNotFoundError as missing:  # a driving stack may do without it
         raise DataError(
-            "a direction of traffic is drawn with OpenCV, which is not installed: pip install opencv-python-headless, or "
-            "bake the map elsewhere"
+            "a direction of traffic is drawn with OpenCV: pip install opencv-python-headless, or bake the map elsewhere"
         ) from missing
     from forecast.data.maps.direction import BlockDirections
 
