@@ -43,7 +43,7 @@ def metadata_of(checkpoint: Checkpoint) -> dict[str, Any]:
         "modes": config.modes,
         "crop": _crop(config.uses_map, dataclasses.asdict(crop), list(crop.shape)),
         "normalisation": {
-            "where": "inside the network: inputs and outputs are in SI units, the crop is 0…1 (outside the map 0)",
+            "where": "inside the network: inputs and outputs are in SI units, the crop is 0 outside the map",
             "past_m": PAST_M,
             "future_m": FUTURE_M,
             "neighbour_radius_m": {kind.name.lower(): radius for kind, radius in NEIGHBOUR_RADIUS_M.items()},

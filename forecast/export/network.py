@@ -52,7 +52,7 @@ def input_specs(config: ModelConfig) -> dict[str, TensorSpec]:
         specs["crop"] = TensorSpec(
             ("batch", f"layers={layers}", f"height={height}", f"width={width}"),
             "float32",
-            "map around the target, 0…1: rows grow forward, columns grow left",
+            "map around the target, 0…1 (directions of traffic −1…1): rows grow forward, columns grow left",
         )
     return specs
 
