@@ -167,7 +167,8 @@ def _show_track(axis: Axes, states: Floats, colour: str) -> None:
     now = states[-1]
     if np.hypot(now[2], now[3]) > 0.3:
         end, begin = (now[1] + now[3], now[0] + now[2]), (now[1], now[0])
-        axis.annotate("", end, begin, arrowprops={"arrowstyle": "->", "color": colour, "lw": 1}, zorder=5)
+        arrow = axis.annotate("", end, begin, arrowprops={"arrowstyle": "->", "color": colour, "lw": 1}, zorder=5)
+        arrow.arrow_patch.set_clip_box(axis.bbox)  # type: ignore[union-attr]
 
 
 def _show_states(axis: Axes, batch: AgentBatch, step_s: float) -> None:
@@ -175,7 +176,10 @@ def _show_states(axis: Axes, batch: AgentBatch, step_s: float) -> None:
     axis.axis("off")
     history, valid = batch.history[0].numpy(), batch.history_valid[0].numpy()
     rows = [
-        [f"{(number - len(history) + 1) * step_s:.1f}", *(f"{round(float(value), 2) + 0.0:.2f}" if there else "–" for value in state)]
+        [
+            f"{(number - len(history) + 1) * step_s:.1f}",
+            *(f"{round(float(value), 2) + 0.0:.2f}" if there else "–" for value in state),
+        ]
         for number, (state, there) in enumerate(zip(history, valid, strict=True))
     ]
     columns = ["t [s]", *(f"{name} [{_UNITS[name]}]" for name in STATE_CHANNELS)]

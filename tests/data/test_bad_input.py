@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from forecast.core.errors import DataError
 from forecast.data.cache import Dataset, open_dataset
@@ -207,3 +209,48 @@ def test_nested_boundaries(tmp_path: Path) -> None:
     path.write_text(json.dumps([row | {"nested": [{"x": 1}, {"x": 2}]}] * 7))
     rows = [row for _, rows in stream_rows(path, SampleData, chunk_bytes=10) for row in rows]
     assert len(rows) == 7
+
+
+TEXTS = st.text(st.sampled_from('ab"\\\\},{[] \\n:é'), max_size=12)
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "sample_token": TEXTS,
+            "ego_pose_token": TEXTS,
+            "calibrated_sensor_token": TEXTS,
+            "is_key_frame": st.booleans(),
+        },
+        optional={
+            "filename": TEXTS,
+            "nested": st.lists(st.dictionaries(TEXTS, st.floats(-1, 1), max_size=2), max_size=3),
+        },
+    ),
+    max_size=8,
+)
+
+
+@given(rows=ROWS, indent=st.sampled_from([None, 0, 2]), chunk_bytes=st.integers(1, 200))
+@settings(max_examples=150, deadline=None)
+def test_streaming_reads_what_the_standard_library_reads(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], indent: int | None, chunk_bytes: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "sample_data.json"
+    path.write_text(json.dumps(rows, indent=indent))
+    read = [row for _, piece in stream_rows(path, SampleData, chunk_bytes=chunk_bytes) for row in piece]
+    assert [(row.sample_token, row.ego_pose_token, row.is_key_frame) for row in read] == [
+        (row["sample_token"], row["ego_pose_token"], row["is_key_frame"]) for row in rows
+    ]
+
+
+@given(rows=ROWS.filter(bool), cut=st.floats(0, 0.999), chunk_bytes=st.integers(1, 200))
+@settings(max_examples=100, deadline=None)
+def test_whatever_is_cut_off_is_one_line(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], cut: float, chunk_bytes: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "sample_data.json"
+    whole = json.dumps(rows)
+    path.write_text(whole[: int(cut * len(whole))])
+    with pytest.raises(DataError) as caught:
+        list(stream_rows(path, SampleData, chunk_bytes=chunk_bytes))
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
