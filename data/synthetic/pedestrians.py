@@ -129,6 +129,7 @@ class _Walker:
     way: int  # 1 along the ring, −1 against it
     legs: list[_Leg] = field(default_factory=list)
     last: tuple[int, int] | None = None  # port by which the ring was entered
+    crossing: bool = False
     crossed: bool = False
 
 
@@ -216,7 +217,7 @@ class Pedestrians:
         heading = float(np.arctan2(*(end - start)[::-1]))
         if traffic.gates.may_cross(port[0], traffic):
             traffic.gates.enter(port[0])
-            walker.crossed = True
+            walker.crossing = walker.crossed = True
             walker.legs.append(_Leg(now_s, walker.speed_mps, from_m=start, heading_rad=heading))
             arrival_s = now_s + float(np.hypot(*(end - start))) / walker.speed_mps
             self._push(arrival_s, who, other, arrives=True)
@@ -235,6 +236,7 @@ class Pedestrians:
     def _arrive(self, who: int, port: tuple[int, int], now_s: float) -> None:
         walker = self.walkers[who]
         _, walker.arc_m = self._entry(walker, port)
+        walker.crossing = False
         walker.ring, walker.last = self.pavement.ports[port].ring, port
         self._stroll(who, now_s)
 
@@ -247,6 +249,10 @@ class Pedestrians:
         assert leg.from_m is not None
         ahead = np.array([np.cos(leg.heading_rad), np.sin(leg.heading_rad)])
         return np.array([*(leg.from_m + gone * ahead), leg.heading_rad])
+
+    def present(self, time_s: float) -> Floats:
+        """(walkers, 3) poses of all of them at a time of the simulation."""
+        return np.array([self._now(walker, time_s) for walker in self.walkers]).reshape(-1, 3)
 
     def agents(self, times_s: Floats, ego_m: Floats, range_m: float) -> list[Agent]:
         """Those who come near the ego, at the given times; who uses a crossing comes first.

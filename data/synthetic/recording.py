@@ -51,7 +51,7 @@ class Recording:
     targets: list[tuple[int, int]]
 
 
-def _outlines(agent: Agent) -> NDArray[np.object_]:
+def outlines(agent: Agent) -> NDArray[np.object_]:
     """(rows,) boxes on the ground as polygons."""
     width, length, _ = agent.size_m
     corners = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]]) * [length / 2, width / 2]
@@ -67,7 +67,7 @@ def without_overlaps(agents: list[Agent], standing: list[Agent], ego: Agent) -> 
         agents, standing: all others.
     """
     everyone = [ego, *agents, *standing]
-    boxes = np.concatenate([_outlines(agent) for agent in everyone])
+    boxes = np.concatenate([outlines(agent) for agent in everyone])
     owner = np.repeat(np.arange(len(everyone)), [len(agent.poses) for agent in everyone])
     frame = np.concatenate([agent.first_frame + np.arange(len(agent.poses)) for agent in everyone])
     # Key frames are laid side by side, so that one search finds the pairs of all of them.

@@ -173,7 +173,7 @@ def _seen(agent: Agent, ego: Floats, rng: np.random.Generator) -> Iterator[Agent
 def _annotation_noise(rows: int, rng: np.random.Generator) -> Floats:
     """(rows, 3) errors of boxes that are set by hand every 2 s and interpolated in between."""
     knots = np.arange(-(rows % _SET_EVERY), rows + _SET_EVERY, _SET_EVERY)
-    errors = rng.standard_t(3, (len(knots), 3)) * (_NOISE_M, _NOISE_M, _NOISE_RAD)
+    errors = np.clip(rng.standard_t(3, (len(knots), 3)), -4, 4) * (_NOISE_M, _NOISE_M, _NOISE_RAD)
     return np.stack([np.interp(np.arange(rows), knots, column) for column in errors.T], 1)
 
 

@@ -1,4 +1,4 @@
-"""Properties of the synthetic worlds: equal bytes, valid streets, bodies that never overlap, truths that come true."""
+"""Synthetic worlds as folders: equal bytes, truths that come true, names and refusals."""
 
 from __future__ import annotations
 
@@ -8,72 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shapely import STRtree
-from shapely.geometry import Point, Polygon
 
 from forecast.core.errors import ConfigError, DataError
 from forecast.data.synthetic.junctions import Truth
-from forecast.data.synthetic.recording import Agent
 from forecast.data.synthetic.scene_names import scene_names
-from forecast.data.synthetic.town import build_city, record_scene, write_town
-
-FEW, MANY = [5], range(100, 120)
-seeds = pytest.mark.parametrize("seed", [*FEW, *(pytest.param(s, marks=pytest.mark.slow) for s in MANY)])
+from forecast.data.synthetic.town import write_town
 
 
-def outline(pose: np.ndarray, size: tuple[float, float, float]) -> Polygon:
-    """A box on the ground."""
-    forward = np.array([np.cos(pose[2]), np.sin(pose[2])]) * size[1] / 2
-    left = np.array([-np.sin(pose[2]), np.cos(pose[2])]) * size[0] / 2
-    return Polygon([pose[:2] + a * forward + b * left for a, b in ((1, 1), (1, -1), (-1, -1), (-1, 1))])
-
-
-@seeds
-def test_streets(seed: int) -> None:
-    city = build_city(seed, "boston-seaport")
-    lanes = city.network.lanes
-    assert len(city.surfaces.drivable) == 1
-    shapes = [*city.surfaces.drivable, *city.surfaces.walkways, *(Polygon(np.round(x.outline_m, 3)) for x in lanes)]
-    assert all(shape.is_valid for shape in shapes)
-    for lane in lanes:
-        # Lanes begin and end at the town's edge or at another lane, pose to pose.
-        assert lane.successors or lane.junction_ahead is not None
-        for onward in lane.successors:
-            there = lanes[onward].centre
-            assert np.hypot(*(there.points_m[0] - lane.centre.points_m[-1])) < 1e-6
-            assert np.cos(there.headings_rad[0] - lane.centre.headings_rad[-1]) > 0.9999
-    reached, frontier = set(), {lane.index for lane in lanes if not lane.predecessors}
-    while frontier:
-        reached |= frontier
-        frontier = {onward for index in frontier for onward in lanes[index].successors} - reached
-    assert reached == {lane.index for lane in lanes}
-
-
-@seeds
-def test_traffic(seed: int) -> None:
-    scene = record_scene(seed, seed, "scene-0061")
-    drivable = build_city(seed, scene.city).surfaces.drivable[0].buffer(0.1)
-    bodies = [a for a in scene.agents if a.category.startswith("vehicle")]
-    bodies.append(Agent("vehicle.ego", (1.9, 4.6, 1.6), 0, scene.ego))
-    for frame in range(len(scene.ego)):
-        here = [a for a in bodies if a.first_frame <= frame < a.first_frame + len(a.poses)]
-        boxes = [outline(a.poses[frame - a.first_frame], a.size_m) for a in here]
-        # Annotation noise may move two touching boxes towards each other by a few centimetres.
-        solid = [box.buffer(-0.06) for box in boxes]
-        first, second = STRtree(solid).query(solid, predicate="intersects")
-        assert (first == second).all()
-        assert all(drivable.contains(Point(a.poses[frame - a.first_frame, :2])) for a in here)
-    for agent in bodies:
-        if not agent.parked and len(agent.poses) > 2:
-            speed = np.hypot(*np.diff(agent.poses[:, :2], axis=0).T) / 0.5
-            assert speed.max() < 20
-            assert np.abs(np.diff(speed) / 0.5).max() < 6.5
-
-
-@pytest.mark.parametrize("world", ["town", "junction"])
-def test_equal_seeds_give_equal_bytes(tmp_path: Path, world: str) -> None:
-    for name, workers in (("one", 1), ("two", 2)):
-        write_town(tmp_path / name, scenes=4, seed=9, world=world, workers=workers, samples_per_scene=4)
+@pytest.mark.parametrize(
+    ("world", "version", "scenes", "workers"),
+    [("town", "v1.0-mini", 4, 2), ("junction", "v1.0-mini", 4, 2), ("town", "v1.0-trainval", 6, 3)],
+)
+def test_equal_seeds_give_equal_bytes(tmp_path: Path, world: str, version: str, scenes: int, workers: int) -> None:
+    for name, count in (("one", 1), ("two", workers)):
+        out = tmp_path / name
+        write_town(out, scenes=scenes, seed=9, version=version, world=world, workers=count, samples_per_scene=4)
     files = [p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.suffix in (".json", ".png")]
     assert len(files) == 13 + 4 + 4 + 2
     assert filecmp.cmpfiles(tmp_path / "one", tmp_path / "two", files, shallow=False)[0] == files
