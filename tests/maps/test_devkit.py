@@ -27,13 +27,18 @@ def dataroot():
     return folder
 
 
-@pytest.mark.parametrize(("engine", "bars"), [("exact", (0.999, 0.998, 0.985)), ("baked", (0.99, 0.96, 0.96))])
-def test_masks_agree_with_the_devkit(dataroot, tmp_path, engine, bars):
+@pytest.fixture(scope="module")
+def queenstown(dataroot):
+    """Name, our map and the devkit's."""
     from nuscenes.map_expansion.map_api import NuScenesMap
 
     name = "singapore-queenstown"
-    source = load_map(f"{dataroot}/maps/expansion/{name}.json")
-    theirs = NuScenesMap(dataroot, name)
+    return name, load_map(f"{dataroot}/maps/expansion/{name}.json"), NuScenesMap(dataroot, name)
+
+
+@pytest.mark.parametrize(("engine", "bars"), [("exact", (0.999, 0.998, 0.985)), ("baked", (0.99, 0.96, 0.96))])
+def test_masks_agree_with_the_devkit(queenstown, tmp_path, engine, bars):
+    name, source, theirs = queenstown
     crossings = source.geometries("ped_crossing")
     generator = np.random.default_rng(0)
     cropper = Cropper({name: source}, (name,), SPEC, engine, tmp_path, devkit_compatible=True)
@@ -75,13 +80,9 @@ def rasterized(theirs, pose, spec):
         (10.0, 40.0, 25.0, 25.0, 4.0),  # looks back: the devkit shows what lies 40 m to 10 m *behind* its front
     ],
 )
-def test_other_sides_and_resolutions_as_the_devkit_rasterizes_them(dataroot, extents):
-    from nuscenes.map_expansion.map_api import NuScenesMap
-
-    name = "singapore-queenstown"
+def test_other_sides_and_resolutions_as_the_devkit_rasterizes_them(queenstown, extents):
+    name, source, theirs = queenstown
     spec = CropSpec(tuple((layer,) for layer in LAYERS), *extents)
-    source = load_map(f"{dataroot}/maps/expansion/{name}.json")
-    theirs = NuScenesMap(dataroot, name)
     crossings = source.geometries("ped_crossing")
     generator = np.random.default_rng(1)
     cropper = Cropper({name: source}, (name,), spec, "exact", devkit_compatible=True)
