@@ -1,5 +1,7 @@
 """Agents per second that reach a network: batches of histories, neighbours and truth, and crops of the map.
 
+Also says how many agents leave the crops that they are given.
+
 python benchmarks/samples.py --dataroot DIR [--version v1.0-mini] [--split mini_train] [--device cpu]
 """
 
@@ -25,6 +27,13 @@ def agents_per_second(make: Callable[[torch.Tensor], AgentBatch], parts: list[to
     if device != "cpu":
         torch.cuda.synchronize()
     return count / (time.perf_counter() - start)
+
+
+def leaving(batch: AgentBatch, spec: CropSpec) -> float:
+    """Share of agents whose annotated future leaves the crop within the horizon."""
+    ahead, left = batch.future.unbind(-1)
+    outside = (ahead > spec.ahead_m) | (ahead < -spec.behind_m) | (left > spec.left_m) | (left < -spec.right_m)
+    return float((outside & batch.future_valid).any(1).float().mean())
 
 
 def main() -> None:
@@ -61,6 +70,9 @@ def main() -> None:
     rows = {"without crops": plain, "with the paper's crop": cropped(PAPER_CROP), "with our crop": cropped(CropSpec())}
     for what, make in rows.items():
         print(f"{what:<40}{agents_per_second(make, parts, args.device):>12,.0f}")
+    whole = data.batch(range(len(data)))
+    for what, spec in (("paper's", PAPER_CROP), ("our", CropSpec())):
+        print(f"leave {what} crop within {data.horizon.future_s:g} s: {leaving(whole, spec):.1%} of all agents")
 
 
 if __name__ == "__main__":
