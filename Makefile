@@ -4,6 +4,7 @@ VENV ?= .venv
 # What to hand to pip for torch; see "Install" in the README for CPU-only and GPU builds.
 TORCH ?= torch==2.13.0
 DEMO_OUT ?= out/demo
+WEIGHTS_OUT ?= out/weights
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -30,6 +31,11 @@ install: $(VENV)/.installed ## create .venv and install the package
 
 demo: $(VENV)/.installed ## the whole path on a synthetic town: data, training, forecasts, scores, pictures
 	$(BIN)/forecast demo --out $(DEMO_OUT)
+
+weights: $(VENV)/.installed ## train the weights that come with the package, on a synthetic town of its own
+	$(BIN)/forecast town --out $(WEIGHTS_OUT)/town --scenes 60 --seed 1 --version v1.0-trainval
+	$(BIN)/forecast train --config town --dataroot $(WEIGHTS_OUT)/town --out $(WEIGHTS_OUT)/run --resume
+	cp $(WEIGHTS_OUT)/run/best.safetensors forecast/weights/town.safetensors
 
 test: $(VENV)/.installed-dev ## the tests (set NUSCENES_DATAROOT to run those on real data, too)
 	$(BIN)/python -m pytest

@@ -22,6 +22,7 @@ from forecast.model.latent import CategoricalLatent, FutureEncoder
 from forecast.model.map_encoder import MapEncoder
 from forecast.model.mixture import log_density
 from forecast.model.neighbours import NeighbourEncoder
+from forecast.model.pooled_neighbours import PooledNeighbours
 from forecast.model.scaling import scaled_future, scaled_history
 from forecast.model.unicycle import Motion, initial_motion, integrate
 
@@ -60,7 +61,7 @@ class CAB(nn.Module):
         self.config = config
         size, drop = config.encoding_size, config.dropout
         self.history = HistoryEncoder(size, drop.encoders)
-        self.neighbours = NeighbourEncoder(size, drop.encoders) if config.uses_neighbours else None
+        self.neighbours = _neighbour_encoder(config) if config.uses_neighbours else None
         self.map = MapEncoder(config.map_encoder, config.crop, size, drop.map) if config.uses_map else None
         self.future = FutureEncoder(config.future_size, drop.encoders)
         self.latent = CategoricalLatent(config.context_size, 4 * config.future_size, config.prior_size, config.modes)
@@ -188,6 +189,13 @@ class CAB(nn.Module):
             headings_rad=heading,
             covariances_m2=torch.stack([xx, xy, xy, yy], -1).view(*xx.shape, 2, 2),
         )
+
+
+def _neighbour_encoder(config: ModelConfig) -> NeighbourEncoder | PooledNeighbours:
+    size, dropout = config.encoding_size, config.dropout.encoders
+    if config.neighbour_encoder == "summed":
+        return NeighbourEncoder(size, dropout)
+    return PooledNeighbours(size, config.horizon.history_rows, dropout)
 
 
 def _joined(parts: list[Tensor | None], axis: int) -> Tensor | None:

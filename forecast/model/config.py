@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from forecast.core.crops import CropSpec
 from forecast.core.horizon import Horizon
@@ -68,6 +69,8 @@ class ModelConfig:
 
     Attributes:
         uses_map, uses_neighbours: without both, the encoding is the history's alone (the blind model).
+        neighbour_encoder: ``summed``, as published: an LSTM over the sum of the neighbours' states; or ``pooled``: each
+            neighbour by itself, then the maximum.
         modes: values of the categorical latent, K.
         encoding_size: of each of the history, neighbour and map codes.
         future_size: of each direction of the posterior's future encoder.
@@ -80,6 +83,7 @@ class ModelConfig:
 
     uses_map: bool = True
     uses_neighbours: bool = True
+    neighbour_encoder: Literal["summed", "pooled"] = "pooled"
     modes: int = 25
     encoding_size: int = 32
     future_size: int = 32

@@ -10,7 +10,7 @@ from forecast.model.history import last_of_suffix
 from forecast.model.scaling import NEIGHBOUR_RADIUS_M, scaled_neighbours
 
 #: Channels read of each type of neighbour: pedestrians have no usable heading.
-_CHANNELS = {AgentType.VEHICLE: len(STATE_CHANNELS), AgentType.PEDESTRIAN: len(STATE_CHANNELS) - 2}
+CHANNELS = {AgentType.VEHICLE: len(STATE_CHANNELS), AgentType.PEDESTRIAN: len(STATE_CHANNELS) - 2}
 #: A pair that has been close for one step counts a quarter, for two a half, …
 _STEPS_TO_FULL_WEIGHT = 4
 
@@ -46,7 +46,7 @@ class NeighbourEncoder(nn.Module):
         super().__init__()
         target = len(STATE_CHANNELS)
         self.lstms = nn.ModuleDict(
-            {kind.name.lower(): nn.LSTM(_CHANNELS[kind] + target, size, batch_first=True) for kind in _CHANNELS}
+            {kind.name.lower(): nn.LSTM(CHANNELS[kind] + target, size, batch_first=True) for kind in CHANNELS}
         )
         self.key = nn.Linear(size, size, bias=False)
         self.query = nn.Linear(size, size, bias=False)
@@ -58,7 +58,7 @@ class NeighbourEncoder(nn.Module):
     ) -> Tensor:
         weights = edge_weights(neighbours, valid, history, NEIGHBOUR_RADIUS_M[kind])
         counted = valid & (weights > 0)[..., None]
-        total = scaled_neighbours(neighbours, counted, history[:, -1], kind).sum(1)[..., : _CHANNELS[kind]]
+        total = scaled_neighbours(neighbours, counted, history[:, -1], kind).sum(1)[..., : CHANNELS[kind]]
         lstm = self.lstms[kind.name.lower()]
         assert isinstance(lstm, nn.LSTM)
         code = last_of_suffix(lstm, torch.cat([total, states], -1), start)
@@ -93,7 +93,7 @@ class NeighbourEncoder(nn.Module):
         codes = torch.stack(
             [
                 self._of_kind(kind, neighbours, valid & (types == kind)[..., None], history, states, start)
-                for kind in _CHANNELS
+                for kind in CHANNELS
             ],
             1,
         )

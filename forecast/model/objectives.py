@@ -42,9 +42,9 @@ class ObjectiveConfig:
     joint: bool = False
     lower_clip: float | None = None
     upper_clip: float | None = 6.0
-    soft_clip: float | None = None
-    divergence_cap: float | None = None
-    free_bits: float = 0.07
+    soft_clip: float | None = -20.0
+    divergence_cap: float | None = 2.0
+    free_bits: float = 0.0
 
     def __post_init__(self) -> None:
         if self.name not in OBJECTIVES:

@@ -163,7 +163,8 @@ _MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1
 def _migrated(described: dict[str, Any], version: int) -> dict[str, Any]:
     for step in range(version, FORMAT_VERSION):
         described = _MIGRATIONS[step](described)
-    return described
+    # Before there was a choice, neighbours were summed.
+    return {**described, "model": {"neighbour_encoder": "summed", **described["model"]}}
 
 
 def _brief(error: Exception) -> str:

@@ -85,8 +85,9 @@ def test_in_evaluation_nulled_context_is_the_blind_branch(batch: AgentBatch) -> 
     torch.testing.assert_close(one.probabilities, other.probabilities)
 
 
-def test_without_neighbours_their_code_is_exactly_zero_even_in_training(batch: AgentBatch) -> None:
-    model = model_of().train()
+@pytest.mark.parametrize("encoder", ["summed", "pooled"])
+def test_without_neighbours_their_code_is_exactly_zero_even_in_training(batch: AgentBatch, encoder: str) -> None:
+    model = model_of(replace(CONFIG, neighbour_encoder=encoder)).train()
     alone = replace(batch, neighbour_types=torch.full_like(batch.neighbour_types, -1))
     assert not model.encode(alone)[0][:, : CONFIG.encoding_size].any()
     far = replace(batch, neighbours=batch.neighbours + 1000)
@@ -99,8 +100,9 @@ def same(one: Forecast, other: Forecast, rows: slice = slice(None)) -> None:
         torch.testing.assert_close(getattr(one, field), getattr(other, field)[rows])
 
 
-def test_a_batch_is_the_sum_of_its_parts_and_neighbours_have_no_order(batch: AgentBatch) -> None:
-    model = model_of().eval()
+@pytest.mark.parametrize("encoder", ["summed", "pooled"])
+def test_a_batch_is_the_sum_of_its_parts_and_neighbours_have_no_order(batch: AgentBatch, encoder: str) -> None:
+    model = model_of(replace(CONFIG, neighbour_encoder=encoder)).eval()
     whole = model.predict(batch)
     same(model.predict(batch[4:7]), whole, slice(4, 7))
     turned = replace(
@@ -112,8 +114,9 @@ def test_a_batch_is_the_sum_of_its_parts_and_neighbours_have_no_order(batch: Age
     same(model.predict(turned), whole)
 
 
-def test_nothing_after_time_0_and_nothing_invalid_is_read(batch: AgentBatch) -> None:
-    model = model_of().eval()
+@pytest.mark.parametrize("encoder", ["summed", "pooled"])
+def test_nothing_after_time_0_and_nothing_invalid_is_read(batch: AgentBatch, encoder: str) -> None:
+    model = model_of(replace(CONFIG, neighbour_encoder=encoder)).eval()
     valid = batch.history_valid.clone()
     valid[:6, 1] = False
     batch = replace(batch, history_valid=valid)

@@ -13,7 +13,7 @@ from forecast.model.objectives import OBJECTIVES, Annealed, ObjectiveConfig, log
 
 torch.manual_seed(0)
 FULL = Annealed(1.0, None)
-OPEN = {"lower_clip": None, "upper_clip": None}
+OPEN = {"lower_clip": None, "upper_clip": None, "soft_clip": None, "divergence_cap": None, "free_bits": 0.07}
 
 
 def branch(batch: int = 6, modes: int = 4, steps: int = 5, *, spread: float = 1.0) -> Branch:
@@ -109,7 +109,7 @@ def test_rubiz_is_the_written_formula() -> None:
 def test_clips_bound_each_step_and_the_lower_one_stops_the_gradient() -> None:
     given = branch(spread=20.0)
     valid = torch.ones(6, 5, dtype=torch.bool)
-    config = ObjectiveConfig("plain", lower_clip=-6.0)
+    config = ObjectiveConfig("plain", lower_clip=-6.0, soft_clip=None)
     terms = objective_terms(given, None, valid, config, Annealed(0.0, 0.05))
     assert -30 <= terms.parts["log_likelihood"] <= 30
     steps = torch.logsumexp(given.step_log_likelihoods, 1) - math.log(4)
