@@ -17,6 +17,8 @@ SAMPLE = "sample"
 #: Positions farther from the origin than this are no positions, m.
 MAX_COORDINATE_M = 1e7
 MAX_SAMPLES = 10_000
+#: Larger readings of a clock are no seconds but milliseconds or less: this is the year 5138 since 1970.
+MAX_TIME_S = 1e11
 
 
 def numbers(table: pa.Table, name: str, where: str) -> Floats:
@@ -75,6 +77,15 @@ def refuse(where: str, wrong: Bools, complaint: str) -> None:
         raise SubmissionError(f"{where}: row {int(wrong.argmax())}: {complaint}")
 
 
+def refuse_times(where: str, name: str, time_s: Floats) -> None:
+    """Refuse clock readings that cannot be seconds.
+
+    Raises:
+        SubmissionError: in one line.
+    """
+    refuse(where, np.abs(time_s) > MAX_TIME_S, f"{name} is beyond 1e11; expected seconds, not milli- or microseconds")
+
+
 def rows_of(table: pa.Table, where: str, *, max_modes: int) -> ForecastRows:
     """Gather the points of a table, in any order, into one row a forecast.
 
@@ -88,6 +99,8 @@ def rows_of(table: pa.Table, where: str, *, max_modes: int) -> ForecastRows:
         refuse(where, ~np.isfinite(value[name]), f"{name} is not a finite number")
     far = np.maximum(np.abs(value["x_m"]), np.abs(value["y_m"])) > MAX_COORDINATE_M
     refuse(where, far, "a position over 10,000 km out; expected metres")
+    for name in ("issue_time_s", "lead_s"):
+        refuse_times(where, name, value[name])
     refuse(where, value["lead_s"] <= 0, "lead_s is not positive; expected seconds after the issue")
     sample = numbers(table, SAMPLE, where) if SAMPLE in table.column_names else np.full(len(code), np.nan)
     is_mode = np.isnan(sample)

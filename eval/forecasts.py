@@ -7,6 +7,7 @@ Parquet, one row a forecast with its modes as a list, which is faster to read.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,19 @@ import pyarrow.parquet as pq
 from forecast.core.errors import SubmissionError
 from forecast.core.files import written_whole
 from forecast.core.rows import ForecastRows, TruthRows
-from forecast.eval.flat_rows import MAX_COORDINATE_M, names, numbers, refuse, require, rows_of, table_of
+from forecast.eval.flat_rows import (
+    COVARIANCE,
+    MAX_COORDINATE_M,
+    REQUIRED,
+    SAMPLE,
+    names,
+    numbers,
+    refuse,
+    refuse_times,
+    require,
+    rows_of,
+    table_of,
+)
 from forecast.eval.nested_rows import is_nested, nested_rows_of, nested_table_of
 from forecast.eval.submission import MAX_MODES, Submission
 
@@ -85,12 +98,15 @@ def read_truth(path: Path | str) -> TruthRows:
         time, x, y = (numbers(table, name, where) for name in ("time_s", "x_m", "y_m"))
         for name, values in {"time_s": time, "x_m": x, "y_m": y}.items():
             refuse(where, ~np.isfinite(values), f"{name} is not a finite number")
+        refuse_times(where, "time_s", time)
         refuse(where, np.maximum(np.abs(x), np.abs(y)) > MAX_COORDINATE_M, "a position over 10,000 km out")
         order = np.lexsort((time, code))
         again = (np.diff(code[order]) == 0) & (np.diff(time[order]) <= 1e-6)
         if again.any():
             row = order[1:][again][0]
             raise SubmissionError(f"{where}: row {row}: track {track_names[code[row]]} at {time[row]:g} s twice")
+        if not len(time):
+            raise SubmissionError(f"{where}: no rows; expected at least one observation")
         return TruthRows(track_names[code[order]], time[order], np.stack([x, y], -1)[order])
 
 
@@ -152,7 +168,9 @@ def _pieces(path: Path, chunk_rows: int | None) -> Iterator[pa.Table]:
 
 def _csv_reader(path: Path) -> Any:
     # A line longer than a block ends the read with an error instead of filling the memory.
-    text = pyarrow.csv.ConvertOptions(column_types={"track": pa.string()})
+    # Types are stated: inferred ones would be those of the first block alone, and whole numbers may come first.
+    numeric = dict.fromkeys((*REQUIRED[1:], *COVARIANCE, SAMPLE, "time_s"), pa.float64())
+    text = pyarrow.csv.ConvertOptions(column_types={"track": pa.string(), **numeric})
     return pyarrow.csv.open_csv(
         path, read_options=pyarrow.csv.ReadOptions(block_size=16 * MAX_CSV_LINE_BYTES), convert_options=text
     )
@@ -178,10 +196,11 @@ def _whole_tracks(pieces: Iterator[pa.Table], path: Path) -> Iterator[pa.Table]:
         _note_done(whole, done, path)
         yield whole
         held = [piece.slice(cut)]
-    if held:
-        last = pa.concat_tables(held)
-        _note_done(last, done, path)
-        yield last
+    if not held:
+        raise SubmissionError(f"{path}: no rows; expected at least one forecast")
+    last = pa.concat_tables(held)
+    _note_done(last, done, path)
+    yield last
 
 
 def _note_done(table: pa.Table, done: set[str], path: Path) -> None:
@@ -223,5 +242,16 @@ def _clear_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError, json.JSONDecodeError, OverflowError, MemoryError) as error:
-        detail = " ".join(str(error).split())[:200] or type(error).__name__
+        detail = _with_column_name(" ".join(str(error).split())[:200] or type(error).__name__, path)
         raise SubmissionError(f"{path}: cannot be read: {detail}; expected Parquet or CSV as documented") from error
+
+
+def _with_column_name(detail: str, path: Path) -> str:
+    """The reader of CSV counts columns from 0; people know them by name."""
+    found = re.search(r"CSV column #(\d+)", detail)
+    if not found:
+        return detail
+    with path.open("rb") as file:
+        names_found = file.readline(MAX_CSV_LINE_BYTES).decode(errors="replace").strip().split(",")
+    name = dict(enumerate(names_found)).get(int(found[1]), found[1]).strip('"')
+    return detail.replace(found[0], f"column {name}")

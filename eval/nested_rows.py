@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from forecast.core.errors import SubmissionError
 from forecast.core.rows import ForecastRows
-from forecast.eval.flat_rows import MAX_COORDINATE_M, names, numbers, refuse, require
+from forecast.eval.flat_rows import MAX_COORDINATE_M, names, numbers, refuse, refuse_times, require
 from forecast.eval.results import Bools, Floats, Integers
 
 _LEADS = b"lead_s"
@@ -59,6 +59,7 @@ def nested_rows_of(table: pa.Table, where: str, *, max_modes: int) -> ForecastRo
     code, track_names = names(table, where)
     issue_s = numbers(table, "issue_time_s", where)
     refuse(where, ~np.isfinite(issue_s), "issue_time_s is not a finite number")
+    refuse_times(where, "issue_time_s", issue_s)
     flat, count = _flattened(table, "probabilities", where)
     refuse(where, (count < 1) | (count > max_modes), f"expected 1 to {max_modes} modes")
     present = np.arange(int(count.max())) < count[:, None]
@@ -73,14 +74,22 @@ def nested_rows_of(table: pa.Table, where: str, *, max_modes: int) -> ForecastRo
     early = present[..., None] & np.isnan(positions).all(-1)
     ends = np.logical_and.accumulate(early[..., ::-1], -1)[..., ::-1]
     refuse(where, (bad & ~ends | (ends & (np.arange(len(lead_s)) == 0))).any((1, 2)), "a position is not finite metres")
-    covariances = (
-        _unpacked(table, "covariances_m2", where, present, (len(lead_s), 2, 2))
-        if "covariances_m2" in table.column_names
-        else None
-    )
+    covariances = _covariances(table, where, present, positions)
     return ForecastRows(
         track_names[code], issue_s, lead_s, positions, probabilities, covariances, _samples(table, where, len(lead_s))
     )
+
+
+def _covariances(table: pa.Table, where: str, present: Bools, positions: Floats) -> Floats | None:
+    if "covariances_m2" not in table.column_names:
+        return None
+    found = _unpacked(table, "covariances_m2", where, present, (positions.shape[2], 2, 2))
+    xx, xy, yx, yy = np.moveaxis(found.reshape(*found.shape[:-2], 4), -1, 0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sound = (xx > 0) & (xx * yy - xy * yx > 0) & (xy == yx) & np.isfinite(xx * yy)
+    wrong = np.isfinite(positions).all(-1) & ~sound
+    refuse(where, wrong.any((1, 2)), "a covariance is not symmetric and positive definite")
+    return found
 
 
 def _lead_s(table: pa.Table, where: str) -> Floats:

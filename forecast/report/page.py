@@ -89,6 +89,17 @@ def _headline(document: dict[str, Any]) -> str:
     for name, path in columns(document).items():
         found = [at(body, path) for body in bodies(document)]
         lines.append([name, *(text(one) + (_span(one) if text(one) != "–" else "") for one in found)])
+    return _table(lines) + (
+        "<p>Metres, seconds and shares; for C higher is better, for all else lower. Under each figure its 95 % "
+        "bootstrap interval over tracks, and the number of items behind it.</p>" + _coverage(document)
+    )
+
+
+def _coverage(document: dict[str, Any]) -> str:
+    lines = [["coverage", *(body["name"] for body in bodies(document))]]
+    for name in bodies(document)[0]["coverage"]:
+        found = [body["coverage"][name] for body in bodies(document)]
+        lines.append([name.replace("_", " "), *(f"{n:.1%}" if "share" in name else f"{n:,}" for n in found)])
     return _table(lines)
 
 
@@ -209,6 +220,8 @@ def _worst_figure(report: Report, dataset: Dataset | None, road: MapSource | Non
             agents = report.scores[0].agent_keys.tolist()
             entry = agents.index(f"{case.track}@{case.issue_time_s:.6f}")
             drawer.draw(axes, report.joined[0], int(report.joined[0].official[entry]), title)
+        axes.set_xlabel(axes.get_xlabel(), fontsize=7, labelpad=0)  # small pictures: the legend is near
+        axes.set_ylabel(axes.get_ylabel(), fontsize=7, labelpad=0)
     return figure
 
 
