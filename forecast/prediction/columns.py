@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -62,3 +64,49 @@ def columns_of(
         sample_rows=listed.astype(np.int32),
     )
     return columns, present
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some targets, and the columns with all that can be their neighbours.
+
+    Attributes:
+        targets: (n,) indices into the targets.
+        columns: whose last step lists those near enough.
+    """
+
+    targets: NDArray[np.int64]
+    columns: Columns
+
+
+def parts_of(
+    columns: Columns, rows: NDArray[np.int64], reach_m: float, agents_at_once: int, pairs_at_once: int
+) -> list[Part]:
+    """Divide the targets of a large scene, so that memory stays bounded and few are compared who are far apart.
+
+    Args:
+        columns: as :func:`columns_of` gives them.
+        rows: (targets,) their rows.
+        reach_m: beyond this, nobody is a neighbour.
+        agents_at_once: targets in a part.
+        pairs_at_once: targets times possible neighbours in a part.
+    """
+    if len(rows) <= agents_at_once and len(rows) * len(columns.sample_rows) <= pairs_at_once:
+        return [Part(np.arange(len(rows)), columns)] if len(rows) else []
+    # Along strips of some width, so that the targets of a part lie together.
+    place = columns.tracks.row_position_m[rows]
+    order = np.lexsort((place[:, 0], np.floor(place[:, 1] / (4 * reach_m))))
+    listed = columns.tracks.row_position_m[columns.sample_rows]
+    parts: list[Part] = []
+    waiting = [order[first : first + agents_at_once] for first in range(0, len(order), agents_at_once)][::-1]
+    while waiting:
+        targets = waiting.pop()
+        low, high = place[targets].min(0) - reach_m, place[targets].max(0) + reach_m
+        near = columns.sample_rows[((listed >= low) & (listed <= high)).all(1)]
+        if len(targets) > 1 and len(targets) * len(near) > pairs_at_once:
+            waiting += [targets[len(targets) // 2 :], targets[: len(targets) // 2]]
+            continue
+        first = columns.sample_first.copy()
+        first[-1] = len(near)
+        parts.append(Part(targets, replace(columns, sample_first=first, sample_rows=near)))
+    return parts

@@ -23,8 +23,8 @@ from forecast.data.windows import NeighbourRule
 from forecast.model.config import ModelConfig
 from forecast.prediction.answer import SceneForecast
 from forecast.prediction.checkpoint import load_checkpoint
-from forecast.prediction.columns import columns_of
-from forecast.prediction.resample import Silence, observed, resample
+from forecast.prediction.columns import Part, columns_of, parts_of
+from forecast.prediction.resample import NEVER_US, Silence, observed, resample
 from forecast.prediction.scene import Scene
 from forecast.prediction.scene_maps import MapLike, SceneMaps
 
@@ -112,8 +112,9 @@ class Forecaster:
         """
         with torch.inference_mode():
             known = self._known(scene, agents)
-            parts = [self.engine(self._batch(scene, known, rows)) for rows in self._chunks(known)]
-            return self._answer(scene, known, parts)
+            parts = self._parts(known)
+            said = [self.engine(self._batch(scene, known, part)) for part in parts]
+            return self._answer(scene, known, _in_order(said, parts) if said else self._nobody())
 
     def batches(self, scene: Scene, agents: Iterable[Hashable] | None = None) -> Iterator[AgentBatch]:
         """What the engine is given of a scene, crops included, in as many batches as :meth:`forecast` would use.
@@ -122,8 +123,8 @@ class Forecaster:
             SceneError: the scene's map is unknown, or an id is.
         """
         known = self._known(scene, agents)
-        for rows in self._chunks(known):
-            yield self._batch(scene, known, rows)
+        for part in self._parts(known):
+            yield self._batch(scene, known, part)
 
     def stream(self, map_name: str | None = None, **settings: Any) -> Stream:
         """A memory of tracks for one vehicle's drive, which asks this forecaster.
@@ -161,22 +162,20 @@ class Forecaster:
         seen = observed(scene.row_agent, scene.row_time_s, scene.row_pose_world, len(scene), scene.time_s, horizon)
         steps = resample(seen, horizon, self.silence)
         last_us = seen.last_us
-        shown = last_us >= last_us.max(initial=0 if not len(last_us) else -(1 << 62)) - round(
-            self.silence.shown_s * 1e6
-        )
+        newest_us = last_us.max(initial=NEVER_US)
+        shown = last_us >= newest_us - round(self.silence.shown_s * 1e6)
         columns, present = columns_of(steps, scene.agent_types, scene.size_m, shown)
         wanted = np.arange(len(scene)) if agents is None else scene.indices(agents)
         targets = wanted[present[wanted] >= 0]
         return _Known(columns, wanted, targets, present[targets], -last_us[targets] * 1e-6)
 
-    def _chunks(self, known: _Known) -> list[NDArray[np.int64]]:
-        """Rows of the targets, as many at once as memory is meant for."""
-        candidates = len(known.columns.sample_rows)
-        at_once = max(1, min(_AGENTS_AT_ONCE, _PAIRS_AT_ONCE // max(candidates, 1)))
-        return [known.rows[first : first + at_once] for first in range(0, len(known.rows), at_once)]
+    def _parts(self, known: _Known) -> list[Part]:
+        reach_m = float(self.neighbour_rule.radii_m().max())
+        return parts_of(known.columns, known.rows, reach_m, _AGENTS_AT_ONCE, _PAIRS_AT_ONCE)
 
-    def _batch(self, scene: Scene, known: _Known, rows: NDArray[np.int64]) -> AgentBatch:
-        inputs = inputs_of(known.columns, rows, self.config.horizon, self.neighbour_rule)
+    def _batch(self, scene: Scene, known: _Known, part: Part) -> AgentBatch:
+        rows = known.rows[part.targets]
+        inputs = inputs_of(part.columns, rows, self.config.horizon, self.neighbour_rule)
         count, tracks = len(rows), known.columns.tracks
         arrays = {
             "history": inputs.history,
@@ -195,11 +194,9 @@ class Forecaster:
         crop = self.maps.crops(scene.map_name, tensors["pose_world"]) if self.config.uses_map else None
         return AgentBatch(**tensors, map_names=(scene.map_name or "",), crop=crop)
 
-    def _answer(self, scene: Scene, known: _Known, parts: list[Forecast]) -> SceneForecast:
-        horizon, modes = self.config.horizon, self.config.modes
-        tracks = known.columns.tracks
+    def _answer(self, scene: Scene, known: _Known, whole: Forecast) -> SceneForecast:
+        horizon, tracks = self.config.horizon, known.columns.tracks
         pose = np.concatenate([tracks.row_position_m[known.rows], tracks.row_heading_rad[known.rows, None]], 1)
-        whole = _joined(parts) if parts else _nobody(modes, horizon.future_steps)
         world = whole.to_world(torch.from_numpy(pose).to(whole.positions_m.device))
         assert world.headings_rad is not None
         assert world.covariances_m2 is not None
@@ -220,6 +217,10 @@ class Forecaster:
             unanswered=tuple(scene.agent_ids[agent] for agent in known.wanted.tolist() if agent not in answered),
         )
 
+    def _nobody(self) -> Forecast:
+        shape = (0, self.config.modes, self.config.horizon.future_steps)
+        return Forecast(torch.zeros(*shape, 2), torch.zeros(shape[:2]), torch.zeros(shape), torch.zeros(*shape, 2, 2))
+
 
 @dataclass(frozen=True)
 class _Known:
@@ -232,16 +233,14 @@ class _Known:
     silent_s: NDArray[np.float64]
 
 
-def _joined(parts: list[Forecast]) -> Forecast:
-    if len(parts) == 1:
-        return parts[0]
+def _in_order(said: list[Forecast], parts: list[Part]) -> Forecast:
+    """Put the answers of several parts together, in the targets' order."""
+    if len(said) == 1:
+        return said[0]
+    order = torch.from_numpy(np.concatenate([part.targets for part in parts]).argsort())
 
     def whole(name: str) -> torch.Tensor:
-        return torch.cat([getattr(part, name) for part in parts])
+        joined = torch.cat([getattr(answer, name) for answer in said])
+        return joined[order.to(joined.device)]
 
     return Forecast(whole("positions_m"), whole("probabilities"), whole("headings_rad"), whole("covariances_m2"))
-
-
-def _nobody(modes: int, steps: int) -> Forecast:
-    shape = (0, modes, steps)
-    return Forecast(torch.zeros(*shape, 2), torch.zeros(0, modes), torch.zeros(shape), torch.zeros(*shape, 2, 2))

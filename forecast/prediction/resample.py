@@ -32,6 +32,8 @@ LONGEST_HOLD_S = 3.0
 #: In steps: the least time over which a velocity is taken for extrapolation.
 _RATE_OVER = 0.75
 _US = 1e6
+#: Stands for the time of an observation that there is not.
+NEVER_US = int(np.iinfo(np.int64).min // 2)
 
 Extrapolation = Literal["constant_turn", "constant_velocity", "stand_still"]
 
@@ -86,7 +88,7 @@ class Observed:
     def last_us(self) -> Integers:
         """(agents,) time of each agent's last observation; far in the past where it has none."""
         seen = self.first[1:] > self.first[:-1]
-        last = np.full(len(seen), np.iinfo(np.int64).min // 2)
+        last = np.full(len(seen), NEVER_US)
         last[seen] = self.time_us[self.first[1:][seen] - 1]
         return last
 

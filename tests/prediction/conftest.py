@@ -18,6 +18,7 @@ from forecast.data.maps.sources import PolygonMap
 from forecast.data.synthetic.town import write_town
 from forecast.model.cab import CAB
 from forecast.model.config import MapEncoderConfig, ModelConfig
+from forecast.prediction.answer import SceneForecast
 from forecast.prediction.checkpoint import save_checkpoint
 from forecast.prediction.forecaster import Forecaster
 from forecast.prediction.scene import AgentTrack, Scene
@@ -80,6 +81,19 @@ def traffic() -> Callable[..., Scene]:
         return Scene.of(now_s, tracks, map_name)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def equal() -> Callable[[SceneForecast, SceneForecast], bool]:
+    """Whether two answers are the same to the last bit."""
+    arrays = ("positions_m", "headings_rad", "covariances_m2", "probabilities", "most_likely", "pose_world", "silent_s")
+
+    def same(one: SceneForecast, other: SceneForecast) -> bool:
+        return one.agent_ids == other.agent_ids and all(
+            np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays
+        )
+
+    return same
 
 
 @dataclass(frozen=True)

@@ -14,21 +14,13 @@ import torch
 from forecast.core.errors import CheckpointError, DataError, SceneError
 from forecast.core.tracks import Tracks
 from forecast.data.maps.layers import load_map
-from forecast.prediction.answer import SceneForecast
 from forecast.prediction.forecaster import Forecaster
 from forecast.prediction.predictor import predict
 from forecast.prediction.resample import Silence
 from forecast.prediction.scene import AgentTrack, Scene
-from tests.prediction.conftest import VERSION, World
 
 Traffic = Callable[..., Scene]
-
-
-def equal(one: SceneForecast, other: SceneForecast) -> bool:
-    arrays = ("positions_m", "headings_rad", "covariances_m2", "probabilities", "most_likely", "pose_world", "silent_s")
-    return one.agent_ids == other.agent_ids and all(
-        np.array_equal(getattr(one, name), getattr(other, name)) for name in arrays
-    )
+VERSION = "v1.0-mini"
 
 
 def scene_at(tracks: Tracks, sample: int) -> Scene:
@@ -49,7 +41,7 @@ def scene_at(tracks: Tracks, sample: int) -> Scene:
 
 
 @pytest.mark.parametrize("world", ["town", "nuscenes"], indirect=True)
-def test_it_says_what_forecast_predict_says(world: World, weights: Path) -> None:
+def test_it_says_what_forecast_predict_says(world, weights: Path) -> None:
     data, split = world.dataset, "mini_val"
     said = predict(weights, world.root, VERSION, split, dense=True)
     place = {key: n for n, key in enumerate(zip(said.instance_tokens, said.sample_tokens, strict=True))}
@@ -99,7 +91,7 @@ def test_the_whole_world_moved_and_turned_moves_and_turns_the_answer(weights: Pa
     np.testing.assert_allclose(other.headings_rad, one.headings_rad + turn, atol=1e-4)
 
 
-def test_nothing_after_now_is_read(forecaster: Forecaster, traffic: Traffic) -> None:
+def test_nothing_after_now_is_read(forecaster: Forecaster, traffic: Traffic, equal) -> None:
     scene = traffic(9, rate_hz=10)
     later = scene.row_time_s + 0.07
     both = replace(
@@ -111,7 +103,7 @@ def test_nothing_after_now_is_read(forecaster: Forecaster, traffic: Traffic) -> 
     assert equal(forecaster.forecast(scene), forecaster.forecast(both))
 
 
-def test_the_order_of_observations_does_not_matter(forecaster: Forecaster, traffic: Traffic) -> None:
+def test_the_order_of_observations_does_not_matter(forecaster: Forecaster, traffic: Traffic, equal) -> None:
     scene = traffic(9, rate_hz=5)
     order = np.random.default_rng(1).permutation(len(scene.row_agent))
     shuffled = replace(
@@ -217,7 +209,7 @@ def test_ten_thousand_agents_are_answered(weights: Path) -> None:
     assert np.isfinite(answer.positions_m).all()
 
 
-def test_threads_get_what_one_gets(forecaster: Forecaster, traffic: Traffic) -> None:
+def test_threads_get_what_one_gets(forecaster: Forecaster, traffic: Traffic, equal) -> None:
     scenes = [traffic(5 + n, seed=n, rate_hz=(2, 10)[n % 2]) for n in range(12)]
     alone = [forecaster.forecast(scene) for scene in scenes]
     with ThreadPoolExecutor(4) as pool:
@@ -226,7 +218,7 @@ def test_threads_get_what_one_gets(forecaster: Forecaster, traffic: Traffic) -> 
 
 
 def test_an_unknown_map_an_unknown_agent_and_nan_are_one_line_each_and_the_loop_goes_on(
-    forecaster: Forecaster, traffic: Traffic
+    forecaster: Forecaster, traffic: Traffic, equal
 ) -> None:
     scene = traffic(3)
     before = forecaster.forecast(scene)
@@ -292,7 +284,7 @@ def test_a_map_of_no_known_form_is_refused(weights: Path) -> None:
         Forecaster.load(weights, {"m": 3})  # type: ignore[dict-item]
 
 
-def test_another_engine_answers_through_the_same_call(forecaster: Forecaster, traffic: Traffic) -> None:
+def test_another_engine_answers_through_the_same_call(forecaster: Forecaster, traffic: Traffic, equal) -> None:
     class Counting:
         calls = 0
 

@@ -13,7 +13,6 @@ from forecast.core.errors import ConfigError, SceneError
 from forecast.prediction.forecaster import Forecaster
 from forecast.prediction.scene import AgentTrack, Scene
 from forecast.prediction.stream import Observation, Stream
-from tests.prediction.test_forecaster import equal
 
 
 def seen(agent: str, time_s: float, *, lane: float = 0.0) -> Observation:
@@ -36,7 +35,7 @@ def scene_of(observations: list[Observation], now_s: float) -> Scene:
 
 @pytest.mark.parametrize("rate_hz", [2, 10, 20])
 def test_a_stream_answers_what_one_call_with_the_whole_past_does(
-    forecaster: Forecaster, stream: Stream, rate_hz: int
+    forecaster: Forecaster, stream: Stream, rate_hz: int, equal
 ) -> None:
     past: list[Observation] = []
     for frame in range(6 * rate_hz):
@@ -60,7 +59,7 @@ def test_between_two_frames_the_answer_is_for_now(stream: Stream) -> None:
     np.testing.assert_allclose(ages, [0.1, 0.2, 0.3, 0.4], atol=1e-6)
 
 
-def test_late_and_repeated_observations_go_where_they_belong(forecaster: Forecaster) -> None:
+def test_late_and_repeated_observations_go_where_they_belong(forecaster: Forecaster, equal) -> None:
     tidy, messy = forecaster.stream("crossroads"), forecaster.stream("crossroads")
     frames = [seen("a", 0.25 * n) for n in range(20)]
     for frame in frames:
@@ -77,7 +76,7 @@ def test_late_and_repeated_observations_go_where_they_belong(forecaster: Forecas
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.permutations(list(range(14))), st.lists(st.integers(0, 13), max_size=6))
 def test_any_order_and_any_repetition_give_the_same_answer(
-    forecaster: Forecaster, order: list[int], again: list[int]
+    forecaster: Forecaster, equal, order: list[int], again: list[int]
 ) -> None:
     frames = [seen("a", 0.3 * n) for n in range(14)]
     expected = forecaster.stream("crossroads").update(frames, 4.0)
@@ -99,7 +98,7 @@ def test_a_lost_agent_is_held_then_unanswered_then_forgotten(stream: Stream) -> 
     assert stream.counts["lost"] == 1
 
 
-def test_an_agent_that_comes_back_still_has_its_past(forecaster: Forecaster, stream: Stream) -> None:
+def test_an_agent_that_comes_back_still_has_its_past(forecaster: Forecaster, stream: Stream, equal) -> None:
     past = [seen("a", 0.5 * n) for n in (0, 1, 2, 3, 7, 8)]
     other = [seen("b", 0.5 * n, lane=4.0) for n in range(9)]
     for n in range(9):
@@ -123,7 +122,7 @@ FAULTS = [
 
 @pytest.mark.parametrize(("fault", "told"), FAULTS)
 def test_one_faulty_observation_is_left_out_and_told_the_others_count(
-    forecaster: Forecaster, fault: Observation, told: str
+    forecaster: Forecaster, fault: Observation, told: str, equal
 ) -> None:
     good = [seen("a", 0.5), seen("a", 1.0)]
     expected = forecaster.stream("crossroads").update(good, 1.0)
@@ -141,7 +140,7 @@ def test_an_observation_a_little_ahead_waits_for_its_time(stream: Stream) -> Non
     assert stream.update([], 1.04).silent_s[0] == pytest.approx(0, abs=1e-9)
 
 
-def test_time_that_goes_backwards_and_unknown_maps_change_nothing(forecaster: Forecaster) -> None:
+def test_time_that_goes_backwards_and_unknown_maps_change_nothing(forecaster: Forecaster, equal) -> None:
     whole, disturbed = forecaster.stream("crossroads"), forecaster.stream("crossroads")
     for now in (0.0, 0.5, 1.0):
         whole.update([seen("a", now)], now)
@@ -157,7 +156,7 @@ def test_time_that_goes_backwards_and_unknown_maps_change_nothing(forecaster: Fo
     assert len(disturbed.update([seen("a", 0.1)], 0.1)) == 1
 
 
-def test_the_forecaster_has_a_stream_of_its_own(forecaster: Forecaster) -> None:
+def test_the_forecaster_has_a_stream_of_its_own(forecaster: Forecaster, equal) -> None:
     own = forecaster.stream()
     for now in (0.0, 0.5, 1.0):
         assert equal(
