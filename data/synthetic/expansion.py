@@ -144,7 +144,7 @@ def _block(out: _Expansion, network: Network, lanes: list[int], segment: str) ->
     )
 
 
-def _surfaces(out: _Expansion, surfaces: Surfaces, segments: dict[int, str]) -> None:
+def _surfaces(out: _Expansion, network: Network, surfaces: Surfaces, segments: dict[int, str]) -> None:
     out.add("drivable_area", polygon_tokens=[out.polygon(p) for p in surfaces.drivable])
     for walkway in surfaces.walkways:
         out.add("walkway", polygon_token=out.polygon(walkway))
@@ -155,14 +155,33 @@ def _surfaces(out: _Expansion, surfaces: Surfaces, segments: dict[int, str]) -> 
         for c in surfaces.crossings
     ]
     for outline, crossing in surfaces.stop_lines:
+        junction = network.junctions[surfaces.crossings[crossing].junction]
+        lights = junction.signals
         out.add(
             "stop_line",
             polygon_token=out.polygon(outline),
-            stop_line_type="PED_CROSSING",
-            ped_crossing_tokens=[crossings[crossing]],
-            traffic_light_tokens=[],
+            stop_line_type="TRAFFIC_LIGHT" if lights else "PED_CROSSING",
+            ped_crossing_tokens=[] if lights else [crossings[crossing]],
+            traffic_light_tokens=[_light(out, outline, junction.centre_m)] if lights else [],
             road_block_token="",
         )
+
+
+def _light(out: _Expansion, stop_line_m: Floats, junction_m: Floats) -> str:
+    """A traffic light over a stop line; its line points from there at those who come."""
+    right, left = stop_line_m[0], stop_line_m[-1]
+    x, y = (right + left) / 2
+    along = np.array([right[1] - left[1], left[0] - right[0]]) / np.hypot(*(left - right))
+    back = along * np.sign(np.dot(along, [x, y] - junction_m))
+    pose = {"tx": round(float(x), 3), "ty": round(float(y), 3), "tz": 0.0, "rx": 0.0, "ry": 0.0}
+    return out.add(
+        "traffic_light",
+        line_token=out.line(np.array([[x, y], [x, y] + 2.0 * back])),
+        traffic_light_type="VERTICAL",
+        from_road_block_token="",
+        items=[],
+        pose={**pose, "rz": round(float(np.arctan2(back[1], back[0])), 6)},
+    )
 
 
 def _dividers(out: _Expansion, surfaces: Surfaces) -> None:
@@ -182,7 +201,7 @@ def map_expansion(city: str, seed: int, network: Network, surfaces: Surfaces) ->
     out = _Expansion(city, seed)
     segments = _roads(out, network)
     connectivity, paths = _lanes(out, network.lanes)
-    _surfaces(out, surfaces, segments)
+    _surfaces(out, network, surfaces, segments)
     _dividers(out, surfaces)
     return {
         **out.layers,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shapely.geometry import Point
 
 from forecast.data.synthetic.town import write_town
 
@@ -64,6 +65,23 @@ def test_masks_of_every_layer(root: Path, city: str) -> None:
     rng = np.random.default_rng(0)
     for x, y, angle in zip(*rng.uniform(100, width - 100, (2, 15)), rng.uniform(0, 360, 15), strict=True):
         assert town.get_map_mask((x, y, 60, 60), angle, layers, (100, 100)).shape == (len(layers), 100, 100)
+
+
+def test_lights_stand_where_streams_cross(root: Path) -> None:
+    from nuscenes.map_expansion.map_api import NuScenesMap
+
+    town = NuScenesMap(str(root), CITIES[0])
+    governed = [line for line in town.stop_line if line["stop_line_type"] == "TRAFFIC_LIGHT"]
+    assert len(governed) == len(town.traffic_light) > 3
+    for line in governed:
+        (light,) = line["cue"]
+        start, end = (town.get("node", node) for node in town.get("line", light["line_token"])["node_tokens"])
+        outline = town.extract_polygon(line["polygon_token"])
+        assert outline.distance(Point(start["x"], start["y"])) < 0.01
+        # It points away from the junction, along the road.
+        on_road = town.layers_on_point(end["x"], end["y"])["road_segment"]
+        assert on_road
+        assert not town.get("road_segment", on_road)["is_intersection"]
 
 
 def test_prediction_path(root: Path, helper) -> None:  # type: ignore[no-untyped-def]
