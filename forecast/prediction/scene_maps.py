@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from forecast.core.crops import CropSpec
 from forecast.core.errors import DataError, SceneError, one_of
+from forecast.core.frames import rotate
 from forecast.core.maps import MapSource
 from forecast.data.maps.bake import BakedMap, bake_for
+from forecast.data.maps.layers import directed_channels
 from forecast.data.maps.pieces import check_layers
 from forecast.data.maps.raster_file import load_raster
 from forecast.data.maps.sampler import Sampler, pixel_centres, takes_nearest
@@ -34,7 +36,8 @@ class SceneMaps:
     - a path: a raster that :func:`~forecast.data.maps.raster_file.save_raster` wrote;
     - a :class:`~forecast.core.maps.MapSource` (``PolygonMap``, ``from_geojson``, ``load_map``): drawn once, now;
     - a function from points (points, 2), world frame, metres, to (points, channels) in 0…1, asked at the centre of
-      every pixel of every crop; it must be safe to call from several threads.
+      every pixel of every crop; it must be safe to call from several threads. Where the model reads the direction of
+      traffic, those two channels are its components along the world's x and y, −1…1.
 
     Args:
         maps: by name.
@@ -129,6 +132,7 @@ class _Asked:
 
     def __init__(self, name: str, function: MapFunction, spec: CropSpec, device: torch.device) -> None:
         self._name, self._function, self._spec, self._device = name, function, spec, device
+        self._directed = directed_channels(spec.channels)
         rows_m, columns_m = (axis.numpy() for axis in pixel_centres(spec, False))
         self._ahead_left = np.stack(np.broadcast_arrays(rows_m[:, None], columns_m[None]), -1).reshape(-1, 2)
 
@@ -146,6 +150,13 @@ class _Asked:
                 f"{(x.size, channels)}, one share of 0…1 for each of {self._spec.channels}"
             )
         crops = np.ascontiguousarray(said.reshape(len(pose), height, width, channels).transpose(0, 3, 1, 2), np.float32)
-        if not (np.isfinite(crops).all() and (crops >= 0).all() and (crops <= 1).all()):
-            raise SceneError(f"map {self._name!r}: its function gave values outside 0…1")
+        least = np.zeros(channels)
+        if self._directed is not None:
+            least[self._directed] = -1
+        # Written so that NaN fails too.
+        if not ((crops >= least[:, None, None]) & (crops <= 1)).all():
+            raise SceneError(f"map {self._name!r}: its function gave values outside 0…1 (directions: −1…1)")
+        if self._directed is not None:
+            world = np.moveaxis(crops[:, self._directed], 1, -1)
+            crops[:, self._directed] = np.moveaxis(rotate(world, -pose[:, 2, None, None]), -1, 1)
         return torch.from_numpy(crops).to(self._device)

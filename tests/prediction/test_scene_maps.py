@@ -67,6 +67,16 @@ def test_a_function_is_asked_at_the_pixels_centres(crossroads: PolygonMap) -> No
     assert asked[:, 0][inside].mean() > 0.995
 
 
+def test_a_function_gives_directions_in_the_world_and_an_agent_sees_them_in_its_own_frame() -> None:
+    spec = CropSpec(channels=(("drivable_area",), ("lane_direction_ahead",), ("lane_direction_left",)))
+    maps = SceneMaps({"m": lambda points: np.tile([1.0, 0.6, 0.8], (len(points), 1))}, spec, torch.device("cpu"))
+    heading = np.arctan2(0.8, 0.6)
+    crops = maps.crops("m", torch.tensor([[5.0, 5.0, heading], [5.0, 5.0, heading - np.pi / 2]])).numpy()
+    np.testing.assert_allclose(crops[0, 1:, 3, 4], [1, 0], atol=1e-6)
+    np.testing.assert_allclose(crops[1, 1:, 3, 4], [0, 1], atol=1e-6)
+    assert (crops[:, 0] == 1).all()
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
