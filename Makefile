@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo paper test test-slow test-wheel lint clean
+.PHONY: help install demo weights paper test test-slow test-wheel lint clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,8 +33,9 @@ demo: $(VENV)/.installed ## the whole path on a synthetic town: data, training, 
 	$(BIN)/forecast demo --out $(DEMO_OUT)
 
 weights: $(VENV)/.installed ## train the weights that come with the package, on a synthetic town of its own
-	$(BIN)/forecast town --out $(WEIGHTS_OUT)/town --scenes 60 --seed 1 --version v1.0-trainval
+	$(BIN)/forecast town --out $(WEIGHTS_OUT)/town --scenes 40 --seed 1 --version v1.0-trainval
 	$(BIN)/forecast train --config town --dataroot $(WEIGHTS_OUT)/town --out $(WEIGHTS_OUT)/run --resume
+	mkdir -p forecast/weights
 	cp $(WEIGHTS_OUT)/run/best.safetensors forecast/weights/town.safetensors
 
 test: $(VENV)/.installed-dev ## the tests (set NUSCENES_DATAROOT to run those on real data, too)
