@@ -188,6 +188,7 @@ def _body(scores: Scores) -> dict[str, Any]:
             name: value.tolist() if isinstance(value, np.ndarray) else value
             for name, value in vars(scores.calibration).items()
         },
+        "matching": {"step_s": scores.successive.step_s, "tolerance_s": scores.successive.tolerance_s},
         "temporal": _temporal(scores, point),
         "strata": _strata(scores, agent),
         "coverage": scores.coverage,

@@ -86,11 +86,17 @@ def _table(lines: Sequence[Sequence[str]]) -> str:
 
 def _headline(document: dict[str, Any]) -> str:
     lines = [["metric", *(body["name"] for body in bodies(document))]]
+    alone = len(bodies(document)) == 1  # then there is room for columns
+    if alone:
+        lines[0] += ["95 % interval", "items"]
     for name, path in columns(document).items():
         found = [at(body, path) for body in bodies(document)]
-        lines.append([name, *(text(one) + (_span(one) if text(one) != "–" else "") for one in found)])
+        if alone:
+            lines.append([name, text(found[0]), *_span(found[0]).split("\n")])
+        else:
+            lines.append([name, *(f"{text(one)}\n{_span(one)}" if text(one) != "–" else "–" for one in found)])
     return _table(lines) + (
-        "<p>Metres, seconds and shares; for C higher is better, for all else lower. Under each figure its 95 % "
+        "<p>Metres, seconds and shares; for C higher is better, for all else lower. Beside each figure its 95 % "
         "bootstrap interval over tracks, and the number of items behind it.</p>" + _coverage(document)
     )
 
@@ -104,7 +110,8 @@ def _coverage(document: dict[str, Any]) -> str:
 
 
 def _span(figure: dict[str, Any]) -> str:
-    between = f"\n{figure['ci_low']:.3f} … {figure['ci_high']:.3f}" if np.isfinite(figure["ci_low"]) else ""
+    low, high = figure["ci_low"], figure["ci_high"]
+    between = f"{low:.3f} … {high:.3f}" if np.isfinite(low) else "–"
     return f"{between}\nn = {figure['count']:,}"
 
 

@@ -272,12 +272,13 @@ def finish(scores: Scores) -> Scores:
     if not used:
         scores.warnings.append(
             "dispersion and convergence cannot be computed: no target point was forecast at every lead; "
-            "forecast every key frame (--dense) to get them, or count partly forecast points (--minimum-leads)"
+            "forecast at every step (predict and baselines: --dense), or count partly forecast points (--minimum-leads)"
         )
     elif used < 0.2 * annotated:
         scores.warnings.append(
             f"dispersion and convergence rest on {used} of {annotated} annotated points ({used / annotated:.1%}): "
-            "the forecasts are sparse; forecast every key frame (--dense) for the published population"
+            "forecasts are issued less often than observations are made; forecast at every step for more "
+            "(predict and baselines: --dense)"
         )
     if scores.stability.reason:
         scores.warnings.append(f"overlap, jitter and mode flips cannot be computed: {scores.stability.reason}")
