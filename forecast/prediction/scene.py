@@ -23,6 +23,8 @@ USUAL_SIZE_M = {
 }
 #: Coordinates beyond this are no place on a planar map; the Earth's circumference is 4e7 m.
 _FARTHEST_M = 1e8
+#: Nor is a number beyond this a reading of a clock, in seconds; microseconds still fit 64 bits.
+LATEST_S = 1e11
 
 
 @dataclass(frozen=True)
@@ -87,15 +89,17 @@ class Scene:
         self._set("row_agent", _shaped("row_agent", self.row_agent, (rows,)))
         for name, shape in {"size_m": (agents, 2), "row_time_s": (rows,), "row_pose_world": (rows, 3)}.items():
             self._set(name, _shaped(name, floats(name, getattr(self, name)), shape))
-        self._set("_index", {agent_id: index for index, agent_id in enumerate(self.agent_ids)})
+        try:
+            self._set("_index", {agent_id: index for index, agent_id in enumerate(self.agent_ids)})
+        except TypeError as problem:
+            raise SceneError(f"scene: agent_ids: {problem}; expected strings or numbers") from None
         self._check()
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
 
     def _check(self) -> None:
-        if not np.isfinite(self.time_s):
-            raise SceneError(f"scene: time_s is {self.time_s}; expected finite seconds")
+        self._set("time_s", clock_reading(self.time_s, "scene"))
         if len(self._index) < len(self.agent_ids):
             twice = next(a for i, a in enumerate(self.agent_ids) if self._index[a] != i)
             raise SceneError(f"scene: agent {twice!r} is listed twice; ids must be unique")
@@ -191,8 +195,21 @@ def type_of(given: AgentType | str | int, whose: str) -> AgentType:
 def pose_faults(time_s: Floats, pose_world: Floats) -> NDArray[np.bool_]:
     """(rows,) which observations no forecast can be made from: not finite, or at no place on a map."""
     there = (np.abs(pose_world[:, :2]) < _FARTHEST_M).all(1)
-    sound: NDArray[np.bool_] = np.isfinite(time_s) & np.isfinite(pose_world).all(1) & there
+    # NaN is not less than anything.
+    sound: NDArray[np.bool_] = (np.abs(time_s) < LATEST_S) & np.isfinite(pose_world).all(1) & there
     return ~sound
+
+
+def clock_reading(time_s: Any, whose: str) -> float:
+    """Read a time.
+
+    Raises:
+        SceneError: it is none.
+    """
+    read = floats(f"{whose}: time_s", time_s)
+    if read.shape != () or not abs(read) < LATEST_S:
+        raise SceneError(f"{whose}: time_s is {time_s}; expected finite seconds")
+    return float(read)
 
 
 def floats(name: str, given: Any) -> Floats:
@@ -202,9 +219,9 @@ def floats(name: str, given: Any) -> Floats:
         SceneError: it holds something else than numbers, or is ragged.
     """
     try:
-        return np.ascontiguousarray(given, np.float64)
+        return np.asarray(given, np.float64, order="C")
     except (TypeError, ValueError) as problem:
-        raise SceneError(f"scene: {name}: expected an array of numbers ({problem})") from None
+        raise SceneError(f"{name}: expected numbers ({problem})") from None
 
 
 def _integers(name: str, given: Any, kind: type[np.int64]) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from forecast.core.agents import AgentType
 from forecast.core.errors import ConfigError, SceneError
 from forecast.prediction.answer import SceneForecast
 from forecast.prediction.memory import TrackMemory
-from forecast.prediction.scene import USUAL_SIZE_M, Floats, Scene, floats, pose_faults, type_of
+from forecast.prediction.scene import USUAL_SIZE_M, Floats, Scene, clock_reading, floats, pose_faults, type_of
 
 if TYPE_CHECKING:
     from forecast.prediction.forecaster import Forecaster
@@ -73,8 +73,9 @@ class Stream:
 
     def reset(self) -> None:
         """Forget everything: a new drive begins, at any time."""
-        self._memory = TrackMemory(self._forecaster.config.horizon, self._max_tracks)
-        self._now_us: int | None = None
+        with self._lock:
+            self._memory = TrackMemory(self._forecaster.config.horizon, self._max_tracks)
+            self._now_us: int | None = None
 
     def __len__(self) -> int:
         """Tracks kept."""
@@ -120,9 +121,7 @@ class Stream:
         return replace(self._forecaster.forecast(scene, agents), notes=tuple(notes))
 
     def _advance(self, time_s: float) -> int:
-        if not np.isfinite(time_s):
-            raise SceneError(f"stream: time_s is {time_s}; expected finite seconds")
-        now_us = round(time_s * _US)
+        now_us = round(clock_reading(time_s, "stream") * _US)
         if self._now_us is not None and now_us < self._now_us:
             raise SceneError(
                 f"stream: time goes backwards, from {self._now_us / _US:.6f} s to {time_s:.6f} s; call reset() where a "
@@ -167,14 +166,15 @@ def _read(seen: Observation, where: str) -> tuple[AgentType, int, Floats, Floats
         SceneError: one of them is not what it should be.
     """
     kind = type_of(seen.agent_type, where)
+    if not isinstance(seen.agent_id, Hashable):
+        raise SceneError(f"{where}: agent_id: expected a string or a number")
+    time_s = clock_reading(seen.time_s, where)
     pose = floats(f"{where}: pose_world", seen.pose_world)
-    if pose.shape != (3,) or pose_faults(np.array([seen.time_s], np.float64), pose[None])[0]:
-        raise SceneError(
-            f"{where}: at {seen.time_s} s, pose {pose.tolist()}; expected finite seconds and x_m, y_m, heading_rad"
-        )
+    if pose.shape != (3,) or pose_faults(np.array([time_s]), pose[None])[0]:
+        raise SceneError(f"{where}: at {time_s} s, pose {pose.tolist()}; expected finite x_m, y_m, heading_rad")
     if seen.size_m is None:
-        return kind, round(seen.time_s * _US), pose, None
+        return kind, round(time_s * _US), pose, None
     size_m = floats(f"{where}: size_m", seen.size_m)
     if size_m.shape != (2,) or not (np.isfinite(size_m) & (size_m > 0)).all():
         raise SceneError(f"{where}: size_m {size_m.tolist()}; expected two positive lengths in metres")
-    return kind, round(seen.time_s * _US), pose, size_m
+    return kind, round(time_s * _US), pose, size_m

@@ -110,10 +110,12 @@ def test_an_agent_that_comes_back_still_has_its_past(forecaster: Forecaster, str
 
 FAULTS = [
     (Observation("x", "vehicle", 1.0, (np.nan, 0, 0)), "pose [nan, 0.0, 0.0]; expected finite"),
-    (Observation("x", "vehicle", float("inf"), (0, 0, 0)), "expected finite"),
+    (Observation("x", "vehicle", float("inf"), (0, 0, 0)), "time_s is inf; expected finite seconds"),
+    (Observation("x", "vehicle", "noon", (0, 0, 0)), "time_s: expected numbers"),  # type: ignore[arg-type]
+    (Observation("x", None, 1.0, (0, 0, 0)), "no type None"),  # type: ignore[arg-type]
     (Observation("x", "car", 1.0, (0, 0, 0)), "no type 'car'"),
     (Observation("x", "vehicle", 1.0, (0, 0)), "pose [0.0, 0.0]"),
-    (Observation("x", "vehicle", 1.0, "here"), "expected an array of numbers"),
+    (Observation("x", "vehicle", 1.0, "here"), "pose_world: expected numbers"),
     (Observation("x", "vehicle", 1.0, (0, 0, 0), (0.0, 1.0)), "size_m [0.0, 1.0]"),
     (Observation("x", "vehicle", 3.0, (0, 0, 0)), "2.000 s ahead of now"),
     (Observation("x", "vehicle", -20.0, (0, 0, 0)), "21.000 s old"),
