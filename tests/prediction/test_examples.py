@@ -8,8 +8,11 @@ import re
 import runpy
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from forecast.data.maps.sources import PolygonMap
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ROAD = {"type": "Polygon", "coordinates": [[[0, -6], [150, -6], [150, 6], [0, 6], [0, -6]]]}
@@ -31,6 +34,25 @@ def test_a_map_in_fifteen_lines(
     files = {"geojson": [tmp_path / "c.geojson"], "raster": [tmp_path / "c.geojson", tmp_path / "c.raster"]}
     run(monkeypatch, f"map_from_{form}", *files.get(form, []), weights)
     assert re.search(r"most likely at \[.*\d.*\] of modes: 5", capsys.readouterr().out)
+
+
+def test_the_pages_own_lines_run(weights: Path, crossroads: PolygonMap) -> None:
+    page = EXAMPLES.parent / "docs" / "integrate.md"
+    if not page.is_file():
+        pytest.skip("not run from a checkout: no documents here")
+    call, stream = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    names: dict[str, object] = {"roads": crossroads.geometries("drivable_area")}
+    exec(call.replace("runs/cab", str(weights)), names)
+    cycles = iter([True, True, False])
+    track = SimpleNamespace(id="a", time_s=1.0, x=100.0, y=200.0, yaw=0.0)
+    stack = {
+        "tracker": SimpleNamespace(news=lambda: [track]),
+        "clock": SimpleNamespace(now_s=lambda: 1.2),
+        "log": SimpleNamespace(warning=pytest.fail),
+    }
+    names.update(stack, cycles=cycles, answer=None)
+    exec(stream.replace("while driving", "while next(cycles)"), names)
+    assert names["answer"].agent_ids == ("a",)  # type: ignore[attr-defined]
 
 
 def _check_loop(printed: str, cycles: int, *, rates_equal: int) -> None:
