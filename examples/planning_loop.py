@@ -113,7 +113,7 @@ def drive(stream: Stream, data: Dataset, between: int, cycles: int, said: dict[t
             if len(log.cycle_s) == cycles:
                 break
             cycle = len(log.cycle_s)
-            if cycle == cycles // 10:
+            if cycle == cycles // 4:
                 resident = resident_mib()
             if frame.begins_drive:
                 stream.reset()
@@ -133,7 +133,7 @@ def drive(stream: Stream, data: Dataset, between: int, cycles: int, said: dict[t
             log.overlap.append(answer.overlap_rate())
             previous = decide(log, answer, frame, previous)
             compare(log, answer, frame, said)
-    print(f"  resident memory: {resident:.0f} MiB after {cycles // 10} cycles, {resident_mib():.0f} MiB at the end")
+    print(f"  resident memory: {resident:.0f} MiB after {cycles // 4} cycles, {resident_mib():.0f} MiB at the end")
     return log
 
 
