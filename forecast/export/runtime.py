@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from forecast.core.batch import AgentBatch
 from forecast.core.errors import CheckpointError
@@ -14,9 +19,15 @@ from forecast.core.extras import optional_module
 from forecast.core.forecast import Forecast
 from forecast.export.metadata import METADATA_KEY, METADATA_VERSION
 
+Arrays = dict[str, NDArray[Any]]
+_AGENTS_A_BLOCK = 32
+
 
 class OnnxPredictor:
     """Forecasts batches with an exported file.
+
+    Large batches are computed in blocks of agents, on several threads at once: a block stays in a core's cache, and
+    threads never wait for each other within one.
 
     Args:
         model: the file's name or its content.
@@ -33,7 +44,7 @@ class OnnxPredictor:
     def __init__(self, model: Path | str | bytes, *, threads: int = 1) -> None:
         runtime = optional_module("onnxruntime", "onnx")
         options = runtime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.intra_op_num_threads, options.inter_op_num_threads = 1, 1
         options.log_severity_level = 3
         where = "the model" if isinstance(model, bytes) else str(model)
         if not isinstance(model, bytes) and not Path(model).is_file():
@@ -46,6 +57,8 @@ class OnnxPredictor:
             raise CheckpointError(f"{where}: ONNX Runtime cannot read it ({said})") from error
         self.metadata = _metadata(self._session.get_modelmeta().custom_metadata_map, where)
         self._inputs = [given.name for given in self._session.get_inputs()]
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def predict(self, batch: AgentBatch) -> Forecast:
         """Forecast a batch (with crops where the model reads the map): all modes, agent frame, float32."""
@@ -53,8 +66,22 @@ class OnnxPredictor:
             return self._nobody()
         given = batch.tensors()
         arrays = {name: given[name].cpu().numpy() for name in self._inputs}
-        positions_m, probabilities, headings, covariances = map(torch.from_numpy, self._session.run(None, arrays))
+        parts = (self._pool.map if self._pool else map)(self._run, self._blocks(arrays, len(batch)))
+        positions_m, probabilities, headings, covariances = (
+            torch.from_numpy(np.concatenate(tensors)) for tensors in zip(*parts, strict=True)
+        )
         return Forecast(positions_m, probabilities, headings, covariances)
+
+    def _run(self, arrays: Arrays) -> list[NDArray[np.float32]]:
+        answered: list[NDArray[np.float32]] = self._session.run(None, arrays)
+        return answered
+
+    def _blocks(self, arrays: Arrays, agents: int) -> Iterator[Arrays]:
+        """Parts of almost equal size, at least one a thread."""
+        count = min(agents, max(self._threads, -(-agents // _AGENTS_A_BLOCK)))
+        ends = np.linspace(0, agents, count + 1).round().astype(int).tolist()
+        for first, end in pairwise(ends):
+            yield {name: array[first:end] for name, array in arrays.items()}
 
     def _nobody(self) -> Forecast:
         """The forecast of no agents: ONNX Runtime ends the whole process on an LSTM without rows."""

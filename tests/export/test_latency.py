@@ -22,7 +22,7 @@ def test_one_row_per_engine_and_scene(monkeypatch, capsys) -> None:
         runpy.run_path(str(BENCHMARK), run_name="__main__")
     finally:
         torch.set_num_threads(threads)
-    rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines()[2:]]
+    rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines()[4:]]
     assert [[entry.strip() for entry in row[:3]] for row in rows] == [["eager", "1", "1"], ["eager", "1", "3"]]
     for row in rows:
         p50, p99, network, *_ = map(float, row[3:])

@@ -36,6 +36,17 @@ def test_agents_and_neighbours_are_free(exported, agents: int, neighbours: int) 
     assert found.accepted
 
 
+@pytest.mark.parametrize("agents", [1, 2, 33, 100])
+def test_threads_share_the_agents_and_keep_their_order(exported, agents: int) -> None:
+    config = Predictor.load(exported.checkpoint).model.config
+    batch = example_batch(config, batch=agents, neighbours=3, seed=agents)
+    one, three = (OnnxPredictor(exported.onnx, threads=threads).predict(batch) for threads in (1, 3))
+    torch.testing.assert_close(three.positions_m, one.positions_m)
+    torch.testing.assert_close(three.covariances_m2, one.covariances_m2)
+    again = OnnxPredictor(exported.onnx, threads=3).predict(batch)
+    assert torch.equal(again.positions_m, three.positions_m)
+
+
 def test_nobody_has_no_forecast(exported) -> None:
     model = Predictor.load(exported.checkpoint)
     nobody = example_batch(model.model.config, batch=1, neighbours=2)[0:0]
