@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from forecast.core.batch import AgentBatch
+from forecast.core.errors import ConfigError
 from forecast.core.forecast import Forecast
 from forecast.data.batches import inputs_of
 from forecast.data.nuscenes.columns import Columns
@@ -92,9 +93,14 @@ class Forecaster:
 
         Raises:
             CheckpointError: the weights cannot be used.
+            ConfigError: there is no such device.
             DataError: a map cannot be read.
         """
-        model = load_checkpoint(weights).model.to(torch.device(device))
+        model = load_checkpoint(weights).model
+        try:
+            model.to(torch.device(device))
+        except (RuntimeError, AssertionError) as error:  # torch has no error of its own for this
+            raise ConfigError(f"device {device!r}: {str(error).splitlines()[0][:160]}") from error
         return cls(model.predict, model.config, maps, device, silence=silence)
 
     def forecast(self, scene: Scene, agents: Iterable[Hashable] | None = None) -> SceneForecast:

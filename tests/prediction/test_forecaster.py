@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from forecast.core.errors import CheckpointError, DataError, SceneError
+from forecast.core.errors import CheckpointError, ConfigError, DataError, SceneError
 from forecast.core.tracks import Tracks
 from forecast.data.maps.layers import load_map
+from forecast.model.cab import CAB
+from forecast.model.config import ModelConfig
 from forecast.prediction.forecaster import Forecaster
 from forecast.prediction.predictor import predict
 from forecast.prediction.resample import Silence
@@ -285,6 +287,23 @@ def test_the_weights_that_come_with_the_package(monkeypatch: pytest.MonkeyPatch,
 def test_a_map_of_no_known_form_is_refused(weights: Path) -> None:
     with pytest.raises(DataError, match="map 'm': expected the path of a baked raster"):
         Forecaster.load(weights, {"m": 3})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:97"])
+def test_a_device_that_is_not_there_is_refused_in_one_line(weights: Path, device: str) -> None:
+    with pytest.raises(ConfigError, match=f"device '{device}': ") as caught:
+        Forecaster.load(weights, device=device)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_that_reads_neither_map_nor_neighbours_is_asked_the_same_way(traffic: Traffic) -> None:
+    model = CAB(ModelConfig(uses_map=False, uses_neighbours=False, modes=3, decoder_size=8)).eval()
+    blind = Forecaster(model.predict, model.config, {"crossroads": "no/such/file"})
+    scene = traffic(5)
+    answer = blind.forecast(scene)
+    assert answer.positions_m.shape == (5, 3, 12, 2)
+    alone = blind.forecast(Scene.of(scene.time_s, [_track(scene, 2)], "crossroads"))
+    np.testing.assert_allclose(alone.positions_m[0], answer.positions_m[2], atol=1e-4)
 
 
 def test_another_engine_answers_through_the_same_call(forecaster: Forecaster, traffic: Traffic, equal) -> None:
