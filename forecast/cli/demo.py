@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     train(config, run_folder)
 
     _say(f"3/5  forecast {VAL_SPLIT}: with context, without, and by physics alone")
-    files = _forecast(out, dataset, run_folder, cache)
+    files = _forecast(out, dataset, run_folder)
 
     _say("4/5  score")
     document = _score(out, dataset, files)
@@ -81,23 +81,22 @@ def _say(line: str) -> None:
     Console(highlight=False).print(line, style="bold", soft_wrap=True)
 
 
-def _forecast(out: Path, dataset: Dataset, run_folder: Path, cache: Path) -> list[Path]:
+def _forecast(out: Path, dataset: Dataset, run_folder: Path) -> list[Path]:
+    from forecast.data.dataset import NuScenesForecasts
     from forecast.eval.submission import write_submission
     from forecast.prediction.physics import physics_forecasts
-    from forecast.prediction.predictor import predict
+    from forecast.prediction.predictor import Predictor, predict_all
 
-    folder = out / "forecasts"
-    files = []
-    for name, null_context in (("cab", False), ("cab_without_context", True)):
-        submission = predict(
-            run_folder, dataset.dataroot, VERSION, VAL_SPLIT, dense=True, null_context=null_context, cache=cache
-        )
-        write_submission(folder / f"{name}.json", submission)
-        files.append(folder / f"{name}.json")
-    rows = dataset.samples(VAL_SPLIT, dense=True).rows
-    for name, submission in physics_forecasts(dataset.tracks, rows).items():
-        write_submission(folder / f"{name}.json", submission)
-        files.append(folder / f"{name}.json")
+    samples, predictor = dataset.samples(VAL_SPLIT, dense=True), Predictor.load(run_folder)
+    source = NuScenesForecasts.of(dataset, samples, horizon=predictor.model.config.horizon)
+    made = {
+        name: predict_all(predictor, source, null_context=null_context, what=VAL_SPLIT)
+        for name, null_context in (("cab", False), ("cab_without_context", True))
+    }
+    made |= physics_forecasts(dataset.tracks, samples.rows)
+    files = [out / "forecasts" / f"{name}.json" for name in made]
+    for file, submission in zip(files, made.values(), strict=True):
+        write_submission(file, submission)
     return files
 
 

@@ -16,6 +16,7 @@ from forecast.core.progress import progress
 from forecast.prediction.checkpoint import Checkpoint, load_checkpoint
 
 if TYPE_CHECKING:
+    from forecast.data.dataset import NuScenesForecasts
     from forecast.eval.submission import Submission
 
 #: The devkit accepts no more modes than this.
@@ -84,16 +85,41 @@ def predict(
         ForecastError: checkpoint or data cannot be used.
     """
     from forecast.data.dataset import NuScenesForecasts
-    from forecast.prediction.crops import crop_adder
 
     predictor = Predictor.load(checkpoint, device)
+    horizon = predictor.model.config.horizon
+    source = NuScenesForecasts(dataroot, version, split, horizon=horizon, dense=dense, cache=cache)
+    return predict_all(predictor, source, null_context=null_context, batch_size=batch_size, what=split)
+
+
+def predict_all(
+    predictor: Predictor,
+    source: NuScenesForecasts,
+    *,
+    null_context: bool = False,
+    batch_size: int = 256,
+    what: str = "agents",
+) -> Submission:
+    """Forecast all agent-samples of an open data set.
+
+    Args:
+        predictor: the model.
+        source: made with the model's horizon.
+        null_context: forecast with neither map nor neighbours, by the same weights.
+        batch_size: agents at a time.
+        what: name for the progress bar.
+
+    Returns:
+        As :func:`predict`.
+    """
+    from forecast.prediction.crops import crop_adder
+
     config = predictor.model.config
-    source = NuScenesForecasts(dataroot, version, split, horizon=config.horizon, dense=dense, cache=cache)
     add_crops = crop_adder(source.dataset, config.crop) if config.uses_map else None
     parts: list[Forecast] = []
     tokens: list[str] = []
     starts = range(0, len(source), batch_size)
-    for start in progress(starts, f"forecasting {split}", total=len(starts)):
+    for start in progress(starts, f"forecasting {what}", total=len(starts)):
         batch = source.batch(list(range(start, min(start + batch_size, len(source)))))
         parts.append(world_forecast(predictor, batch, add_crops, null_context=null_context))
         tokens += batch.tokens
