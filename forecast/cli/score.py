@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--map", metavar="FILE", help="of the rows: nuScenes map expansion (.json), or .geojson in metres"
     )
-    parser.add_argument("--exact-off-road", action="store_true", help="off-road on polygons, not the devkit's raster")
+    parser.add_argument("--exact-off-road", action="store_true", help="off-road against the polygons too, no raster")
     parser.add_argument("--samples", type=int, default=200, metavar="N", help="to draw from covariances (default 200)")
     parser.add_argument("--transport", action="store_true", help="overlap of all modes too: optimal transport, slow")
     parser.add_argument("--cache", metavar="DIR", help="where the compact cache lies")

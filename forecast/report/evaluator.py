@@ -114,7 +114,9 @@ def score_submission(
     for path in progress(files, "scoring", total=len(files)):
         both = join(read_submission(path), dataset, split, str(path), allow_missing=allow_missing)
         result = score_joined(names[len(scores)], both, population=population, settings=settings)
-        add_off_road(result, both, dataset, "exact" if settings.exact_road else "devkit")
+        add_off_road(result, both, dataset)
+        if settings.exact_road:
+            add_off_road(result, both, dataset, "exact")
         scores.append(result)
         joined.append(both)
     about = {

@@ -47,7 +47,7 @@ class Settings:
         samples: to draw from covariances for ADE-f, FDE-f and OffR-f, for each forecast.
         transport: the optimal-transport overlap of successive forecasts too.
         road: the map that rows of forecasts are on, for off-road rates.
-        exact_road: judge off-road on a data set's polygons instead of by the devkit's raster.
+        exact_road: judge off-road on a data set's polygons too, beside the devkit's raster.
     """
 
     tolerance_s: float | None = None

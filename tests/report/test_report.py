@@ -11,6 +11,8 @@ from forecast.cli.main import main
 from forecast.eval.submission import Submission, write_submission
 from forecast.report.cases import draw_cases
 from forecast.report.evaluator import score_submission
+from forecast.report.scores import Settings
+from forecast.report.tables import as_latex, as_markdown, columns, print_table
 
 VERSION, SPLIT = "v1.0-mini", "mini_val"
 
@@ -95,6 +97,15 @@ def test_populations_nest(town, dense_file):
     assert counts["challenge"] < counts["challenge-tracks"] < counts["dense"]
 
 
+def test_off_road_exactly_is_near_the_raster(town, dense_file):
+    metrics = score_submission(dense_file, town.dataset, SPLIT, settings=Settings(exact_road=True)).as_json()["metrics"]
+    for raster, exact in (("off_road_rate", "off_road_exact_rate"), ("off_road_ml", "off_road_exact_ml")):
+        assert metrics[exact]["count"] == metrics[raster]["count"]
+        # The raster rounds to pixels of 0.1 m and smooths the path; the polygons know of neither.
+        assert metrics[exact]["value"] == pytest.approx(metrics[raster]["value"], abs=0.1)
+        assert 0 < metrics[exact]["value"] < 1
+
+
 def test_compares_files_on_the_same_agents(town, dense_file, tmp_path):
     other, out = tmp_path / "other.json", tmp_path / "report.json"
     write_submission(other, town.forecasts(seed=1))
@@ -170,3 +181,34 @@ def test_allows_missing_agents_and_counts_them(town, tmp_path):
     report = score_submission(file, town.dataset, SPLIT, allow_missing=True).as_json()
     assert report["coverage"]["missing_agent_samples"] == 3
     assert report["metrics"]["min_ade_1"]["count"] == len(good) - 3
+
+
+def two_files(names=("a_model", "b{50%}")):
+    figure = {"value": 1.5, "count": 3, "ci_low": 1.0, "ci_high": 2.0}
+    bodies = [
+        {"name": name, "metrics": {"min_ade_1": figure}, "warnings": ["read this"], "temporal": {"overlap_m": figure}}
+        for name in names
+    ]
+    difference = {"difference": 0.25, "count": 3, "ci_low": 0.1, "ci_high": 0.4}
+    pair = {"first": names[0], "second": names[1], "metrics": {"min_fde_1": difference}}
+    return {"reports": bodies, "comparisons": [pair]}
+
+
+def test_tables_leave_out_what_no_file_has():
+    document = two_files()
+    assert list(columns(document)) == ["minADE_1", "overlap"]
+    assert (
+        as_markdown(document) == "| forecasts | minADE_1 |\n| --- | ---: |\n| a_model | 1.500 |\n| b{50%} | 1.500 |\n"
+    )
+    assert as_latex(document).splitlines()[4:6] == [r"a\_model & 1.500 \\", r"b\{50\%\} & 1.500 \\"]
+
+
+def test_the_terminal_numbers_names_that_do_not_fit(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    print_table(two_files())
+    assert "(1)" not in capsys.readouterr().out
+    print_table(two_files(("a" * 30, "b" * 30)))
+    said = capsys.readouterr().out
+    assert f"(1) {'a' * 30}" in said
+    assert f"{'b' * 30} − {'a' * 30}: minFDE_1 +0.250 m [0.100, 0.400] on 3 shared agent-samples" in said
+    assert "all: read this" in said
