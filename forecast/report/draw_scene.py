@@ -177,12 +177,13 @@ def _frame(axes: Axes, half: float, title: str) -> None:
 
 
 def _heading(name: str, found: Answers, truth_m: Floats) -> str:
-    """The name, and the mean error of the most likely modes over all annotated points of the picture."""
+    """The name, and the mean error of the most likely modes over all vehicles and annotated steps of the moment."""
     steps = min(found.positions_m.shape[2], truth_m.shape[1])
     off_m = np.linalg.norm(found.most_likely()[:, :steps] - truth_m[:, :steps], axis=-1)
-    if not np.isfinite(off_m).any():
+    scored = int(np.isfinite(off_m).any(1).sum())
+    if not scored:
         return name
-    return f"{name}\nmost likely modes {np.nanmean(off_m):.1f} m off on average"
+    return f"{name}\nmost likely modes of all {scored} vehicles: {np.nanmean(off_m):.1f} m off on average"
 
 
 def _legend(moment: Moment) -> list[Any]:
