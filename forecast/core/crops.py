@@ -46,11 +46,11 @@ class CropSpec:
         ("road_divider",),
         ("lane_divider",),
     )
-    ahead_m: float = 80.0
-    behind_m: float = 16.0
-    left_m: float = 32.0
-    right_m: float = 32.0
-    px_per_m: float = 1.25
+    ahead_m: float = 120.0
+    behind_m: float = 8.0
+    left_m: float = 40.0
+    right_m: float = 40.0
+    px_per_m: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.channels or not all(self.channels):
