@@ -17,6 +17,8 @@ SAMPLE = "sample"
 #: Positions farther from the origin than this are no positions, m.
 MAX_COORDINATE_M = 1e7
 MAX_SAMPLES = 10_000
+#: Probabilities need not sum to 1, but what is larger than this is none.
+MAX_PROBABILITY = 1e6
 #: Larger readings of a clock are no seconds but milliseconds or less: this is the year 5138 since 1970.
 MAX_TIME_S = 1e11
 
@@ -130,6 +132,7 @@ def _check_indices(where: str, value: dict[str, Floats], sample: Floats, is_mode
     refuse(where, is_mode & (mode >= max_modes), f"a mode beyond the {max_modes} allowed (counted from 0)")
     refuse(where, is_mode & ~np.isfinite(probability), "probability is not a finite number")
     refuse(where, is_mode & (probability < 0), "a negative probability; expected 0 or more")
+    refuse(where, is_mode & (probability > MAX_PROBABILITY), "a probability over a million; expected up to 1")
     wrong = ~is_mode & ~((sample >= 0) & (sample < MAX_SAMPLES) & (sample == np.floor(sample)))
     refuse(where, wrong, f"sample is not a whole number from 0 to {MAX_SAMPLES - 1}")
     refuse(where, np.full(1, not is_mode.any()), "no modes, only samples; expected at least one mode a forecast")

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from forecast.core.errors import SubmissionError
 from forecast.core.rows import ForecastRows
-from forecast.eval.flat_rows import MAX_COORDINATE_M, names, numbers, refuse, refuse_times, require
+from forecast.eval.flat_rows import MAX_COORDINATE_M, MAX_PROBABILITY, names, numbers, refuse, refuse_times, require
 from forecast.eval.results import Bools, Floats, Integers
 
 _LEADS = b"lead_s"
@@ -67,6 +67,7 @@ def nested_rows_of(table: pa.Table, where: str, *, max_modes: int) -> ForecastRo
     probabilities[present] = flat
     refuse(where, ~np.isfinite(np.where(present, probabilities, 0)).all(-1), "a probability is not a finite number")
     refuse(where, (np.where(present, probabilities, 0) < 0).any(-1), "a negative probability; expected 0 or more")
+    refuse(where, (probabilities > MAX_PROBABILITY).any(-1), "a probability over a million; expected up to 1")
     refuse(where, np.nansum(probabilities, -1) <= 0, "all probabilities are 0; expected a positive sum")
     positions = _unpacked(table, "positions_m", where, present, (len(lead_s), 2))
     bad = present[..., None] & ~(np.abs(positions) <= MAX_COORDINATE_M).all(-1)

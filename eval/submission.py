@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from forecast.core.errors import SubmissionError
 from forecast.core.files import written_whole
+from forecast.eval.flat_rows import MAX_PROBABILITY
 from forecast.eval.results import Floats
 
 MAX_MODES = 25
@@ -116,6 +117,7 @@ def check_values(submission: Submission, where: str) -> None:
         ((np.abs(positions) > MAX_COORDINATE_M).any((1, 2, 3)), "a position over 10,000 km out; expected metres"),
         ((submission.probabilities < 0).any(-1), "a negative probability; expected 0 or more"),
         (np.isinf(submission.probabilities).any(-1), "an infinite probability; expected a finite one"),
+        ((submission.probabilities > MAX_PROBABILITY).any(-1), "a probability over a million; expected up to 1"),
         (np.nansum(submission.probabilities, -1) <= 0, "all probabilities are 0; expected a positive sum"),
     ]
     for wrong, complaint in refused:

@@ -14,11 +14,8 @@ from matplotlib.figure import Figure
 
 from forecast.core.files import written_whole
 from forecast.core.maps import MapSource
-from forecast.core.progress import progress
-from forecast.eval.consistency import convergence_of, dispersion_of
-from forecast.report.cases import CaseDrawer
-from forecast.report.draw import Agent, draw_forecast
 from forecast.report.evaluator import Report
+from forecast.report.page_figures import calibration_figure, error_figure, temporal_figure, worst_figure
 from forecast.report.strata import SPEEDS_MPS, STATIONARY_M, STRAIGHT_DEG, U_TURN_DEG, in_order
 from forecast.report.tables import at, bodies, columns, text, warnings
 
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
 
 #: Metrics of which several files' differences are shown.
 _COMPARED = {"min_ade_1": "minADE_1", "min_fde_1": "minFDE_1", "min_ade_5": "minADE_5", "miss_rate_5_2m": "MissRate_5"}
-_CURVE_RANGES_M = np.array([0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0])
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}
 table{border-collapse:collapse;margin:1em 0;font-size:13px}td,th{padding:.3em .6em;border-bottom:1px solid #ddd;
 text-align:right}td:first-child,th:first-child{text-align:left}img{max-width:100%}
@@ -49,16 +45,16 @@ def write_page(path: Path | str, report: Report, dataset: Dataset | None, road: 
         *(f'<p class="warn">{escape(line)}</p>' for line in warnings(document)),
         "<h2>Headline</h2>",
         _headline(document),
-        "<h2>Error against horizon</h2>" + _image(_error_figure(report)),
+        "<h2>Error against horizon</h2>" + _image(error_figure(report)),
         "<h2>Temporal consistency</h2>" + _temporal(report),
         "<h2>The hardest agents</h2>" + _hardest(document),
         "<h2>Calibration of mode probabilities</h2><p>How often a mode of a stated probability was the closest to the "
-        "truth; the dashed line is ideal.</p>" + _image(_calibration_figure(report)),
+        "truth; the dashed line is ideal.</p>" + _image(calibration_figure(report)),
     ]
     parts.append("<h2>By stratum</h2>" + _strata_tables(document))
     if report.scores[0].worst:
         heading = f"<h2>The worst {len(report.scores[0].worst)} cases of {escape(report.scores[0].name)}</h2>"
-        parts.append(heading + _image(_worst_figure(report, dataset, road)))
+        parts.append(heading + _image(worst_figure(report, dataset, road)))
     if len(report.scores) > 1:
         parts.append("<h2>Differences</h2>" + _comparisons(document))
     parts.append("<h2>What is not in it</h2>" + _not_computable(document))
@@ -121,57 +117,13 @@ def _image(figure: Figure) -> str:
     return f'<img alt="" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
 
 
-def _error_figure(report: Report) -> Figure:
-    figure = Figure(figsize=(7, 3.5))
-    axes = figure.subplots()
-    for scores in report.scores:
-        known = np.where(np.isfinite(scores.error_ml_m), scores.error_ml_m, 0.0).sum(0)
-        count = np.maximum(np.isfinite(scores.error_ml_m).sum(0), 1)
-        axes.plot(scores.horizon_s, known / count, ".-", label=scores.name)
-    axes.set(xlabel="horizon, s", ylabel="error of the most likely mode, m")
-    axes.legend(fontsize=7)
-    return figure
-
-
 def _temporal(report: Report) -> str:
     if not any(scores.coverage["points_used"] for scores in report.scores):
         return "<p>Cannot be computed: no target point was forecast at every lead.</p>"
     return (
         "<p>Left: dispersion of the last forecasts before a point, by how many seconds of them are compared. "
-        "Right: convergence to a range.</p>" + _image(_temporal_figure(report))
+        "Right: convergence to a range.</p>" + _image(temporal_figure(report))
     )
-
-
-def _temporal_figure(report: Report) -> Figure:
-    figure = Figure(figsize=(11, 3.5), layout="constrained")
-    dispersions, convergences = figure.subplots(1, 2)
-    for scores in report.scores:
-        points = scores.successive
-        full = points.valid.all(-1)  # the same points at every lead, so that the curve compares like with like
-        steps = np.arange(2, points.said_m.shape[1] + 1)
-        spread = [dispersion_of(points.said_m[full, :step]).mean.value for step in steps.tolist()]
-        dispersions.plot(steps * points.step_s, spread, ".-", label=scores.name)
-        means = [
-            convergence_of(points.said_m, points.truth_m, points.valid, tau_m=tau, step_s=points.step_s).mean.value
-            for tau in _CURVE_RANGES_M.tolist()
-        ]
-        convergences.plot(_CURVE_RANGES_M, means, ".-", label=scores.name)
-    dispersions.set(xlabel="forecasts up to this long before, s", ylabel="D, m")
-    convergences.set(xlabel="range τ, m", ylabel="C(τ), s", xscale="log")
-    dispersions.legend(fontsize=7)
-    return figure
-
-
-def _calibration_figure(report: Report) -> Figure:
-    figure = Figure(figsize=(4, 4), layout="constrained")
-    axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], "--", color="#999999", lw=1)
-    for scores in report.scores:
-        found = scores.calibration
-        axes.plot(found.stated, found.observed, ".-", label=f"{scores.name} (error {found.error:.3f})")
-    axes.set(xlabel="stated probability", ylabel="share that was closest", aspect="equal")
-    axes.legend(fontsize=7)
-    return figure
 
 
 def _hardest(document: dict[str, Any]) -> str:
@@ -208,28 +160,6 @@ def _stratum(figures: dict[str, Any] | None) -> str:
         return "–"
     ade, fde = figures["min_ade_1"], figures["min_fde_1"]
     return f"{ade['value']:.2f} / {fde['value']:.2f} (n = {fde['count']})"
-
-
-def _worst_figure(report: Report, dataset: Dataset | None, road: MapSource | None) -> Figure:
-    cases = report.scores[0].worst
-    lines = -(-len(cases) // 3)
-    figure = Figure(figsize=(15, 5.6 * lines), layout="constrained")
-    drawer = None if dataset is None else CaseDrawer(dataset)
-    for place, case in enumerate(progress(cases, "drawing", total=len(cases)), start=1):
-        axes = figure.add_subplot(lines, 3, place)
-        title = f"minFDE_1 {case.error_m:.1f} m\n{case.track} at {case.issue_time_s:g} s"
-        if drawer is None:
-            target = Agent(case.pose_world, np.array([4.5, 1.9]), case.past_m)
-            draw_forecast(
-                axes, target, case.modes_m, case.probabilities, truth_m=case.truth_m, source=road, title=title
-            )
-        else:
-            agents = report.scores[0].agent_keys.tolist()
-            entry = agents.index(f"{case.track}@{case.issue_time_s:.6f}")
-            drawer.draw(axes, report.joined[0], int(report.joined[0].official[entry]), title)
-        axes.set_xlabel(axes.get_xlabel(), fontsize=7, labelpad=0)  # small pictures: the legend is near
-        axes.set_ylabel(axes.get_ylabel(), fontsize=7, labelpad=0)
-    return figure
 
 
 def _comparisons(document: dict[str, Any]) -> str:

@@ -232,6 +232,7 @@ NAMED = {
     "NaN": (with_cell(1, 5, "nan"), "x_m is not a finite number"),
     "infinite": (with_cell(1, 5, "inf"), "x_m is not a finite number"),
     "negative probability": (with_cell(1, 3, "-0.6"), "negative"),
+    "huge probability": (with_cell(1, 3, "1e160"), "over a million"),
     "lead backwards": (with_cell(1, 4, "-0.5"), "lead_s is not positive"),
     "other order": (lambda lines: [lines[0], *lines[:0:-1]], None),
     "time running backwards": (lambda lines: [lines[0], *lines[61:], *lines[1:61][::-1]], None),
