@@ -39,7 +39,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = CAB(config)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.mul_(2.0)
+            parameter.mul_(1.5)
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
     save_checkpoint(path, model, {})
     return path

@@ -121,7 +121,6 @@ def test_whoever_drives_straight_is_found_on_the_line_at_any_times(
     one: list[int], two: list[int], speed: float
 ) -> None:
     found = resample(seen_at([t * 1e-6 for t in one], [t * 1e-6 for t in two], speed=speed), HORIZON, Silence())
-    known_twice = [len(one) > 1, len(two) > 1]
     for agent in (0, 1):
         first_us = min((one, two)[agent])
         for step in np.flatnonzero(found.valid[agent]):
@@ -129,8 +128,13 @@ def test_whoever_drives_straight_is_found_on_the_line_at_any_times(
             assert time_us >= first_us
             x, y, _ = found.pose_world[agent, step]
             assert y == 4.0 * agent
-            if known_twice[agent] and time_us <= max((one, two)[agent]):
-                assert x == pytest.approx(speed * time_us * 1e-6, abs=1e-6)
+            times = np.array(sorted((one, two)[agent]))
+            after = int(np.searchsorted(times, time_us))
+            if after < len(times):
+                # In a gap too wide to be bridged it is carried on, at a speed that may not be known.
+                bridged = times[after] == time_us or times[after] - times[after - 1] <= 750_000
+                off_m = 1e-6 if bridged else abs(speed) * 0.125 + 1e-6
+                assert x == pytest.approx(speed * time_us * 1e-6, abs=off_m)
 
 
 @settings(max_examples=40, deadline=None)
