@@ -20,7 +20,7 @@ from forecast.prediction.forecaster import Forecaster
 from forecast.prediction.scene import Scene
 from forecast.prediction.scene_maps import SceneMaps
 
-SPEC = CropSpec(ahead_m=32.0, behind_m=16.0, left_m=16.0, right_m=16.0)
+SPEC = CropSpec(ahead_m=32.0, behind_m=16.0, left_m=16.0, right_m=16.0, px_per_m=1.25)
 POSES = torch.tensor([[100.0, 200, 0.3], [60, 203, 3.0], [96, 270, -1.2], [1e6, 0, 0]], dtype=torch.float64)
 
 
