@@ -205,7 +205,11 @@ class Traffic:
             clear = not queue or queue[-1].s_m - queue[-1].half_m > 22.0
             rate_hz = 0.5 * self.lanes[lane].limit_mps / self.spacing_m[self.lanes[lane].main]
             if self.rng.random() < STEP_S * rate_hz and clear:
+                last = queue[-1] if queue else None
                 self._add(lane, 6.0)
+                if last is not None:  # nobody arrives too fast to stop behind the last one
+                    gap = max(last.s_m - last.half_m - 6.0 - queue[-1].half_m - 4.0, 0.0)
+                    queue[-1].v_mps = min(queue[-1].v_mps, last.v_mps + math.sqrt(2 * BRAKE_MPS2 * gap))
 
     def step(self) -> None:
         """Move everything by one step."""
