@@ -69,8 +69,8 @@ def _check_loop(printed: str, cycles: int, *, rates_equal: int) -> None:
 def test_the_planning_loop_on_a_town(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(monkeypatch, "planning_loop", "--weights", weights, "--scenes", 2, "--cycles", 120, "--cache", tmp_path)
-    _check_loop(capsys.readouterr().out, 120, rates_equal=2)
+    run(monkeypatch, "planning_loop", "--weights", weights, "--scenes", 2, "--cycles", 102, "--cache", tmp_path)
+    _check_loop(capsys.readouterr().out, 102, rates_equal=2)
 
 
 def test_the_planning_loop_on_nuscenes(
