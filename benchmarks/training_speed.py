@@ -1,6 +1,9 @@
 """How many agents a second training learns from, and what the processor could do.
 
-Usage: python benchmarks/training_speed.py --dataroot DIR --version V [--config cab_paper] [--precision bf16]
+Usage: python benchmarks/training_speed.py --dataroot DIR --version V [--config cab_paper]
+       [--precision bf16] [--threads 1] [--by-autograd]
+
+On a machine that does something else as well, look at the figure by processor time, with one thread.
 """
 
 from __future__ import annotations
@@ -10,9 +13,11 @@ import time
 
 import torch
 
+import forecast.model.decoder
 from forecast.data.dataset import NuScenesForecasts
 from forecast.model.cab import CAB
 from forecast.model.objectives import objective_terms
+from forecast.model.recurrence import unrolled
 from forecast.prediction.crops import crop_adder
 from forecast.training.config import load_config
 
@@ -36,17 +41,24 @@ def main() -> None:
     parser.add_argument("--config", default="cab_paper")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--threads", type=int, help="of torch; default: its own choice")
+    parser.add_argument("--by-autograd", action="store_true", help="leave the decoder's gradient to autograd")
     args = parser.parse_args()
 
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    if args.by_autograd:
+        forecast.model.decoder.scan = unrolled
     config = load_config(args.config)
     source = NuScenesForecasts(args.dataroot, args.version, args.split, dense=True)
     add_crops = crop_adder(source.dataset, config.model.crop)
     model, size = CAB(config.model), config.run.batch_size
     optimiser = torch.optim.Adam(model.parameters(), 1e-3)
+    spent_s = 0.0
     parts = {"data": 0.0, "crops": 0.0, "forward": 0.0, "backward and step": 0.0}
     for step in range(args.steps + 2):
         if step == 2:  # maps are opened and kernels chosen by then
-            parts = dict.fromkeys(parts, 0.0)
+            parts, spent_s = dict.fromkeys(parts, 0.0), time.process_time()
         order = torch.randperm(len(source))[:size].tolist()
         times = [time.perf_counter()]
         batch = source.batch(order)
@@ -64,9 +76,12 @@ def main() -> None:
         times.append(time.perf_counter())
         for name, begin, end in zip(parts, times, times[1:], strict=False):
             parts[name] += end - begin
-    total = sum(parts.values())
+    total, spent_s = sum(parts.values()), time.process_time() - spent_s
     what = f"{args.config}, {args.precision}, batch {size}, {torch.get_num_threads()} threads"
-    print(f"{what}: {args.steps * size / total:.0f} agents/s")
+    print(
+        f"{what}: {args.steps * size / total:.0f} agents/s, "
+        f"{args.steps * size / spent_s:.0f} a second of processor time"
+    )
     for name, spent in parts.items():
         print(f"  {name}: {1000 * spent / args.steps:.0f} ms a step ({100 * spent / total:.0f} %)")
     for dtype in (torch.float32, torch.bfloat16):
