@@ -17,8 +17,6 @@ from forecast.core.crops import CropSpec
 from forecast.core.files import written_whole
 from forecast.data.cache import open_dataset
 from forecast.data.dataset import NuScenesForecasts
-from forecast.data.maps.crop import Cropper
-from forecast.data.maps.layers import load_map
 from forecast.data.samples import Samples
 from forecast.data.synthetic.junction_plots import Plot
 from forecast.data.synthetic.junctions import BALANCED, Truth, plots_of_scene
@@ -105,8 +103,11 @@ def _batch(folder: Path, truth: Truth, crop: CropSpec, seed: int, shares: dict[s
 
 
 def _crop(plot: Plot, spec: CropSpec, *, drive_right: bool) -> NDArray[np.uint8]:
-    """What the package's croppers show of a plot, straight from its layout: 20 times as fast where every place is
-    looked at once, since no map of 100 km² is cut up. ``check`` compares the two."""
+    """What the package's croppers show of a plot, straight from its layout.
+
+    That is 20 times as fast where every place is looked at once, since no map of 100 km² is cut up. What is drawn
+    comes out a quarter of a pixel wider on either side: OpenCV fills borders too.
+    """
     fine = 4
     height, width = spec.height_px * fine, spec.width_px * fine
     image = np.zeros((len(spec.channels), height, width), np.uint8)
@@ -125,18 +126,3 @@ def _crop(plot: Plot, spec: CropSpec, *, drive_right: bool) -> NDArray[np.uint8]
                 cv2.fillPoly(image[channel], [pixels(np.asarray(part.exterior.coords))], 255, shift=4)
     small = [cv2.resize(one, (spec.width_px, spec.height_px), interpolation=cv2.INTER_AREA) for one in image]
     return np.stack(small)
-
-
-def check(folder: Path, seed: int, shares: dict[str, float] | None, crop: CropSpec) -> str:
-    """How far the crops of a (small) world are from those that the package draws from its map."""
-    truth = Truth.read(folder / "truth.npz")
-    batch = _batch(folder, truth, crop, seed, shares or BALANCED)
-    dataset = open_dataset(folder, VERSION)
-    cropper = Cropper(lambda name: load_map(dataset.map_expansion_path(name)), dataset.map_names, crop, engine="exact")
-    assert batch.crop is not None
-    found, expected = batch.crop.float() / 255, cropper(batch.pose_world, batch.map_index)
-    off = (found - expected).abs().mean((0, 2, 3)).tolist()
-    shown = expected.mean((0, 2, 3)).tolist()
-    return "mean absolute difference by channel " + ", ".join(
-        f"{a:.4f} (of {b:.4f})" for a, b in zip(off, shown, strict=True)
-    )
