@@ -65,16 +65,20 @@ def unrolled(given: Recurrence, noise: Tensor | None, steps: int) -> Tensor:
     Returns:
         (steps, 5, agents, modes) outputs of the head.
     """
-    modes = len(given.mode_gates)
+    modes, size = len(given.mode_gates), given.recurrent.shape[1]
     constant = (given.gates[:, None] + given.mode_gates).flatten(0, 1)
+    # Reset and update add both their products: one product of [h ; u] makes them with half the reading and writing.
+    for_both = (constant[:, : 2 * size] + given.recurrent_bias[: 2 * size]).contiguous()
+    for_new, new_bias = constant[:, 2 * size :].contiguous(), given.recurrent_bias[2 * size :]
+    to_both = torch.cat([given.recurrent[: 2 * size], given.feedback[: 2 * size]], 1).T
+    from_state, from_control = given.recurrent[2 * size :].T, given.feedback[2 * size :].T
     state = (given.state[:, None] + given.mode_state).flatten(0, 1)
     control = given.control.repeat_interleave(modes, 0)
     outputs = []
     for step in range(steps):
-        reset_in, update_in, new_in = torch.addmm(constant, control, given.feedback.T).chunk(3, 1)
-        reset_h, update_h, new_h = torch.addmm(given.recurrent_bias, state, given.recurrent.T).chunk(3, 1)
-        reset, update = torch.sigmoid(reset_in + reset_h), torch.sigmoid(update_in + update_h)
-        new = torch.tanh(new_in + reset * new_h)
+        reset, update = torch.sigmoid(torch.addmm(for_both, torch.cat([state, control], 1), to_both)).chunk(2, 1)
+        new_h = torch.addmm(new_bias, state, from_state)
+        new = torch.tanh(torch.addmm(for_new, control, from_control) + reset * new_h)
         state = torch.lerp(new, state, update)
         output = torch.addmm(given.head_bias[:, None], given.head, state.T)
         outputs.append(output)
