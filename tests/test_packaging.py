@@ -78,6 +78,16 @@ def test_configs_and_the_typing_marker_are_inside() -> None:
     assert (package / "configs" / "cab.yaml").is_file()
 
 
+def test_the_shipped_weights_load_and_tell_no_ones_folders() -> None:
+    from forecast.prediction.checkpoint import load_checkpoint
+
+    shipped = load_checkpoint("town")
+    assert shipped.path.stat().st_size < 1_000_000
+    assert shipped.notes["config"]["data"]["dataroot"] == "out/weights/town"
+    # What docs/results.md tells of the training's own validation.
+    assert shipped.notes["metrics"]["val/ade_ml"] < shipped.notes["metrics"]["val_blind/ade_ml"] < 5
+
+
 @in_checkout
 def test_the_version_is_said_once() -> None:
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == forecast.__version__
