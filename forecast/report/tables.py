@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 #: Heading → where its figure stands in one body of report.json.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -115,25 +119,44 @@ def _escaped(text: str) -> str:
 def print_table(document: Mapping[str, Any]) -> None:
     """Print the table and its warnings, one metric a line so that it fits any terminal.
 
-    Where the files' names do not fit beside each other, the columns are numbered and the names stand above.
+    Where the files' names do not fit beside each other, the columns are numbered and the names stand above; where the
+    columns do not fit either, several tables follow each other, so that no figure is broken in two.
     """
     from rich.console import Console
-    from rich.table import Table
 
     console = Console()
     found, headings = rows(document), list(columns(document))
-    names = [row[0] for row in found]
-    if max(map(len, headings)) + sum(max(len(name), 7) + 3 for name in names) + 4 > console.width:
+    names, cells = [row[0] for row in found], [row[1:] for row in found]
+    room = console.width - max(map(len, headings)) - 4
+    if sum(max(len(name), 7) + 3 for name in names) > room:
         for number, name in enumerate(names, start=1):
             console.print(f"({number}) {name}", highlight=False, soft_wrap=True, markup=False)
         names = [f"({number})" for number in range(1, len(names) + 1)]
-    table = Table(title="metres, seconds, shares; C: higher is better, else lower")
+    widest = max(len(cell) for row in cells for cell in row)
+    if len(names) > 1:
+        widest = max(widest, *map(len, names))
+    parts = -(-len(names) // max(1, room // (widest + 3)))
+    at_once = -(-len(names) // parts)
+    for first in range(0, len(names), at_once):
+        part = slice(first, first + at_once)
+        console.print(_terminal_table(headings, names[part], cells[part]))
+    _print_remarks(console, document)
+
+
+def _terminal_table(headings: Sequence[str], names: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
+    from rich.table import Table
+
+    table = Table(title="metres, seconds, shares; better: C high, others low")
     table.add_column("metric", no_wrap=True)
     for name in names:
         table.add_column(name, justify="right", overflow="fold")
-    for number, heading in enumerate(headings, start=1):
-        table.add_row(heading, *(row[number] for row in found))
-    console.print(table)
+    for heading, *figures in zip(headings, *cells, strict=True):
+        table.add_row(heading, *figures)
+    return table
+
+
+def _print_remarks(console: Console, document: Mapping[str, Any]) -> None:
+    """Differences to the first file, and what the reader must know."""
     first = bodies(document)[0]["name"]
     for pair in document.get("comparisons", []):
         if pair["first"] == first:  # all pairs stand in the report

@@ -212,3 +212,15 @@ def test_the_terminal_numbers_names_that_do_not_fit(capsys, monkeypatch):
     assert f"(1) {'a' * 30}" in said
     assert f"{'b' * 30} − {'a' * 30}: minFDE_1 +0.250 m [0.100, 0.400] on 3 shared agent-samples" in said
     assert "all: read this" in said
+
+
+@pytest.mark.parametrize("files", [3, 7, 20])
+def test_the_terminal_never_breaks_a_figure_in_two(files, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    document = two_files([f"model_{number}" for number in range(files)])
+    for number, body in enumerate(document["reports"]):
+        body["metrics"]["min_ade_1"] = {"value": 1000.125 + number}
+    print_table(document)
+    said = capsys.readouterr().out
+    assert all(f" {1000.125 + number:.3f} " in said for number in range(files))
+    assert max(map(len, said.splitlines()[files:-2])) <= 60
