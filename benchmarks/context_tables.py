@@ -97,8 +97,8 @@ def print_tables(out: Path) -> None:
 def _figures(case: str, limits: dict[str, Floats]) -> dict[str, Callable[[Finished], Floats]]:
     columns: dict[str, Callable[[Finished], Floats]] = {}
     if case in ("map", "neighbour"):
-        columns["gap closed, FDE-ML"] = lambda model: 100 * gap_closed(model, limits, "fde", case, "ml")
-        columns["… median"] = lambda model: 100 * gap_closed(model, limits, "fde", case, "median")
+        columns["gap closed FDE-ML, %"] = lambda model: 100 * gap_closed(model, limits, "fde", case, "ml")
+        columns["gap closed FDE median, %"] = lambda model: 100 * gap_closed(model, limits, "fde", case, "median")
     shown = {
         "ADE-ML, m": "ade_ml", "FDE-ML, m": "fde_ml", "ADE median, m": "ade_median", "FDE median, m": "fde_median",
         "minADE_5, m": "min_ade_5", "NLL, nats": "nll", "entropy, nats": "entropy", "steps below −6, %": "clipped",
