@@ -5,6 +5,8 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 DEMO_OUT ?= out/demo
 WEIGHTS_OUT ?= out/weights
+# Tests of a file stay together, since they share what is slow to make.
+IN_PARALLEL ?= --numprocesses auto --maxprocesses 4 --dist loadfile
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -39,10 +41,10 @@ weights: $(VENV)/.installed ## train the weights that come with the package, on 
 	cp $(WEIGHTS_OUT)/run/best.safetensors forecast/weights/town.safetensors
 
 test: $(VENV)/.installed-dev ## the tests (set NUSCENES_DATAROOT to run those on real data, too)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(IN_PARALLEL)
 
 test-slow: $(VENV)/.installed-dev ## the longer checks
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest $(IN_PARALLEL) -m slow --timeout 1800
 
 paper: $(VENV)/.installed ## the CAB paper's tables from nuScenes trainval: make paper DATAROOT=DIR [PAPER='--seeds 0 1 2']
 	@test -n "$(DATAROOT)" || { echo "say where nuScenes lies: make paper DATAROOT=DIR" >&2; exit 2; }
@@ -55,7 +57,7 @@ lint: $(VENV)/.installed-dev ## ruff, mypy --strict, import-linter
 	$(BIN)/lint-imports
 
 test-wheel: $(VENV)/.installed-dev ## build wheel and sdist; run the tests on the installed wheel, away from the checkout
-	VENV="$(VENV)" bash .ci/test_wheel.sh
+	VENV="$(VENV)" bash .ci/test_wheel.sh $(IN_PARALLEL)
 
 clean: ## remove what was built (keeps .venv)
 	rm -rf build dist *.egg-info out

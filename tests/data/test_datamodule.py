@@ -101,4 +101,4 @@ def test_validation_is_whole_ordered_cropped_and_unvaried(town: Path, tmp_path: 
 
 def test_mirroring_needs_a_symmetric_crop(town: Path) -> None:
     with pytest.raises(ValueError, match="as far left as right"):
-        module(town, augmentation=Augmentation(mirror=0.5), crop=CropSpec(left_m=40))
+        module(town, augmentation=Augmentation(mirror=0.5), crop=CropSpec(left_m=30.0))
