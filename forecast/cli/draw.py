@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="+",
         metavar="MODEL",
-        help="a run's folder or .safetensors file, a submission (.json), or rows of forecasts (.parquet, .csv)",
+        help="a run's folder, a .safetensors file, 'town' (weights of the package), a submission (.json), "
+        "or rows of forecasts (.parquet, .csv)",
     )
     parser.add_argument("--dataroot", required=True, metavar="DIR", help="folder of a nuScenes data set or a town")
     parser.add_argument("--version", required=True, metavar="V", help="e.g. v1.0-trainval")

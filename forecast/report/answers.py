@@ -63,8 +63,9 @@ def open_answers(given: Path | str, dataset: Dataset, device: str = "cpu") -> An
     """Open a source of forecasts.
 
     Args:
-        given: a run's folder or a .safetensors file, a submission (.json), or rows (.parquet, .csv) whose tracks are
-            instance tokens and whose times of issue are the key frames' time stamps in seconds.
+        given: a run's folder, a .safetensors file or ``"town"`` (weights that come with the package); a submission
+            (.json); or rows (.parquet, .csv) whose tracks are instance tokens and whose times of issue are the key
+            frames' time stamps in seconds.
         dataset: whose agents are asked for.
         device: where a model computes.
 
@@ -76,15 +77,15 @@ def open_answers(given: Path | str, dataset: Dataset, device: str = "cpu") -> An
         return AnswerSource(path.stem, _of_submission(path, dataset))
     if path.suffix.lower() in (".parquet", ".csv"):
         return AnswerSource(path.stem, _of_rows(path, dataset))
-    return AnswerSource(path.stem if path.suffix else path.name, _of_model(path, dataset, device))
+    return AnswerSource(path.stem if path.suffix else path.name, _of_model(given, dataset, device))
 
 
-def _of_model(path: Path, dataset: Dataset, device: str) -> Callable[[NDArray[np.int64]], Answers]:
+def _of_model(given: Path | str, dataset: Dataset, device: str) -> Callable[[NDArray[np.int64]], Answers]:
     from forecast.data.dataset import NuScenesForecasts
     from forecast.prediction.crops import crop_adder
     from forecast.prediction.predictor import Predictor, world_forecast
 
-    predictor = Predictor.load(path, device)
+    predictor = Predictor.load(given, device)
     config = predictor.model.config
     add_crops = crop_adder(dataset, config.crop) if config.uses_map else None
 
