@@ -18,9 +18,9 @@ site=$("$work/env/bin/python" -c 'import sysconfig; print(sysconfig.get_path("pu
 "$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$site/dependencies.pth"
 "$venv/bin/python" -m pip --disable-pip-version-check --python "$work/env/bin/python" install --quiet --no-deps --ignore-installed "$work"/dist/*.whl
 
-# tests find examples and benchmarks beside them, and nothing else
+# tests find examples, benchmarks and documents beside them, and nothing else
 mkdir "$work/copy"
-for part in tests examples benchmarks pyproject.toml; do
+for part in tests examples benchmarks docs pyproject.toml; do
     if [ -e "$part" ]; then cp -r "$part" "$work/copy/"; fi
 done
 cd "$work/copy"
