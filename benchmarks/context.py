@@ -52,8 +52,6 @@ MODELS: dict[str, dict[str, Any]] = {
     "cab, joint": {"objective.joint": True},
     "trajectron, joint": {**PLAIN, "objective.joint": True},
     # Beyond the paper.
-    "focus": {"objective.name": "focus"},
-    "focus 20": {"objective.name": "focus", "objective.divergence_weight": 20.0},
     "gain": {"objective.name": "gain", "objective.divergence_weight": 1.0},
     "gain, joint": {"objective.name": "gain", "objective.divergence_weight": 1.0, "objective.joint": True},
 }

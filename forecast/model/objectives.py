@@ -187,26 +187,6 @@ def _gain(sighted: _Seen, blind: _Seen | None, valid: Tensor, config: ObjectiveC
     return _with_blind(own, other, loss, advantage=batch_mean(missed))
 
 
-def _focus(sighted: _Seen, blind: _Seen | None, valid: Tensor, config: ObjectiveConfig, annealed: Annealed) -> Terms:
-    """``mean w·[α·KL(q ‖ p) − log p(y|X,C)] − I_p + λ·L(ẽ)``: what the history leaves open counts more.
-
-    ``w = (1 + λ_KL·h) / (1 + λ_KL)``, where ``h`` is the entropy of the blind prior divided by its mean, without
-    gradient. It depends on the inputs alone, never on the future that came true, so that the best prior stays the true
-    one: attention moves to where context can matter, and nothing rewards a prior for being sharp or different.
-    """
-    assert blind is not None
-    own, other = cvae(sighted, valid, config, annealed), cvae(blind, valid, config, annealed)
-    unknown = entropy(blind.prior).detach()
-    share = unknown / batch_mean(unknown).clamp(min=1e-6)
-    weight = (1 + config.divergence_weight * share) / (1 + config.divergence_weight)
-    likelihood = log_likelihood(sighted.posterior, sighted.steps, valid, config)
-    kl = categorical_kl(sighted.posterior, sighted.prior)
-    spread = entropy(batch_mean(sighted.prior.exp()).clamp(min=1e-30).log())
-    information = spread - batch_mean(weight * entropy(sighted.prior))
-    loss = annealed.alpha * batch_mean(weight * kl) - batch_mean(weight * likelihood) - information
-    return _with_blind(own, other, loss + config.blind_weight * other.loss, blind_prior_entropy=batch_mean(unknown))
-
-
 def _rubiz(sighted: _Seen, blind: _Seen | None, valid: Tensor, config: ObjectiveConfig, annealed: Annealed) -> Terms:
     """A third branch with logits ``σ(l) ∗ σ(l̃)``; the sighted likelihood itself keeps a tenth of its weight."""
     assert blind is not None
@@ -222,14 +202,7 @@ def _rubiz(sighted: _Seen, blind: _Seen | None, valid: Tensor, config: Objective
     return _with_blind(own, other, own.loss + other.loss + third.loss, fused_loss=third.loss)
 
 
-OBJECTIVES: dict[str, Objective] = {
-    "cab": _cab,
-    "reweight": _reweight,
-    "gain": _gain,
-    "focus": _focus,
-    "rubiz": _rubiz,
-    "plain": _plain,
-}
+OBJECTIVES: dict[str, Objective] = {"cab": _cab, "reweight": _reweight, "gain": _gain, "rubiz": _rubiz, "plain": _plain}
 
 
 def objective_terms(

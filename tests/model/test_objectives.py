@@ -169,23 +169,6 @@ def test_gain_weighs_a_future_by_what_the_posterior_knows_more_than_the_blind_pr
     torch.testing.assert_close(*gradients)
 
 
-def test_focus_weighs_a_sample_by_what_the_blind_prior_leaves_open_whatever_comes_true() -> None:
-    sighted, blind = branch(), branch()
-    config, valid = ObjectiveConfig("focus", 0.7, 3.0, **{**OPEN, "free_bits": 0.0}), torch.ones(6, 5, dtype=torch.bool)
-    found = objective_terms(sighted, blind, valid, config, Annealed(2.0, None)).loss
-    p, q = categorical(sighted.prior_logits), categorical(sighted.posterior_logits)
-    unknown = categorical(blind.prior_logits).entropy().detach()
-    weight = (1 + 3.0 * unknown / unknown.mean()) / 4
-    torch.testing.assert_close(weight.mean(), torch.ones((), dtype=torch.float64))
-    likelihood = torch.log((q.probs[..., None] * sighted.step_log_likelihoods.exp()).sum(1)).sum(1)
-    information = distributions.Categorical(probs=p.probs.mean(0)).entropy() - (weight * p.entropy()).mean()
-    own = (weight * (2.0 * distributions.kl_divergence(q, p) - likelihood)).mean() - information
-    expected = own + 0.7 * reference_cvae(blind, ObjectiveConfig("plain", **{**OPEN, "free_bits": 0.0}), 2.0)
-    torch.testing.assert_close(found, expected)
-    gradients = [torch.autograd.grad(loss, blind.prior_logits, retain_graph=True)[0] for loss in (found, expected)]
-    torch.testing.assert_close(*gradients)
-
-
 def test_unknown_steps_do_not_count() -> None:
     given, valid = branch(), torch.rand(6, 5) > 0.4
     spoilt = Branch(given.prior_logits, given.posterior_logits, given.step_log_likelihoods + 100.0 * ~valid[:, None])
