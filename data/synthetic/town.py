@@ -46,7 +46,9 @@ _WARM_UP_S = 25.0
 _TICKS = round(STEP_US / 1e6 / STEP_S)
 #: How far away agents are still annotated; what hides behind others is seen from nearby alone.
 _RANGE_M = {"moving": (50.0, 120.0), "other": (40.0, 100.0)}
-_NOISE_M, _NOISE_RAD, _SET_EVERY = 0.025, 0.006, 4
+_NOISE_M, _NOISE_RAD = 0.03, 0.004
+#: Share of every other key frame at which a box is not set by hand but interpolated between its neighbours.
+_INTERPOLATED = 0.55
 _TARGETS_PER_SCENE = 80
 _MARK = "town.json"
 #: 2018-07-02, a Monday; scenes follow one another by a minute.
@@ -164,17 +166,22 @@ def _seen(agent: Agent, ego: Floats, rng: np.random.Generator) -> Iterator[Agent
     if not len(edges):
         return
     first, last = max(zip(edges[::2], edges[1::2], strict=True), key=lambda run: run[1] - run[0])
-    poses = agent.poses[first:last].copy()
+    poses = agent.poses[first:last]
     if not agent.parked:
-        poses += _annotation_noise(len(poses), rng)
+        poses = _annotated(poses, rng)
     yield replace(agent, first_frame=agent.first_frame + int(first), poses=poses)
 
 
-def _annotation_noise(rows: int, rng: np.random.Generator) -> Floats:
-    """(rows, 3) errors of boxes that are set by hand every 2 s and interpolated in between."""
-    knots = np.arange(-(rows % _SET_EVERY), rows + _SET_EVERY, _SET_EVERY)
-    errors = np.clip(rng.standard_t(3, (len(knots), 3)), -4, 4) * (_NOISE_M, _NOISE_M, _NOISE_RAD)
-    return np.stack([np.interp(np.arange(rows), knots, column) for column in errors.T], 1)
+def _annotated(poses: Floats, rng: np.random.Generator) -> Floats:
+    """(rows, 3) poses as if set by hand, some centimetres off, and here and there interpolated between two others."""
+    rows = np.arange(len(poses))
+    left_out = rng.random(len(poses)) < _INTERPOLATED
+    left_out[0] = left_out[-1] = False
+    left_out[2::2] = False  # never two in a row
+    by_hand = np.flatnonzero(~left_out)
+    errors = np.clip(rng.standard_t(3, (len(by_hand), 3)), -4, 4) * (_NOISE_M, _NOISE_M, _NOISE_RAD)
+    set_poses = np.c_[poses[by_hand, :2], np.unwrap(poses[:, 2])[by_hand]] + errors
+    return np.stack([np.interp(rows, by_hand, column) for column in set_poses.T], 1)
 
 
 def _town_scene(seed: int, job: tuple[int, str]) -> SceneTables:

@@ -21,7 +21,7 @@ from forecast.data.synthetic.vehicles import BRAKE_MPS2, STANDSTILL_M, Vehicle, 
 Floats = NDArray[np.float64]
 
 STEP_S = 0.25
-_LATERAL_MPS2 = 3.1
+_LATERAL_MPS2 = 1.8
 _SIGHT_M = 110.0
 _STOP_M = STOP_LINE_M[1] + 0.3  # from the end of a lane to where its first vehicle stops
 
@@ -40,8 +40,8 @@ def _liking(lane: Lane, connector: Lane) -> float:
     """How readily drivers take a connector: straight on, above all along main roads."""
     straight = abs(connector.turn_rad) < np.pi / 4
     if lane.main:
-        return 4.0 if straight else 1.0
-    return 0.4 if straight else 1.0
+        return 1.2 if straight else 1.0
+    return 0.15 if straight else 1.0
 
 
 class Traffic:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 BRAKE_MPS2, HARDEST_MPS2 = 1.8, 4.5
-PUSH_MPS2 = (1.0, 2.0)
+PUSH_MPS2 = (0.5, 1.1)
 #: Category, share, length, width and height with their spreads.
 _FLEET = (
     ("vehicle.car", 0.84, (4.6, 0.25), (1.93, 0.06), (1.7, 0.12)),
