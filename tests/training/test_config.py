@@ -9,7 +9,7 @@ from forecast.training.config import TrainingConfig, as_dict, config_names, load
 
 
 def test_all_planned_configurations_ship() -> None:
-    assert config_names() == ["blind", "cab", "cab_paper", "demo", "reweight", "rubiz", "town", "trajectron"]
+    assert config_names() == ["blind", "cab", "cab_paper", "demo", "gain", "reweight", "rubiz", "town", "trajectron"]
 
 
 def test_the_defaults_are_those_of_cab() -> None:
