@@ -35,7 +35,7 @@ demo: $(VENV)/.installed ## the whole path on a synthetic town: data, training, 
 	$(BIN)/forecast demo --out $(DEMO_OUT)
 
 weights: $(VENV)/.installed ## train the weights that come with the package, on a synthetic town of its own
-	$(BIN)/forecast town --out $(WEIGHTS_OUT)/town --scenes 40 --seed 1 --version v1.0-trainval
+	$(BIN)/forecast town --out $(WEIGHTS_OUT)/town --scenes 240 --seed 1 --version v1.0-trainval
 	$(BIN)/forecast train --config town --dataroot $(WEIGHTS_OUT)/town --out $(WEIGHTS_OUT)/run --resume
 	mkdir -p forecast/weights
 	cp $(WEIGHTS_OUT)/run/best.safetensors forecast/weights/town.safetensors

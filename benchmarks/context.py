@@ -55,6 +55,11 @@ MODELS: dict[str, dict[str, Any]] = {
     "gain": {"objective.name": "gain", "objective.divergence_weight": 1.0},
     "gain, joint": {"objective.name": "gain", "objective.divergence_weight": 1.0, "objective.joint": True},
 }
+# With twice the budget.
+MODELS |= {
+    f"{name}, 12 epochs": {**MODELS[name], "run.epochs": 12}
+    for name in ("cab", "trajectron", "blind", "reweight", "rubiz", "gain")
+}
 #: Worlds: targets, seed, shares of the cases (None for equal ones). Test worlds have seeds of their own.
 WORLDS: dict[str, tuple[int, int, dict[str, float] | None]] = {
     "balanced_train": (16_000, 11, None),

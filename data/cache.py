@@ -19,7 +19,7 @@ from forecast.data.nuscenes.columns import Columns
 from forecast.data.nuscenes.splits import challenge_path, check_split, official_scenes, read_challenge
 from forecast.data.nuscenes.tables import TABLES, Log, MapMask, read_table, table_path, version_folder
 from forecast.data.nuscenes.tracks import read_columns
-from forecast.data.samples import Samples, challenge_samples, dense_samples
+from forecast.data.samples import Samples, challenge_samples, dense_samples, thin_standing
 from forecast.data.store import Damaged, read_store, write_store
 
 #: Raise it whenever the arrays, or how they are computed, change: older caches are then made anew.
@@ -139,6 +139,7 @@ class Dataset:
         dense: bool = False,
         types: tuple[AgentType, ...] = (AgentType.VEHICLE,),
         ego: bool = False,
+        standing: float = 1.0,
     ) -> Samples:
         """The agent-samples of a split.
 
@@ -148,13 +149,15 @@ class Dataset:
                 future is annotated, instead of the challenge's own list.
             types: which agents, where ``dense``; two-wheelers are cyclists, never vehicles.
             ego: the ego vehicle too, where ``dense``.
+            standing: where ``dense``, the share to keep of agents that stand at time 0; most are parked.
 
         Raises:
             DataError: unknown split, no scene of it here, or no challenge list where one is needed.
         """
         scenes = self.scenes_of(split)
         if dense:
-            return dense_samples(self.columns, scenes, types, ego=ego)
+            found = dense_samples(self.columns, scenes, types, ego=ego)
+            return thin_standing(self.columns, found, standing) if standing < 1 else found
         path = challenge_path(self.dataroot)
         if self._notes.challenge is None:
             raise DataError(f"{path}: missing; it lists the challenge's agents (without it, use dense samples)")

@@ -15,6 +15,8 @@ from forecast.core.tracks import Tracks
 from forecast.data.nuscenes.columns import Columns
 from forecast.data.nuscenes.ego import EGO_CATEGORY
 
+_STANDS_M = 0.25
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -59,6 +61,23 @@ def dense_samples(columns: Columns, scenes: Sequence[str], types: Sequence[Agent
     seen_before = np.arange(len(row_track)) > tracks.first_row[row_track]
     rows = np.flatnonzero(wanted[row_track] & seen_before)
     return Samples(rows[np.lexsort((rows, tracks.row_sample[rows], scene_order[tracks.track_scene[row_track[rows]]]))])
+
+
+def thin_standing(columns: Columns, samples: Samples, keep: float) -> Samples:
+    """Leave out some agents that stand: most vehicles are parked, and a forecaster learns little from the thousandth.
+
+    Who stands is told by the last two observations alone. A choice that looked at the future would change what
+    is likely, given the past; this one does not.
+
+    Args:
+        columns: the data set.
+        samples: agent-samples that were all seen before, as dense ones are.
+        keep: share to keep of those that came less than 0.25 m far since their last observation; it is drawn, the
+            same one every time.
+    """
+    position_m = columns.tracks.row_position_m
+    step_m = np.linalg.norm(position_m[samples.rows] - position_m[samples.rows - 1], axis=1)
+    return samples[(step_m >= _STANDS_M) | (np.random.default_rng(0).random(len(samples)) < keep)]
 
 
 def challenge_samples(

@@ -6,7 +6,7 @@ backbone of Trajectron++ (arXiv 2001.03093). ``docs/method.md`` holds the equati
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +67,9 @@ class CAB(nn.Module):
         self.latent = CategoricalLatent(config.context_size, 4 * config.future_size, config.prior_size, config.modes)
         self.decoder = Decoder(config.modes, config.context_size, config.decoder_size, config.horizon.future_steps)
         self.heading_correction = nn.Linear(config.context_size + 1, 1)
+        # The last, so that the other parameters start the same with and without it.
+        sightless = replace(config, uses_map=False, uses_neighbours=False, own_blind=False)
+        self.blind = CAB(sightless) if config.own_blind else None
 
     @property
     def dtype(self) -> torch.dtype:
@@ -150,6 +153,8 @@ class CAB(nn.Module):
         Returns:
             The sighted branch, and the blind one or None.
         """
+        if blind and self.blind is not None:
+            return self(batch, blind=False)[0], self.blind(batch, blind=False)[0]
         encoding, nulled = self.encode(batch)
         agents, future = self._agents(batch), batch.future.to(self.dtype)
         future_code = self.future(scaled_future(future, batch.future_valid), agents.present)
@@ -177,6 +182,8 @@ class CAB(nn.Module):
         Returns:
             Agent frame, with headings and covariances.
         """
+        if null_context and self.blind is not None:
+            return self.blind.predict(batch)
         past = self._past(batch)
         encoding = self._nulled(past) if null_context else self._sighted(batch, past)
         motion = self._decode(encoding, self._agents(batch), None)

@@ -79,6 +79,8 @@ class ModelConfig:
         heading_speed_mps: below this speed the annotated heading is the direction of travel, above it the velocity's.
         position_noise_m: standard deviation of annotation noise, added to every position covariance; 0 as published.
         control_noise: whether the controls fed back in training are samples (as published) or the means.
+        own_blind: give the blind branch a network of its own, instead of all that the sighted one has (as published):
+            what it learns then costs the sighted one nothing. For objectives that compare likelihoods, not modes.
     """
 
     uses_map: bool = True
@@ -92,6 +94,7 @@ class ModelConfig:
     heading_speed_mps: float = 1.0
     position_noise_m: float = 0.05
     control_noise: bool = True
+    own_blind: bool = False
     dropout: Dropout = field(default_factory=Dropout)
     map_encoder: MapEncoderConfig = field(default_factory=MapEncoderConfig)
     crop: CropSpec = field(default_factory=CropSpec)

@@ -30,6 +30,7 @@ class DataConfig:
         train_split, val_split: official names; by default those of the prediction challenge for the version.
         cache: where the compact cache lies; by default where the data set says.
         dense: train on every vehicle at every key frame, not on the challenge's agent-samples alone.
+        standing: where ``dense``, the share to keep of vehicles that stand at time 0.
     """
 
     dataroot: str = ""
@@ -38,6 +39,11 @@ class DataConfig:
     val_split: str | None = None
     cache: str | None = None
     dense: bool = False
+    standing: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.standing <= 1:
+            raise ValueError(f"data.standing: expected a share of 0…1, got {self.standing}")
 
     @property
     def splits(self) -> tuple[str, str]:
@@ -114,6 +120,10 @@ class TrainingConfig:
     schedules: SchedulesConfig = field(default_factory=SchedulesConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     run: RunConfig = field(default_factory=RunConfig)
+
+    def __post_init__(self) -> None:
+        if self.model.own_blind and self.objective.name in ("cab", "rubiz"):
+            raise ValueError(f"model.own_blind: the objective '{self.objective.name}' compares modes of one network")
 
 
 def config_names() -> list[str]:

@@ -45,6 +45,7 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
     Raises:
         ForecastError: a mistake in data, configuration or the folder, or a run that diverged.
     """
+    from forecast.data.cache import open_dataset
     from forecast.data.dataset import NuScenesForecasts
     from forecast.prediction.crops import crop_adder
 
@@ -52,13 +53,12 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
     if not data.dataroot:
         raise ConfigError("data.dataroot is not set: give --dataroot DIR")
     train_split, val_split = data.splits
-
-    def split(name: str, dense: bool) -> Any:
-        return NuScenesForecasts(data.dataroot, data.version, name, horizon=horizon, dense=dense, cache=data.cache)
-
-    learn, check = split(train_split, data.dense), split(val_split, False)
-    add_crops = crop_adder(learn.dataset, config.model.crop) if config.model.uses_map else None
-    fingerprint = str(learn.dataset.fingerprint)
+    dataset = open_dataset(data.dataroot, data.version, data.cache)
+    samples = dataset.samples(train_split, dense=data.dense, standing=data.standing)
+    learn = NuScenesForecasts.of(dataset, samples, horizon=horizon)
+    check = NuScenesForecasts.of(dataset, dataset.samples(val_split), horizon=horizon)
+    add_crops = crop_adder(dataset, config.model.crop) if config.model.uses_map else None
+    fingerprint = str(dataset.fingerprint)
     return train_on(
         config, out, learn, check, add_crops, resume=resume, progress=progress, data_fingerprint=fingerprint
     )

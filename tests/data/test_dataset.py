@@ -142,6 +142,17 @@ def test_dense_targets(traffic: Any) -> None:
     assert len(forecasts(root, types=(), ego=True)) == 19
 
 
+def test_standing_targets_can_be_thinned(traffic: Any) -> None:
+    dataset = forecasts(traffic.write()).dataset
+    whole, tracks = dataset.samples("mini_val", dense=True), dataset.tracks
+    stands = np.array([token.startswith("standing") for token in whole.tokens(tracks)])
+    np.testing.assert_array_equal(dataset.samples("mini_val", dense=True, standing=0.0).rows, whole.rows[~stands])
+    some = dataset.samples("mini_val", dense=True, standing=0.5)
+    assert (~stands).sum() < len(some) < len(whole)
+    assert set(some.rows) <= set(whole.rows)
+    np.testing.assert_array_equal(some.rows, dataset.samples("mini_val", dense=True, standing=0.5).rows)
+
+
 def test_challenge_keeps_the_lists_order(traffic: Any) -> None:
     data = forecasts(traffic.write(), dense=False)
     assert data.samples.tokens(data.dataset.tracks) == traffic.challenge["scene-0103"]

@@ -52,6 +52,23 @@ def test_the_blind_branch_never_trains_the_encoders(batch: AgentBatch) -> None:
             assert gradient.any(), name
 
 
+def test_a_blind_network_of_its_own_leaves_the_sighted_one_alone(batch: AgentBatch) -> None:
+    model, plain = model_of(replace(CONFIG, own_blind=True)), model_of()
+    torch.manual_seed(1)
+    branches = model(batch, blind=True)
+    torch.manual_seed(1)
+    alone = plain(batch, blind=False)[0]
+    torch.testing.assert_close(branches[0].step_log_likelihoods, alone.step_log_likelihoods, rtol=0, atol=0)
+    branches[1].step_log_likelihoods.sum().backward()
+    touched = {name.split(".")[0] for name, gradient in gradients(model).items() if gradient.any()}
+    assert touched == {"blind"}
+
+    without = replace(batch, crop=None, neighbours_valid=torch.zeros_like(batch.neighbours_valid))
+    nulled, seen = (model.eval().predict(given, null_context=null) for given, null in ((batch, True), (without, True)))
+    torch.testing.assert_close(nulled.positions_m, seen.positions_m, rtol=0, atol=0)
+    assert not torch.equal(nulled.positions_m, model.predict(batch).positions_m)
+
+
 def test_without_weights_on_the_blind_branch_training_is_the_plain_backbones(batch: AgentBatch) -> None:
     models = model_of(), model_of()
     settings = ObjectiveConfig("cab", blind_weight=0.0, divergence_weight=0.0), ObjectiveConfig("plain")
