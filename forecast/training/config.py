@@ -92,6 +92,8 @@ class RunConfig:
         accelerator, devices, nodes, strategy, precision: handed to Lightning's Trainer.
         loggers: Lightning loggers beside the CSV that is always written: ``tensorboard``, ``csv`` or the dotted
             path of a class that takes ``save_dir``.
+        start_from: weights to begin with (a run's folder, a .safetensors file, or ``town``, which come with the
+            package) instead of random ones; the model must be theirs.
     """
 
     epochs: int = 40
@@ -103,6 +105,7 @@ class RunConfig:
     strategy: str = "auto"
     precision: str = "32-true"
     loggers: tuple[str, ...] = ()
+    start_from: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "devices", "nodes"):
@@ -156,7 +159,7 @@ def load_config(
     return config
 
 
-def as_dict(config: TrainingConfig) -> dict[str, Any]:
+def as_dict(config: TrainingConfig | ModelConfig) -> dict[str, Any]:
     """A configuration as plain mappings, lists and scalars: what YAML and JSON hold."""
     plain: dict[str, Any] = _plain(dataclasses.asdict(config))
     return plain

@@ -21,6 +21,8 @@ import forecast
 from forecast.core.errors import CheckpointError, ConfigError, DataError
 from forecast.core.extras import optional_module
 from forecast.core.files import written_whole
+from forecast.model.config import ModelConfig
+from forecast.prediction.checkpoint import load_checkpoint
 from forecast.training.callbacks import RESUME_NAME, EpochLines, RunFolder, StepSeeds, WholeCheckpointIO
 from forecast.training.config import TrainingConfig, as_dict
 from forecast.training.loading import BatchSource, EpochBatches, loader
@@ -89,9 +91,12 @@ def train_on(
         if len(source) == 0:
             raise DataError(f"the {name} split holds no agent-samples; choose another data.{name[:5]}_split")
     out = Path(out)
+    start = None if config.run.start_from is None else _start(config.run.start_from, config.model)
     ckpt = _prepare_folder(out, config, data_fingerprint, resume)
     pl.seed_everything(config.run.seed, verbose=False)
     module = ForecastModule(config, add_crops)
+    if start is not None:
+        module.model.load_state_dict(start)
     trainer = _trainer(config, out, progress)
     rank, world = trainer.global_rank, trainer.world_size
     run = config.run
@@ -106,6 +111,19 @@ def train_on(
         warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
         trainer.fit(module, *loaders, ckpt_path=None if ckpt is None else str(ckpt), weights_only=True)
     return out
+
+
+def _start(weights: str, model: ModelConfig) -> dict[str, torch.Tensor]:
+    """Trained parameters to begin with, which know of no optimiser and no epoch."""
+    checkpoint = load_checkpoint(weights)
+    ours, theirs = as_dict(model), as_dict(checkpoint.model.config)
+    # Also what the parameters' shapes do not tell, such as the crop: it changes what they mean.
+    for key, value in theirs.items():
+        if ours[key] != value:
+            raise ConfigError(
+                f"run.start_from {weights}: these weights have model.{key} {value}, the configuration says {ours[key]}"
+            )
+    return checkpoint.model.state_dict()
 
 
 def _trainer(config: TrainingConfig, out: Path, progress: bool) -> pl.Trainer:

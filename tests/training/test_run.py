@@ -64,6 +64,22 @@ def test_training_improves_on_validation(tmp_path: Path, small_settings, made_up
     torch.testing.assert_close(forecast.probabilities.sum(1), torch.ones(8))
 
 
+def test_a_run_can_start_from_trained_weights(tmp_path: Path, small_settings, made_up) -> None:
+    arguments = (made_up(16), made_up(8), None)
+    runs.train_on(load_config("cab", settings=small_settings), tmp_path / "first", *arguments, progress=False)
+    still = {"optimiser.learning_rate": 1e-12, "optimiser.map_learning_rate": 1e-12, "run.epochs": 1}
+    onward = {**small_settings, "run.start_from": str(tmp_path / "first")}
+    runs.train_on(load_config("cab", settings={**onward, **still}), tmp_path / "on", *arguments, progress=False)
+    first, on = load_file(tmp_path / "first" / "best.safetensors"), load_file(tmp_path / "on" / "last.safetensors")
+    for name, tensor in first.items():
+        torch.testing.assert_close(on[name], tensor, rtol=0, atol=1e-9)
+
+    other = load_config("cab", settings={**onward, "model.decoder_size": 7})
+    with pytest.raises(ConfigError, match=r"these weights have model\.decoder_size \d+, the configuration says 7"):
+        runs.train_on(other, tmp_path / "other", *arguments, progress=False)
+    assert not (tmp_path / "other").exists()
+
+
 def test_a_finished_or_begun_folder_is_not_overwritten(tmp_path: Path, small_settings, made_up) -> None:
     config = load_config("cab", settings={**small_settings, "run.epochs": 1})
     arguments = (made_up(16), made_up(8), None)
