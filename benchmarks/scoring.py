@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,10 +20,10 @@ from typing import Any
 import numpy as np
 import off_road_setup
 
-from forecast.core.rows import ForecastRows
+from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.displacement import displacements
 from forecast.eval.drivable import DrivableArea
-from forecast.eval.forecasts import iter_forecasts, read_forecasts, rows_from_submission, write_forecasts
+from forecast.eval.forecasts import iter_forecasts, read_forecasts, rows_from_submission, write_forecasts, write_truth
 from forecast.eval.offroad import off_road_rate
 from forecast.eval.submission import Submission, read_submission, write_submission
 
@@ -143,7 +145,7 @@ def size(count: int) -> None:
             )
 
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "large.parquet"
+        path, tracks = Path(folder) / "large.parquet", -(-count // 40)
         write_forecasts(path, pieces())
         start, seen = time.perf_counter(), 0
         for piece in iter_forecasts(path):
@@ -162,6 +164,16 @@ def size(count: int) -> None:
                 }
             )
         )
+        names, time_s = np.repeat([f"t{i}" for i in range(tracks)], 52), np.tile(0.5 * np.arange(52), tracks)
+        truth_path = Path(folder) / "truth.parquet"
+        write_truth(truth_path, TruthRows(names, time_s, random.normal(1000, 10, (len(names), 2))))
+        start = time.perf_counter()
+        files = [str(path), "--truth", str(truth_path), "--out", f"{folder}/report.json"]
+        command = [sys.executable, "-m", "forecast", "score", *files]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        taken = time.perf_counter() - start
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+        print(json.dumps({"forecast score, seconds": round(taken, 1), "GiB_peak": round(peak, 2)}))
 
 
 def main() -> None:

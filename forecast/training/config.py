@@ -115,7 +115,7 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """All of it. The defaults are those of ``configs/cab.yaml``."""
+    """All of it. The defaults are those of ``configs/cab_divergence.yaml``."""
 
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -125,8 +125,12 @@ class TrainingConfig:
     run: RunConfig = field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
-        if self.model.own_blind and self.objective.name in ("cab", "rubiz"):
-            raise ValueError(f"model.own_blind: the objective '{self.objective.name}' compares modes of one network")
+        if self.model.own_blind and self.objective.name not in ("gain", "reweight"):
+            why = "has no use for one" if self.objective.name == "plain" else "compares the modes of one network"
+            raise ValueError(
+                f"model.own_blind: a blind network of its own does not go with objective.name '{self.objective.name}', "
+                f"which {why}; add --model.own_blind false"
+            )
 
 
 def config_names() -> list[str]:

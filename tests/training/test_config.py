@@ -9,11 +9,21 @@ from forecast.training.config import TrainingConfig, as_dict, config_names, load
 
 
 def test_all_planned_configurations_ship() -> None:
-    assert config_names() == ["blind", "cab", "cab_paper", "demo", "gain", "reweight", "rubiz", "town", "trajectron"]
+    assert config_names() == [
+        "blind",
+        "cab",
+        "cab_divergence",
+        "cab_paper",
+        "demo",
+        "reweight",
+        "rubiz",
+        "town",
+        "trajectron",
+    ]
 
 
-def test_the_defaults_are_those_of_cab() -> None:
-    assert load_config("cab") == TrainingConfig()
+def test_the_defaults_are_those_of_the_papers_divergence() -> None:
+    assert load_config("cab_divergence") == TrainingConfig()
 
 
 @pytest.mark.parametrize("name", config_names())
@@ -45,6 +55,8 @@ def test_keys_on_the_command_line_win() -> None:
         (["--run.epochs"], "needs a value"),
         (["--objective.name", "cap"], "objective.name"),
         (["--optimiser.decay", "linear"], "optimiser.decay"),
+        (["--objective.name", "plain"], "add --model.own_blind false"),
+        (["--data.standing", "1.5"], "expected a share of 0…1, got 1.5"),
         (["stray"], "neither an option"),
     ],
 )

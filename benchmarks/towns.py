@@ -1,0 +1,225 @@
+"""Five models and the physics baselines on towns they have not seen, and on nuScenes mini.
+
+python benchmarks/towns.py run --out DIR --cell towns/cab/0 [--cell towns/trajectron/1 …] [--mini DATAROOT]
+python benchmarks/towns.py table --out DIR
+
+A cell is what it learns from, a model and a seed. It learns from ``towns`` (120 scenes), from ``mini`` (nuScenes
+mini_train, from scratch) or from ``towns+mini`` (the same, starting from the weights of the cell on towns). The first
+is judged on another town's unseen scenes, and all on mini_val where ``--mini`` says where nuScenes lies. Finished
+cells are kept in DIR, an interrupted training goes on after its last whole epoch. ``table`` prints what is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forecast.core.errors import ForecastError
+from forecast.data.cache import open_dataset
+from forecast.data.synthetic.town import write_town
+from forecast.eval.submission import Submission, write_submission
+from forecast.prediction.physics import physics_forecasts
+from forecast.prediction.predictor import predict
+from forecast.report.evaluator import score_submission
+from forecast.training.config import TrainingConfig, load_config
+from forecast.training.run import train
+
+_SHARED: dict[str, Any] = {"model.own_blind": False}
+_PLAIN: dict[str, Any] = {"objective.name": "plain", **_SHARED}
+MODELS: dict[str, dict[str, Any]] = {
+    "cab": {"objective.name": "cab", "objective.divergence_weight": 5.0, **_SHARED},
+    "trajectron": _PLAIN,
+    "blind": {**_PLAIN, "model.uses_map": False, "model.uses_neighbours": False},
+    "reweight": {"objective.name": "reweight", **_SHARED},
+    "rubiz": {"objective.name": "rubiz", **_SHARED},
+    "gain": {"objective.name": "gain", "objective.divergence_weight": 1.0, "model.own_blind": True},
+}
+#: Equal budgets: passes over the training set, and the rate, of each thing to learn from.
+BUDGETS: dict[str, dict[str, Any]] = {
+    "towns": {"run.epochs": 8},
+    "mini": {"run.epochs": 16, "optimiser.learning_rate": 1e-3, "optimiser.map_learning_rate": 1e-3},
+    "towns+mini": {"run.epochs": 8, "optimiser.learning_rate": 5e-4, "optimiser.map_learning_rate": 5e-4},
+}
+#: Scenes and seed of the towns to learn from and to be judged on.
+TOWNS = {"learn": (120, 1), "judge": (80, 1001)}
+VERSION = "v1.0-trainval"
+PHYSICS = ("constant_velocity_heading", "constant_speed_yaw_rate", "physics_oracle")
+#: Heading → where it stands in report.json.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "ADE-ML, m": ("metrics", "min_ade_1"),
+    "FDE-ML, m": ("metrics", "min_fde_1"),
+    "minADE_5": ("metrics", "min_ade_5"),
+    "minADE_10": ("metrics", "min_ade_10"),
+    "miss rate (5)": ("metrics", "miss_rate_5_2m"),
+    "OffR-ML": ("metrics", "off_road_ml"),
+    "D rms, m": ("temporal", "dispersion_rms_m"),
+    "C(0.2 m), s": ("temporal", "convergence_s", "0.2"),
+    "C(1 m)": ("temporal", "convergence_s", "1.0"),
+    "C(5 m)": ("temporal", "convergence_s", "5.0"),
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """Where to be judged: a folder, its version and its split."""
+
+    name: str
+    dataroot: Path
+    version: str
+    split: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training."""
+
+    source: str
+    model: str
+    seed: int
+
+    @classmethod
+    def parse(cls, text: str) -> Cell:
+        source, model, seed = text.split("/")
+        if source not in BUDGETS or model not in MODELS:
+            raise SystemExit(f"--cell {text}: expected one of {', '.join(BUDGETS)} / {', '.join(MODELS)} / a seed")
+        return cls(source, model, int(seed))
+
+    def __str__(self) -> str:
+        return f"{self.source}-{self.model}-{self.seed}"
+
+    def config(self, out: Path, mini: Path | None) -> TrainingConfig:
+        """Of the training."""
+        settings = {**MODELS[self.model], **BUDGETS[self.source], "run.seed": self.seed}
+        if self.source == "towns":
+            settings |= {"data.dataroot": str(out / "learn"), "data.version": VERSION}
+        else:
+            if mini is None:
+                raise SystemExit(f"--cell {self.source}/{self.model}: say where nuScenes mini lies, --mini DATAROOT")
+            settings |= {"data.dataroot": str(mini), "data.version": "v1.0-mini"}
+            settings |= {"data.train_split": "mini_train", "data.val_split": "mini_val"}
+        if self.source == "towns+mini":
+            settings["run.start_from"] = str(out / "runs" / f"towns-{self.model}-{self.seed}")
+        return load_config("town", settings=settings)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run what is not finished."""
+    for name, (scenes, seed) in TOWNS.items():
+        if not (args.out / name).is_dir():
+            write_town(args.out / name, scenes=scenes, seed=seed, version=VERSION)
+    worlds = [World("town", args.out / "judge", VERSION, "val")]
+    if args.mini is not None:
+        worlds.append(World("mini_val", args.mini, "v1.0-mini", "mini_val"))
+    _physics(args.out, worlds)
+    for cell in map(Cell.parse, args.cell):
+        config, folder = cell.config(args.out, args.mini), args.out / "runs" / str(cell)
+        for world in worlds if cell.source == "towns" else worlds[1:]:
+            if _report_file(args.out, world, str(cell)).is_file():
+                continue
+            # The last weights: choosing by validation would favour those whose validation resembles the test.
+            train(config, folder, resume=True, progress=False)
+            for suffix, null_context in (("", False), (" nulled", True)):
+                weights, where = folder / "last.safetensors", (world.dataroot, world.version, world.split)
+                made = predict(weights, *where, dense=True, null_context=null_context)
+                _score(args.out, world, f"{cell}{suffix}", made)
+            print(
+                f"{cell} on {world.name}: {_figure(_read(args.out, world, str(cell)), 'FDE-ML, m'):.2f} m", flush=True
+            )
+
+
+def _physics(out: Path, worlds: list[World]) -> None:
+    for world in worlds:
+        if all(_report_file(out, world, name).is_file() for name in PHYSICS):
+            continue
+        dataset = open_dataset(world.dataroot, world.version)
+        made = physics_forecasts(dataset.tracks, dataset.samples(world.split, dense=True).rows)
+        for name in PHYSICS:
+            _score(out, world, name, made[name])
+
+
+def _score(out: Path, world: World, name: str, submission: Submission) -> None:
+    file, report_file = out / "forecasts" / world.name / f"{name}.json", _report_file(out, world, name)
+    write_submission(file, submission)
+    dataset = open_dataset(world.dataroot, world.version)
+    # The oracle has no forecast where the future is not annotated.
+    report = score_submission(file, dataset, world.split, allow_missing=True, population="challenge-tracks")
+    report.write(report_file)
+
+
+def _report_file(out: Path, world: World, name: str) -> Path:
+    return out / "reports" / world.name / f"{name}.json"
+
+
+def _read(out: Path, world: World, name: str) -> Mapping[str, Any]:
+    document: Mapping[str, Any] = json.loads(_report_file(out, world, name).read_text())
+    return document
+
+
+def _figure(report: Mapping[str, Any], column: str) -> float:
+    found: Any = report
+    for key in COLUMNS[column]:
+        found = found[key]
+    return float(found["value"])
+
+
+def print_tables(out: Path) -> None:
+    """What is there, as Markdown: means over seeds ± their standard deviation."""
+    for world in sorted((out / "reports").iterdir()):
+        rows: dict[str, list[Path]] = {name: [world / f"{name}.json"] for name in PHYSICS}
+        for source in BUDGETS:
+            for model in MODELS:
+                found = sorted(world.glob(f"{source}-{model}-[0-9]*.json"))
+                rows[f"{source}: {model}"] = [path for path in found if "nulled" not in path.name]
+        reports = {name: [json.loads(p.read_text()) for p in paths] for name, paths in rows.items() if paths}
+        nulled = {
+            name: [json.loads(p.with_name(f"{p.stem} nulled.json").read_text()) for p in rows[name]]
+            for name in reports
+            if name not in PHYSICS
+        }
+        first = next(iter(reports.values()))[0]
+        count, points = first["metrics"]["min_ade_1"]["count"], first["coverage"]["points_used"]
+        print(f"\n## {world.name}: {count} agent-samples, {points} points of D and C\n")
+        print("| model (seeds) | " + " | ".join(COLUMNS) + " | FDE-ML more with context nulled, m |")
+        print("|---|" + "---:|" * (len(COLUMNS) + 1))
+        for name, ours in reports.items():
+            gap = "–"
+            if name in nulled:
+                pairs = zip(nulled[name], ours, strict=True)
+                gap = _spread([_figure(a, "FDE-ML, m") - _figure(b, "FDE-ML, m") for a, b in pairs])
+            cells = [_spread([_figure(report, column) for report in ours]) for column in COLUMNS]
+            print(f"| {name} ({len(ours)}) | " + " | ".join([*cells, gap]) + " |")
+        print("\nError of the most likely mode at a horizon, m:\n")
+        leads = [entry["horizon_s"] for entry in first["error_by_horizon_m"]][1::2]
+        print("| model (seeds) | " + " | ".join(f"{lead:g} s" for lead in leads) + " |")
+        print("|---|" + "---:|" * len(leads))
+        for name, ours in reports.items():
+            errors = np.array([[entry["value"] for entry in report["error_by_horizon_m"][1::2]] for report in ours])
+            print(f"| {name} ({len(ours)}) | " + " | ".join(_spread(list(column)) for column in errors.T) + " |")
+
+
+def _spread(values: list[float]) -> str:
+    text = f"{np.mean(values):.2f}"
+    return f"{text} ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("run", "table"))
+    parser.add_argument("--out", type=Path, required=True, help="folder of towns, runs and reports")
+    parser.add_argument("--cell", action="append", default=[], metavar="SOURCE/MODEL/SEED")
+    parser.add_argument("--mini", type=Path, metavar="DATAROOT", help="folder of nuScenes v1.0-mini")
+    args = parser.parse_args()
+    try:
+        print_tables(args.out) if args.what == "table" else run(args)
+    except ForecastError as mistake:
+        raise SystemExit(f"towns.py: {mistake}") from None
+
+
+if __name__ == "__main__":
+    main()
