@@ -21,7 +21,7 @@ TAKES_CONFIGURATION = True
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say where to, and how large."""
     parser.add_argument("--out", default="out/demo", metavar="DIR", help="where to (default: %(default)s)")
-    parser.add_argument("--scenes", type=int, default=30, metavar="N", help="scenes of the town (default: %(default)s)")
+    parser.add_argument("--scenes", type=int, default=60, metavar="N", help="scenes of the town (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the town and the training")
     parser.add_argument("--pictures", type=int, default=6, metavar="N", help="forecasts to draw (default: %(default)s)")
 
@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> None:
     _say(f"1/5  a town of {args.scenes} scenes, as a nuScenes folder: {town}")
     write_town(town, scenes=args.scenes, seed=args.seed, version=VERSION)
     dataset = open_dataset(town, VERSION, cache)
-    learn, check = dataset.samples(TRAIN_SPLIT, dense=True), dataset.samples(VAL_SPLIT)
+    learn = dataset.samples(TRAIN_SPLIT, dense=config.data.dense, standing=config.data.standing)
+    check = dataset.samples(VAL_SPLIT)
     print(f"     {len(learn):,} agent-samples to learn from, {len(check):,} of other scenes to be judged on")
 
     _say(f"2/5  train CAB: {run_folder}")
