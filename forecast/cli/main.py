@@ -77,7 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _run(sys.argv[1:] if argv is None else argv)
     except ForecastError as mistake:
-        print(f"forecast: {mistake}", file=sys.stderr)
+        # What a file holds may be quoted, line breaks and all.
+        print("forecast:", r"\n".join(str(mistake).splitlines()), file=sys.stderr)
         return EXIT_USER_MISTAKE
     except KeyboardInterrupt:
         print("forecast: interrupted", file=sys.stderr)

@@ -297,3 +297,9 @@ def test_a_line_of_two_gigabytes_in_bounded_memory(bench, form):
     grown_gib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20
     here.target.unlink()
     assert grown_gib < 1
+
+
+def test_a_column_name_with_a_line_break_is_quoted_on_one_line(bench: Callable[[str], Bench]) -> None:
+    at = bench("nested")
+    at.target.write_bytes(at.whole.replace(b"track", b"\nrack"))
+    assert r"no column track; found \nrack" in at.refused_or_counted()
