@@ -10,14 +10,16 @@ configuration key can be given, e.g. ``--run.epochs 2`` for a rehearsal; give an
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from judged import Document, Judge
+
 from forecast.core.errors import ConfigError, ForecastError
 from forecast.core.files import written_whole
+from forecast.report.tables import at
 
 #: What the paper's models are in this package: a shipped configuration and what differs from it. The published code
 #: trains the plain backbone without the lower clip and at another rate than CAB; a clipped one keeps the two apart.
@@ -66,8 +68,6 @@ PUBLISHED: dict[str, tuple[float, ...]] = {
     "cab": (2.90, 8.02, 0.13, 2.61, 1.12, 2.45, 4.74, 12.13),
 }
 
-Document = Mapping[str, Any]
-
 
 def main() -> None:
     """Run all models that are not finished, then write and print the tables."""
@@ -75,7 +75,7 @@ def main() -> None:
     unknown = [name for name in args.models if name not in MODELS]
     if unknown:
         raise ConfigError(f"--models {unknown[0]}: expected some of {', '.join(MODELS)}")
-    reports = {name: [report] for name, report in _physics(args).items()}
+    reports = {name: [report] for name, report in _judge(args).physics(PHYSICS).items()}
     for name in args.models:
         reports[name] = [_model(args, name, seed, configuration) for seed in args.seeds]
     text = "\n".join(table(title, columns, reports) for title, columns in TABLES.items()) + _note(args, reports)
@@ -96,32 +96,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _physics(args: argparse.Namespace) -> dict[str, Document]:
-    """Reports of the baselines."""
-    from forecast.data.cache import open_dataset
-    from forecast.eval.submission import write_submission
-    from forecast.prediction.physics import physics_forecasts
-
-    found = {name: _finished(args.out, name) for name in PHYSICS}
-    if any(report is None for report in found.values()):
-        dataset = open_dataset(args.dataroot, args.version)
-        forecasts = physics_forecasts(dataset.tracks, dataset.samples(args.split, dense=True).rows)
-        for name in PHYSICS:
-            write_submission(_submission_file(args.out, name), forecasts[name])
-    return {name: found[name] or _score(args, name) for name in PHYSICS}
+def _judge(args: argparse.Namespace) -> Judge:
+    return Judge(args.dataroot, args.version, args.split, args.out / "forecasts", args.out / "reports")
 
 
 def _model(args: argparse.Namespace, name: str, seed: int, configuration: Sequence[str]) -> Document:
     """Report of one training; trained, forecast and scored as far as that is not done."""
     import torch
 
-    from forecast.eval.submission import write_submission
     from forecast.prediction.predictor import predict
     from forecast.training.config import load_config
     from forecast.training.run import train
 
     cell = f"{name}-seed{seed}"
-    done = _finished(args.out, cell)
+    judge = _judge(args)
+    done = judge.finished(cell)
     if done is not None:
         return done
     print(f"== {cell}", flush=True)
@@ -130,37 +119,7 @@ def _model(args: argparse.Namespace, name: str, seed: int, configuration: Sequen
     run = train(load_config(base, configuration, differs | data), args.out / "runs" / cell, resume=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     forecasts = predict(run, args.dataroot, args.version, args.split, dense=True, device=device)
-    write_submission(_submission_file(args.out, cell), forecasts)
-    return _score(args, cell)
-
-
-def _score(args: argparse.Namespace, cell: str) -> Document:
-    from forecast.data.cache import open_dataset
-    from forecast.report.evaluator import score_submission
-
-    # The oracle has no forecast where the future is not annotated; the temporal tables are over the challenge's tracks.
-    report = score_submission(
-        _submission_file(args.out, cell),
-        open_dataset(args.dataroot, args.version),
-        args.split,
-        allow_missing=True,
-        population="challenge-tracks",
-    )
-    report.write(_report_file(args.out, cell))
-    return report.as_json()
-
-
-def _submission_file(out: Path, cell: str) -> Path:
-    return out / "forecasts" / f"{cell}.json"
-
-
-def _report_file(out: Path, cell: str) -> Path:
-    return out / "reports" / f"{cell}.json"
-
-
-def _finished(out: Path, cell: str) -> Document | None:
-    path = _report_file(out, cell)
-    return json.loads(path.read_text()) if path.is_file() else None
+    return judge.score(cell, forecasts)
 
 
 def table(title: str, columns: Sequence[str], reports: Mapping[str, Sequence[Document]]) -> str:
@@ -175,7 +134,7 @@ def table(title: str, columns: Sequence[str], reports: Mapping[str, Sequence[Doc
 
 def _ours(column: str, reports: Sequence[Document]) -> str:
     """Mean over the seeds, and the widest of their intervals."""
-    figures = [_at(report, COLUMNS[column]) for report in reports]
+    figures = [at(report, COLUMNS[column]) for report in reports]
     if any(figure is None or figure["value"] is None for figure in figures):
         return "–"
     text = f"{sum(figure['value'] for figure in figures) / len(figures):.2f}"
@@ -184,13 +143,6 @@ def _ours(column: str, reports: Sequence[Document]) -> str:
     if any(low is None or low != low for low, _ in ends):
         return text
     return f"{text} [{min(low for low, _ in ends):.2f}, {max(high for _, high in ends):.2f}]"
-
-
-def _at(report: Document, path: Sequence[str]) -> Any:
-    found: Any = report
-    for key in path:
-        found = found.get(key) if found else None
-    return found
 
 
 def _published(column: str, name: str) -> str:

@@ -13,20 +13,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from judged import Document, Judge
 
 from forecast.core.errors import ForecastError
-from forecast.data.cache import open_dataset
 from forecast.data.synthetic.town import write_town
-from forecast.eval.submission import Submission, write_submission
-from forecast.prediction.physics import physics_forecasts
 from forecast.prediction.predictor import predict
-from forecast.report.evaluator import score_submission
+from forecast.report.tables import at
 from forecast.training.config import TrainingConfig, load_config
 from forecast.training.run import train
 
@@ -63,16 +60,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "C(1 m)": ("temporal", "convergence_s", "1.0"),
     "C(5 m)": ("temporal", "convergence_s", "5.0"),
 }
-
-
-@dataclass(frozen=True)
-class World:
-    """Where to be judged: a folder, its version and its split."""
-
-    name: str
-    dataroot: Path
-    version: str
-    split: str
 
 
 @dataclass(frozen=True)
@@ -113,59 +100,30 @@ def run(args: argparse.Namespace) -> None:
     for name, (scenes, seed) in TOWNS.items():
         if not (args.out / name).is_dir():
             write_town(args.out / name, scenes=scenes, seed=seed, version=VERSION)
-    worlds = [World("town", args.out / "judge", VERSION, "val")]
+    judges = {"town": _judge(args.out, "town", args.out / "judge", VERSION, "val")}
     if args.mini is not None:
-        worlds.append(World("mini_val", args.mini, "v1.0-mini", "mini_val"))
-    _physics(args.out, worlds)
+        judges["mini_val"] = _judge(args.out, "mini_val", args.mini, "v1.0-mini", "mini_val")
+    for judge in judges.values():
+        judge.physics(PHYSICS)
     for cell in map(Cell.parse, args.cell):
         config, folder = cell.config(args.out, args.mini), args.out / "runs" / str(cell)
-        for world in worlds if cell.source == "towns" else worlds[1:]:
-            if _report_file(args.out, world, str(cell)).is_file():
+        for name, judge in judges.items():
+            if judge.finished(str(cell)) is not None or (name == "town" and cell.source != "towns"):
                 continue
             # The last weights: choosing by validation would favour those whose validation resembles the test.
             train(config, folder, resume=True, progress=False)
-            for suffix, null_context in (("", False), (" nulled", True)):
-                weights, where = folder / "last.safetensors", (world.dataroot, world.version, world.split)
-                made = predict(weights, *where, dense=True, null_context=null_context)
-                _score(args.out, world, f"{cell}{suffix}", made)
-            print(
-                f"{cell} on {world.name}: {_figure(_read(args.out, world, str(cell)), 'FDE-ML, m'):.2f} m", flush=True
-            )
+            weights, where = folder / "last.safetensors", (judge.dataroot, judge.version, judge.split)
+            judge.score(f"{cell} nulled", predict(weights, *where, dense=True, null_context=True))
+            report = judge.score(str(cell), predict(weights, *where, dense=True))  # the last, for it says "finished"
+            print(f"{cell} on {name}: {_figure(report, 'FDE-ML, m'):.2f} m", flush=True)
 
 
-def _physics(out: Path, worlds: list[World]) -> None:
-    for world in worlds:
-        if all(_report_file(out, world, name).is_file() for name in PHYSICS):
-            continue
-        dataset = open_dataset(world.dataroot, world.version)
-        made = physics_forecasts(dataset.tracks, dataset.samples(world.split, dense=True).rows)
-        for name in PHYSICS:
-            _score(out, world, name, made[name])
+def _judge(out: Path, name: str, dataroot: Path, version: str, split: str) -> Judge:
+    return Judge(dataroot, version, split, out / "forecasts" / name, out / "reports" / name)
 
 
-def _score(out: Path, world: World, name: str, submission: Submission) -> None:
-    file, report_file = out / "forecasts" / world.name / f"{name}.json", _report_file(out, world, name)
-    write_submission(file, submission)
-    dataset = open_dataset(world.dataroot, world.version)
-    # The oracle has no forecast where the future is not annotated.
-    report = score_submission(file, dataset, world.split, allow_missing=True, population="challenge-tracks")
-    report.write(report_file)
-
-
-def _report_file(out: Path, world: World, name: str) -> Path:
-    return out / "reports" / world.name / f"{name}.json"
-
-
-def _read(out: Path, world: World, name: str) -> Mapping[str, Any]:
-    document: Mapping[str, Any] = json.loads(_report_file(out, world, name).read_text())
-    return document
-
-
-def _figure(report: Mapping[str, Any], column: str) -> float:
-    found: Any = report
-    for key in COLUMNS[column]:
-        found = found[key]
-    return float(found["value"])
+def _figure(report: Document, column: str) -> float:
+    return float(at(report, COLUMNS[column])["value"])
 
 
 def print_tables(out: Path) -> None:

@@ -1,4 +1,4 @@
-"""The whole model: encoders, categorical latent, decoder, dynamics, and the blind branch that shares all of them.
+"""The whole model: encoders, categorical latent, decoder, dynamics, and the blind branch, with these or its own.
 
 Method: *Raising context awareness in motion forecasting*, Ben-Younes et al., CVPR-W 2022 (arXiv 2109.08048), on the
 backbone of Trajectron++ (arXiv 2001.03093). ``docs/method.md`` holds the equations and where this differs.
@@ -177,7 +177,7 @@ class CAB(nn.Module):
 
         Args:
             batch: agent frame; futures are not read.
-            null_context: forecast from the agent's own past alone, with the same weights.
+            null_context: forecast from the agent's own past alone, by the blind branch.
 
         Returns:
             Agent frame, with headings and covariances.

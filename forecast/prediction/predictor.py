@@ -51,7 +51,7 @@ class Predictor:
 
         Args:
             batch: what is known at time 0; futures are not read.
-            null_context: forecast with neither map nor neighbours, by the same weights.
+            null_context: forecast with neither map nor neighbours, by the blind branch.
         """
         return self.model.predict(batch.to(self.device), null_context=null_context)
 
@@ -74,7 +74,7 @@ def predict(
         checkpoint: a run's folder or a file.
         dataroot, version, split, cache: which data.
         dense: every vehicle at every key frame with a past, not the challenge's agent-samples alone.
-        null_context: forecast with neither map nor neighbours, by the same weights.
+        null_context: forecast with neither map nor neighbours, by the blind branch.
         batch_size: agents at a time.
         device: where to compute.
 
@@ -105,7 +105,7 @@ def predict_all(
     Args:
         predictor: the model.
         source: made with the model's horizon.
-        null_context: forecast with neither map nor neighbours, by the same weights.
+        null_context: forecast with neither map nor neighbours, by the blind branch.
         batch_size: agents at a time.
         what: name for the progress bar.
 

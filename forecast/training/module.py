@@ -65,7 +65,7 @@ class ForecastModule(pl.LightningModule):
         return terms.loss
 
     def validation_step(self, batch: AgentBatch, batch_idx: int) -> None:
-        """Accuracy with context, and of the same weights with the context nulled."""
+        """Accuracy with context, and of the blind branch, with the context nulled."""
         for name, null in (("val", False), ("val_blind", True)):
             forecast = self.model.predict(batch, null_context=null)
             for metric, (mean, count) in forecast_errors(forecast, batch).items():

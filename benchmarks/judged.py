@@ -1,0 +1,67 @@
+"""Forecasts that are written, scored and kept, for benchmarks that compare models on a data set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from forecast.eval.submission import Submission
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A split to be judged on, and the folders that keep what was forecast and how it scored.
+
+    Attributes:
+        dataroot, version, split: of a nuScenes folder.
+        forecasts, reports: one JSON file a name, each.
+    """
+
+    dataroot: Path | str
+    version: str
+    split: str
+    forecasts: Path
+    reports: Path
+
+    def finished(self, name: str) -> Document | None:
+        """The report of that name, if there is one."""
+        path = self.reports / f"{name}.json"
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def score(self, name: str, submission: Submission) -> Document:
+        """Keep forecasts and their report."""
+        from forecast.data.cache import open_dataset
+        from forecast.eval.submission import write_submission
+        from forecast.report.evaluator import score_submission
+
+        file = self.forecasts / f"{name}.json"
+        write_submission(file, submission)
+        # The oracle has no forecast where the future is not annotated; D and C are over the challenge's tracks.
+        report = score_submission(
+            file,
+            open_dataset(self.dataroot, self.version),
+            self.split,
+            allow_missing=True,
+            population="challenge-tracks",
+        )
+        report.write(self.reports / f"{name}.json")
+        return report.as_json()
+
+    def physics(self, names: Sequence[str]) -> dict[str, Document]:
+        """Reports of physics baselines, made where they are missing."""
+        from forecast.data.cache import open_dataset
+        from forecast.prediction.physics import physics_forecasts
+
+        found = {name: self.finished(name) for name in names}
+        missing = [name for name in names if found[name] is None]
+        if missing:
+            dataset = open_dataset(self.dataroot, self.version)
+            made = physics_forecasts(dataset.tracks, dataset.samples(self.split, dense=True).rows)
+            found |= {name: self.score(name, made[name]) for name in missing}
+        return {name: report for name, report in found.items() if report is not None}
