@@ -31,13 +31,14 @@ from forecast.training.run import train_on
 
 BASE = Path(__file__).with_name("context.yaml")
 PLAIN: dict[str, Any] = {"objective.name": "plain"}
+BLIND: dict[str, Any] = {**PLAIN, "model.uses_map": False, "model.uses_neighbours": False}
 CAB: dict[str, Any] = {}
 #: What ``configs/cab.yaml`` has.
 GAIN: dict[str, Any] = {"objective.name": "gain", "objective.divergence_weight": 1.0, "model.own_blind": True}
 MODELS: dict[str, dict[str, Any]] = {
     "cab": CAB,
     "trajectron": PLAIN,
-    "blind": {**PLAIN, "model.uses_map": False, "model.uses_neighbours": False},
+    "blind": BLIND,
     "reweight": {"objective.name": "reweight"},
     "rubiz": {"objective.name": "rubiz"},
     # Controls.
@@ -50,9 +51,12 @@ MODELS: dict[str, dict[str, Any]] = {
     "cab, free bits": {"objective.free_bits": 0.07},
     "cab, lower clip": {"objective.lower_clip": -6.0, "objective.soft_clip": None},
     "cab, no clip": {"objective.soft_clip": None},
+    "cab, no clamp": {"schedules.logit_bound": None},
     "cab, summed neighbours": {"model.neighbour_encoder": "summed"},
     "cab, joint": {"objective.joint": True},
     "trajectron, joint": {**PLAIN, "objective.joint": True},
+    # Not at an equal budget: how far the blind model is from its bound when it has learnt.
+    "blind, twice the epochs": {**BLIND, "run.epochs": 12},
     # Beyond the paper.
     "gain": GAIN,
     "gain, shared blind": {**GAIN, "model.own_blind": False},

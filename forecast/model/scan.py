@@ -3,7 +3,7 @@
 Left to autograd, the loop spends more time on copies, broadcast gradients and fresh memory than on matrix products.
 Here a block of agents goes through all steps before the next block begins, so that it stays in the processor's cache,
 and the gradient of what is the same at every step is summed in place. The equations and their names are those of
-:mod:`forecast.model.recurrence`.
+:mod:`forecast.model.recurrence`; rows stand last here, so that what belongs to one gate is one piece of memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.autograd.function import once_differentiable
 from forecast.model.recurrence import CORRELATION_BOUND, LOG_SIGMA_BOUND, Recurrence, sample
 
 #: Rows of a block on a processor; on other devices all rows are one block.
-_ROWS_ON_CPU = 1024
+_ROWS_ON_CPU = 2048
 #: Columns behind the state in what enters a step: two controls, a one for the bias, and a zero to make it even.
 _EXTRA = 4
 _NAMES = tuple(field.name for field in fields(Recurrence))
@@ -85,8 +85,8 @@ class _Weights:
 
     Attributes:
         given: as given.
-        step: (H + 4, 3H) for ``[h ; u ; 1 ; 0]``: to reset and update gate from all, to m from state and bias.
-        new: (2, H), from the control to the new state.
+        step: (3H, H + 4) for ``[h ; u ; 1 ; 0]``: to reset and update gate from all, to m from state and bias.
+        new: (H, 2), from the control to the new state.
     """
 
     given: Recurrence
@@ -96,43 +96,52 @@ class _Weights:
     @classmethod
     def of(cls, given: Recurrence, low: torch.dtype) -> _Weights:
         size = given.recurrent.shape[1]
-        step = given.recurrent.new_zeros(size + _EXTRA, 3 * size, dtype=low)
-        step[:size] = given.recurrent.T
-        step[size : size + 2, : 2 * size] = given.feedback[: 2 * size].T
-        step[size + 2] = given.recurrent_bias
-        return cls(given, step, given.feedback[2 * size :].T.to(low))
+        step = given.recurrent.new_zeros(3 * size, size + _EXTRA, dtype=low)
+        step[:, :size] = given.recurrent
+        step[: 2 * size, size : size + 2] = given.feedback[: 2 * size]
+        step[:, size + 2] = given.recurrent_bias
+        return cls(given, step, given.feedback[2 * size :].to(low))
+
+
+def _shares(of_agent: Tensor, of_mode: Tensor) -> Tensor:
+    """The sum of every agent's (agents, n) and every mode's (modes, n) share, (n, rows)."""
+    return (of_agent[:, None] + of_mode).flatten(0, 1).T
 
 
 def _forward_block(weights: _Weights, block: slice, noise: Tensor | None, outputs: Tensor) -> tuple[Tensor, Tensor]:
     """Fill ``outputs[:, :, block]``.
 
     Returns:
-        What entered each step and the next, (steps + 1, rows, H + 4), and the gates r, s, m, n, (steps, rows, 4H).
+        What entered each step and the next, (steps + 1, H + 4, rows), and the gates r, s, m, n, (steps, 4H, rows).
     """
     given = weights.given
     steps, size = len(outputs), given.state.shape[1]
-    constant = (given.gates[block, None] + given.mode_gates).flatten(0, 1).to(weights.step.dtype)
-    rows = len(constant)
-    entered = constant.new_zeros(steps + 1, rows, size + _EXTRA)
-    entered[..., size + 2] = 1
-    entered[0, :, :size] = (given.state[block, None] + given.mode_state).flatten(0, 1)
-    entered[0, :, size : size + 2] = given.control[block].repeat_interleave(len(given.mode_gates), 0)
-    gates = constant.new_empty(steps, rows, 4 * size)
+    constant = _shares(given.gates[block], given.mode_gates).to(weights.step.dtype).contiguous()
+    rows = constant.shape[1]
+    entered = constant.new_empty(steps + 1, size + _EXTRA, rows)
+    entered[:, size + 2], entered[:, size + 3] = 1, 0
+    entered[0, :size] = _shares(given.state[block], given.mode_state)
+    entered[0, size : size + 2] = given.control[block].T.repeat_interleave(len(given.mode_gates), 1)
+    gates = constant.new_empty(steps, 4 * size, rows)
     filled = outputs[:, :, block]
+    tanh = _tanh_ if constant.dtype == torch.bfloat16 else torch.tanh_
     for step in range(steps):
-        state, control = entered[step, :, :size], entered[step, :, size : size + 2]
-        both, new = gates[step, :, : 2 * size], gates[step, :, 3 * size :]
-        torch.mm(entered[step], weights.step, out=gates[step, :, : 3 * size])
-        both.add_(constant[:, : 2 * size]).sigmoid_()
-        torch.addmm(constant[:, 2 * size :], control, weights.new, out=new)
-        new.addcmul_(both[:, :size], gates[step, :, 2 * size : 3 * size])
-        new.mul_(2).sigmoid_().mul_(2).sub_(1)  # tanh, three times as fast
-        after = entered[step + 1]
-        torch.lerp(new, state, both[:, size:], out=after[:, :size])
-        output = torch.addmm(given.head_bias[:, None], given.head, after[:, :size].T.to(given.head.dtype))
+        state, control, after = entered[step, :size], entered[step, size : size + 2], entered[step + 1]
+        both, hidden, new = gates[step, : 2 * size], gates[step, 2 * size : 3 * size], gates[step, 3 * size :]
+        torch.mm(weights.step, entered[step], out=gates[step, : 3 * size])
+        both.add_(constant[: 2 * size]).sigmoid_()
+        torch.addmm(constant[2 * size :], weights.new, control, out=new)
+        tanh(new.addcmul_(both[:size], hidden))
+        torch.lerp(new, state, both[size:], out=after[:size])
+        output = torch.addmm(given.head_bias[:, None], given.head, after[:size].to(given.head.dtype))
         filled[step] = output.view(-1, *filled.shape[2:])
-        after[:, size : size + 2] = (output[:2] if noise is None else sample(output, noise[step])).T
+        after[size : size + 2] = output[:2] if noise is None else sample(output, noise[step])
     return entered, gates
+
+
+def _tanh_(x: Tensor) -> Tensor:
+    """``torch.tanh_`` by the logistic function: one and a half times as fast in bf16."""
+    return x.mul_(2).sigmoid_().mul_(2).sub_(1)
 
 
 class _Totals:
@@ -140,25 +149,25 @@ class _Totals:
 
     def __init__(self, given: Recurrence) -> None:
         self.size = size = given.recurrent.shape[1]
-        self.step = given.recurrent.new_zeros(size + _EXTRA, 3 * size)
-        self.new = given.recurrent.new_zeros(2, size)
+        self.step = given.recurrent.new_zeros(3 * size, size + _EXTRA)
+        self.new = given.recurrent.new_zeros(size, 2)
         self.parts = {
             name: torch.zeros_like(getattr(given, name), memory_format=torch.contiguous_format)
             for name in ("gates", "mode_gates", "state", "mode_state", "control", "head", "head_bias")
         }
 
     def add_shares(self, name: str, block: slice, gradient: Tensor) -> None:
-        """Of the sum of an agent's and a mode's share, (rows, …)."""
+        """Of the sum of an agent's and a mode's share, (n, rows)."""
         modes = self.parts[f"mode_{name}"]
-        gradient = gradient.view(-1, *modes.shape)
-        self.parts[name][block] = gradient.sum(1)
-        modes += gradient.sum(0)
+        gradient = gradient.view(len(gradient), -1, len(modes))
+        self.parts[name][block] = gradient.sum(2).T
+        modes += gradient.sum(1).T
 
     def gradients(self) -> list[Tensor]:
         """In the order of :class:`Recurrence`."""
         size, step = self.size, self.step
-        feedback = torch.cat([step[size : size + 2, : 2 * size], self.new], 1).T
-        made = {"recurrent": step[:size].T, "recurrent_bias": step[size + 2], "feedback": feedback}
+        feedback = torch.cat([step[: 2 * size, size : size + 2], self.new])
+        made = {"recurrent": step[:, :size], "recurrent_bias": step[:, size + 2], "feedback": feedback}
         return [{**self.parts, **made}[name] for name in _NAMES]
 
 
@@ -191,36 +200,36 @@ def _backward_block(
     """Add a block's gradients to the totals, given that of its outputs (steps, 5, rows)."""
     given, size = weights.given, totals.size
     exact, low = given.head.dtype, gates.dtype
-    of_state = torch.zeros_like(entered[0, :, :size])
-    of_control = of_outputs.new_zeros(2, len(of_state))
-    of_constant = torch.zeros_like(gates[0, :, : 3 * size])
-    of_gates = torch.empty_like(gates[0])
-    head = given.head.to(low)
+    of_state = torch.zeros_like(entered[0, :size])
+    of_control = of_outputs.new_zeros(2, of_state.shape[1])
+    of_constant = torch.zeros_like(gates[0, : 3 * size])
+    of_gates, of_entered = torch.empty_like(gates[0]), torch.empty_like(entered[0])
+    of_reset, of_new = of_gates[: 2 * size], of_gates[3 * size :]
+    to_head, from_step, from_new = given.head.T.to(low), weights.step.T, weights.new.T
     for step in reversed(range(len(gates))):
         of_output = of_outputs[step]
         if step + 1 < len(gates):
             of_output = of_output + drawn.backward(step, of_control)
-        totals.parts["head"].addmm_(of_output, entered[step + 1, :, :size].to(exact))
+        totals.parts["head"].addmm_(of_output, entered[step + 1, :size].T.to(exact))
         totals.parts["head_bias"] += of_output.sum(1)
-        of_state.addmm_(of_output.T.to(low), head)
-        _gates_backward(of_state, entered[step, :, :size], gates[step], of_gates)
-        of_new = of_gates[:, 3 * size :]
-        of_constant[:, : 2 * size] += of_gates[:, : 2 * size]
-        of_constant[:, 2 * size :] += of_new
-        totals.new += entered[step, :, size : size + 2].T @ of_new
-        totals.step += entered[step].T @ of_gates[:, : 3 * size]
-        of_entered = of_gates[:, : 3 * size] @ weights.step.T
-        of_state.mul_(gates[step, :, size : 2 * size]).add_(of_entered[:, :size])
-        of_control = torch.addmm(of_entered[:, size : size + 2], of_new, weights.new.T).T.to(exact)
+        of_state.addmm_(to_head, of_output.to(low))
+        _gates_backward(of_state, entered[step, :size], gates[step], of_gates)
+        of_constant[: 2 * size] += of_gates[: 2 * size]
+        of_constant[2 * size :] += of_new
+        totals.new += of_new @ entered[step, size : size + 2].T
+        totals.step += of_gates[: 3 * size] @ entered[step].T
+        torch.mm(from_step, of_gates[: 3 * size], out=of_entered)
+        of_state.mul_(gates[step, size : 2 * size]).add_(of_entered[:size])
+        of_control = torch.addmm(of_entered[size : size + 2], from_new, of_new).to(exact)
     totals.add_shares("gates", block, of_constant.to(exact))
     totals.add_shares("state", block, of_state.to(exact))
-    totals.parts["control"][block] = of_control.T.reshape(-1, len(given.mode_gates), 2).sum(1)
+    totals.parts["control"][block] = of_control.view(2, -1, len(given.mode_gates)).sum(2).T
 
 
 def _gates_backward(of_state: Tensor, state: Tensor, gates: Tensor, out: Tensor) -> None:
-    """Gradients of r and s before their σ, of m, and of n before its tanh, (rows, 4H), given that of the new state."""
-    reset, update, hidden, new = gates.chunk(4, 1)
-    to_reset, to_update, to_hidden, to_new = out.chunk(4, 1)
+    """Gradients of r and s before their σ, of m, and of n before its tanh, (4H, rows), given that of the new state."""
+    reset, update, hidden, new = gates.chunk(4)
+    to_reset, to_update, to_hidden, to_new = out.chunk(4)
     aten = torch.ops.aten
     torch.sub(state, new, out=to_update).mul_(of_state)
     aten.sigmoid_backward.grad_input(to_update, update, grad_input=to_update)

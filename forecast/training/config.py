@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 import yaml  # type: ignore[import-untyped]
 
@@ -267,14 +267,14 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[str]:
     return keys
 
 
-def _known_keys(kind: type[Any] = TrainingConfig, prefix: str = "") -> dict[str, bool]:
-    """Dotted key → whether it is a leaf."""
-    known = {}
+def _known_keys(kind: type[Any] = TrainingConfig, prefix: str = "") -> list[str]:
+    """Dotted keys, sections included."""
+    known = []
     for name, hint in get_type_hints(kind).items():
-        nested = dataclasses.is_dataclass(hint)
-        known[prefix + name] = not nested
-        if nested:
-            known.update(_known_keys(hint, f"{prefix}{name}."))
+        known.append(prefix + name)
+        for part in (hint, *get_args(hint)):  # a section that may be null is `Section | None`
+            if isinstance(part, type) and dataclasses.is_dataclass(part):
+                known += _known_keys(part, f"{prefix}{name}.")
     return known
 
 

@@ -38,14 +38,14 @@ class SchedulesConfig:
     Attributes:
         unit: whether centre and width are fractions of the whole run or (as published) counts of optimiser steps.
         alpha: weight of the KL between posterior and prior.
-        logit_bound: of the centred logits; it also bounds the divergence that CAB maximises.
+        logit_bound: of the centred logits; it also bounds the divergence that CAB maximises. Null for no bound.
     """
 
     unit: Literal["fraction", "steps"] = "fraction"
     alpha: Sigmoid = field(default_factory=lambda: Sigmoid(0.0, 100.0, 0.2, 0.05))
-    logit_bound: Sigmoid = field(default_factory=lambda: Sigmoid(0.05, 5.0, 0.15, 0.03))
+    logit_bound: Sigmoid | None = field(default_factory=lambda: Sigmoid(0.05, 5.0, 0.15, 0.03))
 
     def at(self, step: int, total_steps: int) -> Annealed:
         """Values at an optimiser step, 0 … ``total_steps``."""
         when = step / max(total_steps, 1) if self.unit == "fraction" else float(step)
-        return Annealed(self.alpha.at(when), self.logit_bound.at(when))
+        return Annealed(self.alpha.at(when), None if self.logit_bound is None else self.logit_bound.at(when))

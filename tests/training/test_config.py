@@ -46,6 +46,12 @@ def test_keys_on_the_command_line_win() -> None:
     assert (config.run.epochs, config.objective.lower_clip, config.model.map_encoder.padded) == (3, -6.0, False)
 
 
+def test_the_logits_clamp_can_be_left_out_and_its_parts_be_set() -> None:
+    assert load_config("cab", ["--schedules.logit_bound", "null"]).schedules.at(3, 10).logit_bound is None
+    schedules = load_config("cab", ["--schedules.logit_bound.finish", "4"]).schedules
+    assert schedules.at(10, 10).logit_bound == pytest.approx(4.0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
