@@ -204,7 +204,7 @@ def _backward_block(
     of_control = of_outputs.new_zeros(2, of_state.shape[1])
     of_constant = torch.zeros_like(gates[0, : 3 * size])
     of_gates, of_entered = torch.empty_like(gates[0]), torch.empty_like(entered[0])
-    of_reset, of_new = of_gates[: 2 * size], of_gates[3 * size :]
+    of_both, of_new = of_gates[: 2 * size], of_gates[3 * size :]
     to_head, from_step, from_new = given.head.T.to(low), weights.step.T, weights.new.T
     for step in reversed(range(len(gates))):
         of_output = of_outputs[step]
@@ -214,7 +214,7 @@ def _backward_block(
         totals.parts["head_bias"] += of_output.sum(1)
         of_state.addmm_(to_head, of_output.to(low))
         _gates_backward(of_state, entered[step, :size], gates[step], of_gates)
-        of_constant[: 2 * size] += of_gates[: 2 * size]
+        of_constant[: 2 * size] += of_both
         of_constant[2 * size :] += of_new
         totals.new += of_new @ entered[step, size : size + 2].T
         totals.step += of_gates[: 3 * size] @ entered[step].T
