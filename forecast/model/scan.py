@@ -18,8 +18,8 @@ from torch.autograd.function import once_differentiable
 
 from forecast.model.recurrence import CORRELATION_BOUND, LOG_SIGMA_BOUND, Recurrence, sample
 
-#: Rows of a block on a processor; on other devices all rows are one block.
-_ROWS_ON_CPU = 2048
+#: Bytes of one number of all rows of a block on a processor; on other devices all rows are one block.
+_BYTES_ON_CPU = 4096
 #: Columns behind the state in what enters a step: two controls, a one for the bias, and a zero to make it even.
 _EXTRA = 4
 _NAMES = tuple(field.name for field in fields(Recurrence))
@@ -49,7 +49,7 @@ class _Scan(torch.autograd.Function):
         outputs = given.gates.new_empty(steps, len(given.head), agents, modes)
         saved: list[Tensor] = []
         weights = _Weights.of(given, low)
-        for block in _blocks(agents, modes, given.gates.device):
+        for block in _blocks(agents, modes, low, given.gates.device):
             saved += _forward_block(weights, block, _part(noise, block), outputs)
         ctx.save_for_backward(outputs, noise, *parts, *saved)
         ctx.low = low
@@ -62,15 +62,15 @@ class _Scan(torch.autograd.Function):
         given, saved = Recurrence(*rest[: len(_NAMES)]), rest[len(_NAMES) :]
         weights, totals = _Weights.of(given, ctx.low), _Totals(given)
         agents, modes = outputs.shape[2:]
-        for number, block in enumerate(_blocks(agents, modes, outputs.device)):
+        for number, block in enumerate(_blocks(agents, modes, ctx.low, outputs.device)):
             entered, gates = saved[2 * number : 2 * number + 2]
             drawn = _Drawn(outputs[:, :, block].flatten(2), _part(noise, block))
             _backward_block(weights, totals, block, entered, gates, drawn, gradients[0][:, :, block].flatten(2))
         return None, None, None, *totals.gradients()
 
 
-def _blocks(agents: int, modes: int, device: torch.device) -> Iterator[slice]:
-    size = max(1, _ROWS_ON_CPU // modes) if device.type == "cpu" else agents
+def _blocks(agents: int, modes: int, low: torch.dtype, device: torch.device) -> Iterator[slice]:
+    size = max(1, _BYTES_ON_CPU // (modes * low.itemsize)) if device.type == "cpu" else agents
     for first in range(0, agents, size):
         yield slice(first, min(first + size, agents))
 

@@ -16,7 +16,7 @@ NAMES = [field.name for field in fields(Recurrence)]
 
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> Recurrence:
-    monkeypatch.setattr(module, "_ROWS_ON_CPU", 2 * MODES)  # blocks of 2, 2 and 1 agents
+    monkeypatch.setattr(module, "_BYTES_ON_CPU", 2 * MODES * 8)  # blocks of 2, 2 and 1 agents
     generator = torch.Generator().manual_seed(0)
     shapes = {
         "gates": (AGENTS, 3 * SIZE), "mode_gates": (MODES, 3 * SIZE), "state": (AGENTS, SIZE),
