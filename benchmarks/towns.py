@@ -29,13 +29,15 @@ from forecast.training.run import train
 
 _SHARED: dict[str, Any] = {"model.own_blind": False}
 _PLAIN: dict[str, Any] = {"objective.name": "plain", **_SHARED}
+_GAIN: dict[str, Any] = {"objective.name": "gain", "objective.divergence_weight": 1.0, "model.own_blind": True}
 MODELS: dict[str, dict[str, Any]] = {
     "cab": {"objective.name": "cab", "objective.divergence_weight": 5.0, **_SHARED},
     "trajectron": _PLAIN,
     "blind": {**_PLAIN, "model.uses_map": False, "model.uses_neighbours": False},
     "reweight": {"objective.name": "reweight", **_SHARED},
     "rubiz": {"objective.name": "rubiz", **_SHARED},
-    "gain": {"objective.name": "gain", "objective.divergence_weight": 1.0, "model.own_blind": True},
+    "gain": _GAIN,
+    "gain, odds too": {**_GAIN, "objective.weighted_odds": True},
 }
 #: Equal budgets: passes over the training set, and the rate, of each thing to learn from.
 BUDGETS: dict[str, dict[str, Any]] = {

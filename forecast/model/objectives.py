@@ -33,6 +33,7 @@ class ObjectiveConfig:
             gradient, but a small one; null for none.
         divergence_cap: CAB's divergence counts up to this for each agent, nats; null for no cap, as published.
         free_bits: the KL between posterior and prior is not pushed below this, nats.
+        weighted_odds: whether the weighted likelihood of ``gain`` teaches how probable the modes are, too.
     """
 
     name: str = "cab"
@@ -45,6 +46,7 @@ class ObjectiveConfig:
     soft_clip: float | None = -20.0
     divergence_cap: float | None = 2.0
     free_bits: float = 0.0
+    weighted_odds: bool = False
 
     def __post_init__(self) -> None:
         if self.name not in OBJECTIVES:
@@ -175,14 +177,16 @@ def _gain(sighted: _Seen, blind: _Seen | None, valid: Tensor, config: ObjectiveC
     """``L(e) + λ·L(ẽ) − λ_KL·mean w·log p(y|X,C)``: futures count by how much knowing more would help with them.
 
     ``w`` is the posterior's advantage over the blind prior in log-likelihood, cut at 0 and divided by its mean, without
-    gradient. Unlike CAB's divergence this rewards a prior that is right, not one that is merely different.
+    gradient. It depends on the future that came true, so a prior that learnt from it would find rare futures likely:
+    the weighted likelihood teaches the modes alone (unless ``weighted_odds``), ``L(e)`` how probable they are.
     """
     assert blind is not None
     own, other = cvae(sighted, valid, config, annealed), cvae(blind, valid, config, annealed)
     missed = log_likelihood(sighted.posterior, sighted.steps, valid, config)
     missed = (missed - log_likelihood(blind.prior, blind.steps, valid, config)).clamp(min=0).detach()
     weight = missed / batch_mean(missed).clamp(min=1e-6)
-    weighted = batch_mean(weight * log_likelihood(sighted.prior, sighted.steps, valid, config))
+    odds = sighted.prior if config.weighted_odds else sighted.prior.detach()
+    weighted = batch_mean(weight * log_likelihood(odds, sighted.steps, valid, config))
     loss = own.loss + config.blind_weight * other.loss - config.divergence_weight * weighted
     return _with_blind(own, other, loss, advantage=batch_mean(missed))
 

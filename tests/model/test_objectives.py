@@ -152,9 +152,13 @@ def test_the_entropy_weight_is_of_the_priors_mean_entropy() -> None:
     torch.testing.assert_close(losses[0] - losses[1], 2.0 * categorical(given.prior_logits).entropy().mean())
 
 
-def test_gain_weighs_a_future_by_what_the_posterior_knows_more_than_the_blind_prior() -> None:
+@pytest.mark.parametrize("weighted_odds", [False, True])
+def test_gain_weighs_a_future_by_what_the_posterior_knows_more_than_the_blind_prior(weighted_odds: bool) -> None:
     sighted, blind = branch(), branch()
-    config, valid = ObjectiveConfig("gain", 1.0, 0.5, **OPEN), torch.ones(6, 5, dtype=torch.bool)
+    config, valid = (
+        ObjectiveConfig("gain", 1.0, 0.5, weighted_odds=weighted_odds, **OPEN),
+        torch.ones(6, 5, dtype=torch.bool),
+    )
     found = objective_terms(sighted, blind, valid, config, FULL).loss
 
     def marginal(given: Branch, logits: torch.Tensor) -> torch.Tensor:
@@ -162,11 +166,12 @@ def test_gain_weighs_a_future_by_what_the_posterior_knows_more_than_the_blind_pr
 
     advantage = marginal(sighted, sighted.posterior_logits) - marginal(blind, blind.prior_logits)
     weight = advantage.clamp(min=0).detach()
-    weighted = (weight / weight.mean() * marginal(sighted, sighted.prior_logits)).mean()
+    odds = sighted.prior_logits if weighted_odds else sighted.prior_logits.detach()
+    weighted = (weight / weight.mean() * marginal(sighted, odds)).mean()
     expected = reference_cvae(sighted, config, 1.0) + reference_cvae(blind, config, 1.0) - 0.5 * weighted
     torch.testing.assert_close(found, expected)
-    gradients = [torch.autograd.grad(loss, blind.prior_logits, retain_graph=True)[0] for loss in (found, expected)]
-    torch.testing.assert_close(*gradients)
+    for of in (blind.prior_logits, sighted.prior_logits, sighted.step_log_likelihoods):
+        torch.testing.assert_close(*(torch.autograd.grad(loss, of, retain_graph=True)[0] for loss in (found, expected)))
 
 
 def test_unknown_steps_do_not_count() -> None:
