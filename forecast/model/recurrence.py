@@ -10,7 +10,7 @@ One step; ``h`` is the state, ``u`` the control fed back, ``c`` the part that is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -45,6 +45,10 @@ class Recurrence:
     head: Tensor
     head_bias: Tensor
 
+    def of_one_type(self) -> Recurrence:
+        """The same with all parts of the type of the weights; autocast leaves a mixture."""
+        return Recurrence(*(getattr(self, part.name).to(self.recurrent.dtype) for part in fields(self)))
+
 
 def sample(output: Tensor, noise: Tensor) -> Tensor:
     """A reparametrised draw (2, …) from the Gaussian that ``output`` (5, …) describes, with ``noise`` (2, …)."""
@@ -63,8 +67,12 @@ def unrolled(given: Recurrence, noise: Tensor | None, steps: int) -> Tensor:
         steps: how many.
 
     Returns:
-        (steps, 5, agents, modes) outputs of the head.
+        (steps, 5, agents, modes) outputs of the head, of the type of the weights: autocast is left out here.
     """
+    device = given.recurrent.device.type
+    if torch.is_autocast_enabled(device):
+        with torch.autocast(device, enabled=False):
+            return unrolled(given.of_one_type(), noise, steps)
     modes, size = len(given.mode_gates), given.recurrent.shape[1]
     constant = (given.gates[:, None] + given.mode_gates).flatten(0, 1)
     # Reset and update add both their products: one product of [h ; u] makes them with half the reading and writing.

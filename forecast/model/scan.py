@@ -34,7 +34,8 @@ def scan(given: Recurrence, noise: Tensor | None, steps: int) -> Tensor:
     device, dtype = given.recurrent.device.type, given.recurrent.dtype
     low = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else dtype
     with torch.autocast(device, enabled=False):
-        parts = [getattr(given, name).to(dtype) for name in _NAMES]
+        given = given.of_one_type()
+        parts = [getattr(given, name) for name in _NAMES]
         outputs: Tensor = _Scan.apply(noise, steps, low, *parts)  # type: ignore[no-untyped-call]
     return outputs
 

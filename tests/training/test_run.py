@@ -112,6 +112,18 @@ def test_every_shipped_configuration_trains(name: str, tmp_path: Path, small_set
     assert Predictor.load(tmp_path).model.config == config.model
 
 
+@pytest.mark.parametrize("name", ["cab_paper", "blind", "rubiz", "cab"])
+def test_training_in_half_precision_ends_with_weights_as_precise_as_ever(
+    name: str, tmp_path: Path, small_settings, made_up
+) -> None:
+    half = {"run.epochs": 1, "run.precision": "bf16-mixed"}
+    runs.train_on(
+        load_config(name, settings={**small_settings, **half}), tmp_path, made_up(16), made_up(8), None, progress=False
+    )
+    assert {tensor.dtype for tensor in load_file(tmp_path / "last.safetensors").values()} == {torch.float32}
+    assert Predictor.load(tmp_path).predict(made_up(8).whole).positions_m.dtype == torch.float32
+
+
 def test_processes_together_see_what_one_would() -> None:
     one = EpochBatches(50, 8, seed=3)
     parts = [EpochBatches(50, 4, seed=3, rank=rank, world=2) for rank in range(2)]
