@@ -1,7 +1,7 @@
 """How many agents a second training learns from, and what the processor could do.
 
 Usage: python benchmarks/training_speed.py --dataroot DIR --version V [--config cab_paper]
-       [--precision bf16] [--threads 1] [--by-autograd]
+       [--precision bf16] [--threads 1] [--by-autograd] [--profile]
 
 On a machine that does something else as well, look at the figure by processor time, with one thread.
 """
@@ -42,7 +42,10 @@ def main() -> None:
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--threads", type=int, help="of torch; default: its own choice")
-    parser.add_argument("--by-autograd", action="store_true", help="leave the decoder's gradient to autograd")
+    parser.add_argument("--by-autograd", action="store_true", help="leave the decoder's gradient to autograd, in fp32")
+    parser.add_argument(
+        "--profile", action="store_true", help="print which operations take the time of three more steps"
+    )
     args = parser.parse_args()
 
     if args.threads:
@@ -54,11 +57,9 @@ def main() -> None:
     add_crops = crop_adder(source.dataset, config.model.crop)
     model, size = CAB(config.model), config.run.batch_size
     optimiser = torch.optim.Adam(model.parameters(), 1e-3)
-    spent_s = 0.0
     parts = {"data": 0.0, "crops": 0.0, "forward": 0.0, "backward and step": 0.0}
-    for step in range(args.steps + 2):
-        if step == 2:  # maps are opened and kernels chosen by then
-            parts, spent_s = dict.fromkeys(parts, 0.0), time.process_time()
+
+    def learn(step: int) -> None:
         order = torch.randperm(len(source))[:size].tolist()
         times = [time.perf_counter()]
         batch = source.batch(order)
@@ -76,6 +77,13 @@ def main() -> None:
         times.append(time.perf_counter())
         for name, begin, end in zip(parts, times, times[1:], strict=False):
             parts[name] += end - begin
+
+    for step in range(2):  # maps are opened and kernels chosen by then
+        learn(step)
+    parts.update(dict.fromkeys(parts, 0.0))
+    spent_s = time.process_time()
+    for step in range(args.steps):
+        learn(2 + step)
     total, spent_s = sum(parts.values()), time.process_time() - spent_s
     what = f"{args.config}, {args.precision}, batch {size}, {torch.get_num_threads()} threads"
     print(
@@ -86,6 +94,11 @@ def main() -> None:
         print(f"  {name}: {1000 * spent / args.steps:.0f} ms a step ({100 * spent / total:.0f} %)")
     for dtype in (torch.float32, torch.bfloat16):
         print(f"  matrix products, {dtype}: {matrix_rate(dtype):.0f} GFLOP/s")
+    if args.profile:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            for step in range(3):
+                learn(step)
+        print(profile.key_averages().table(sort_by="self_cpu_time_total", row_limit=30))
 
 
 if __name__ == "__main__":
