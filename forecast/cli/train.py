@@ -27,7 +27,9 @@ def run(args: argparse.Namespace) -> None:
     settings = {key: value for key, value in given.items() if value is not None}
     config = load_config(args.config, args.configuration, settings)
 
+    from pytorch_lightning.utilities import rank_zero_only
+
     from forecast.training.run import train
 
     folder = train(config, args.out, resume=args.resume)
-    print(f"weights: {folder / 'best.safetensors'}", file=sys.stderr)
+    rank_zero_only(print)(f"weights: {folder / 'best.safetensors'}", file=sys.stderr)

@@ -84,11 +84,12 @@ class RunFolder(pl.Callback):
         """Write everything of this epoch."""
         assert isinstance(pl_module, ForecastModule)
         _check_weights(pl_module, trainer.current_epoch)
+        metrics = trainer.callback_metrics  # all processes ask for it, since it gathers from all
         if not trainer.is_global_zero:
             trainer.save_checkpoint(self.out / RESUME_NAME)
             return
         row: dict[str, float] = {"epoch": trainer.current_epoch + 1, "step": trainer.global_step}
-        row |= {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        row |= {name: float(value) for name, value in sorted(metrics.items())}
         row["learning_rate"] = trainer.optimizers[0].param_groups[0]["lr"]
         row["agents_per_s"] = round(self._agents / max(self._seconds, 1e-9), 1)
         self.rows.append(row)

@@ -16,6 +16,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 import yaml  # type: ignore[import-untyped]
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 import forecast
 from forecast.core.errors import CheckpointError, ConfigError, DataError
@@ -92,12 +93,15 @@ def train_on(
             raise DataError(f"the {name} split holds no agent-samples; choose another data.{name[:5]}_split")
     out = Path(out)
     start = None if config.run.start_from is None else _start(config.run.start_from, config.model)
-    ckpt = _prepare_folder(out, config, data_fingerprint, resume)
+    trainer = _trainer(config, out, progress)
+    if trainer.is_global_zero:
+        ckpt = _prepare_folder(out, config, data_fingerprint, resume)
+    else:  # the first process has looked at the folder, and trains only when all are there
+        ckpt = out / RESUME_NAME if resume and (out / RESUME_NAME).exists() else None
     pl.seed_everything(config.run.seed, verbose=False)
     module = ForecastModule(config, add_crops)
     if start is not None:
         module.model.load_state_dict(start)
-    trainer = _trainer(config, out, progress)
     rank, world = trainer.global_rank, trainer.world_size
     run = config.run
     loaders = (
@@ -136,25 +140,31 @@ def _trainer(config: TrainingConfig, out: Path, progress: bool) -> pl.Trainer:
         callbacks.append(EpochLines())
     if bar:
         callbacks.append(pl.callbacks.TQDMProgressBar(leave=False))
-    return pl.Trainer(
-        max_epochs=run.epochs,
-        accelerator=run.accelerator,
-        devices=run.devices,
-        num_nodes=run.nodes,
-        strategy=run.strategy,
-        precision=run.precision,  # type: ignore[arg-type]  # Lightning lists the words it takes and says so itself
-        logger=[_logger(name, out) for name in run.loggers] or False,
-        callbacks=callbacks,
-        plugins=[WholeCheckpointIO()],
-        gradient_clip_val=config.optimiser.clip_value,
-        gradient_clip_algorithm="value",
-        enable_checkpointing=False,
-        enable_model_summary=False,
-        enable_progress_bar=bar,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        log_every_n_steps=10,
-    )
+    try:
+        return pl.Trainer(
+            max_epochs=run.epochs,
+            accelerator=run.accelerator,
+            devices=run.devices,
+            num_nodes=run.nodes,
+            strategy=run.strategy,
+            precision=run.precision,  # type: ignore[arg-type]  # Lightning lists the words it takes
+            logger=[_logger(name, out) for name in run.loggers] or False,
+            callbacks=callbacks,
+            plugins=[WholeCheckpointIO()],
+            gradient_clip_val=config.optimiser.clip_value,
+            gradient_clip_algorithm="value",
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=bar,
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=10,
+        )
+    except (ValueError, TypeError, ImportError, MisconfigurationException) as error:
+        told = ", ".join(
+            f"{name} '{getattr(run, name)}'" for name in ("accelerator", "devices", "strategy", "precision")
+        )
+        raise ConfigError(f"run: Lightning refuses {told}: {' '.join(str(error).split())[:300]}") from error
 
 
 def _logger(name: str, out: Path) -> Any:

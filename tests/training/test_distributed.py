@@ -1,20 +1,35 @@
 """Two processes train as one would."""
 
+import csv
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import distributed
 
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
+from forecast.data.synthetic.town import write_town
 from forecast.model.cab import CAB
 from forecast.model.config import Dropout, MapEncoderConfig, ModelConfig
 from forecast.model.objectives import Annealed, ObjectiveConfig, objective_terms
 
 STEPS = 6
+#: Nothing drawn: neither dropout nor controls.
+SMALL = """
+extends: cab
+model:
+  modes: 4
+  decoder_size: 16
+  control_noise: false
+  dropout: {encoders: 0.0, prior: 0.0, map: 0.0}
+  crop: {ahead_m: 24.0, behind_m: 8.0, left_m: 16.0, right_m: 16.0, px_per_m: 0.5}
+  map_encoder: {channels: [4], kernels: [3], strides: [2], padded: true}
+run: {epochs: 2, accelerator: cpu}
+"""
 
 
 def _losses(whole: AgentBatch, rank: int, world: int, folder: str) -> None:
@@ -68,6 +83,30 @@ def test_two_processes_give_the_losses_and_weights_of_one(tmp_path: Path, made_u
     one, two = (torch.load(tmp_path / f"of{world}.pt", weights_only=True) for world in (1, 2))
     torch.testing.assert_close(two["losses"], one["losses"], atol=2e-3, rtol=1e-4)
     torch.testing.assert_close(two["weights"], one["weights"], atol=2e-4, rtol=1e-3)
+
+
+@pytest.mark.timeout(240)
+def test_the_command_on_two_processes_gives_the_figures_and_weights_of_one(tmp_path: Path) -> None:
+    town = tmp_path / "town"
+    write_town(town, scenes=6, seed=3, version="v1.0-trainval")
+    (tmp_path / "small.yaml").write_text(SMALL)
+    train = [sys.executable, "-m", "forecast", "train", "--config", tmp_path / "small.yaml", "--dataroot", town]
+    train += ["--version", "v1.0-trainval", "--cache", tmp_path / "cache"]
+    in_two = ["--run.devices", "2", "--run.strategy", "ddp", "--run.batch_size", "4"]
+    tables, weights = [], []
+    for name, arguments in (("one", ["--run.batch_size", "8"]), ("two", in_two)):
+        command = [*map(str, train), *arguments, "--out", str(tmp_path / name)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("weights: ") == 1
+        with (tmp_path / name / "metrics.csv").open() as file:
+            tables.append([{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)])
+        weights.append(load_file(tmp_path / name / "last.safetensors"))
+    assert len(tables[0]) == len(tables[1]) == 2
+    for one, two in zip(*tables, strict=True):
+        assert one.keys() == two.keys()
+        assert two == pytest.approx({**one, "agents_per_s": two["agents_per_s"]}, rel=2e-3, abs=2e-3)
+    torch.testing.assert_close(weights[1], weights[0], atol=2e-4, rtol=1e-3)
 
 
 if __name__ == "__main__":

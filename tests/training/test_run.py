@@ -112,6 +112,18 @@ def test_every_shipped_configuration_trains(name: str, tmp_path: Path, small_set
     assert Predictor.load(tmp_path).model.config == config.model
 
 
+@pytest.mark.parametrize(
+    ("setting", "said"), [({"run.precision": "bf17"}, "Precision 'bf17'"), ({"run.strategy": "dpp"}, "strategy='dpp'")]
+)
+def test_what_lightning_refuses_is_one_line(setting, said: str, tmp_path: Path, small_settings, made_up) -> None:
+    config = load_config("cab", settings={**small_settings, **setting})
+    with pytest.raises(ConfigError, match=r"^run: Lightning refuses accelerator 'cpu'") as caught:
+        runs.train_on(config, tmp_path / "run", made_up(16), made_up(8), None, progress=False)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("name", ["cab_paper", "blind", "rubiz", "cab"])
 def test_training_in_half_precision_ends_with_weights_as_precise_as_ever(
     name: str, tmp_path: Path, small_settings, made_up
