@@ -59,7 +59,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "blind, twice the epochs": {**BLIND, "run.epochs": 12},
     # Beyond the paper.
     "gain": GAIN,
-    "gain, odds too": {**GAIN, "objective.weighted_odds": True},
+    "gain, modes alone": {**GAIN, "objective.weighted_odds": False},
     "gain, shared blind": {**GAIN, "model.own_blind": False},
     "gain, joint": {**GAIN, "objective.joint": True},
 }

@@ -36,8 +36,8 @@ MODELS: dict[str, dict[str, Any]] = {
     "blind": {**_PLAIN, "model.uses_map": False, "model.uses_neighbours": False},
     "reweight": {"objective.name": "reweight", **_SHARED},
     "rubiz": {"objective.name": "rubiz", **_SHARED},
-    "gain": _GAIN,
-    "gain, odds too": {**_GAIN, "objective.weighted_odds": True},
+    "gain": {**_GAIN, "objective.weighted_odds": True},
+    "gain, modes alone": {**_GAIN, "objective.weighted_odds": False},
 }
 #: Equal budgets: passes over the training set, and the rate, of each thing to learn from.
 BUDGETS: dict[str, dict[str, Any]] = {

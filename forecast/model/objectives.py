@@ -33,7 +33,7 @@ class ObjectiveConfig:
             gradient, but a small one; null for none.
         divergence_cap: CAB's divergence counts up to this for each agent, nats; null for no cap, as published.
         free_bits: the KL between posterior and prior is not pushed below this, nats.
-        weighted_odds: whether the weighted likelihood of ``gain`` teaches how probable the modes are, too.
+        weighted_odds: whether the weighted likelihood of ``gain`` also teaches how probable the modes are.
     """
 
     name: str = "cab"
@@ -46,7 +46,7 @@ class ObjectiveConfig:
     soft_clip: float | None = -20.0
     divergence_cap: float | None = 2.0
     free_bits: float = 0.0
-    weighted_odds: bool = False
+    weighted_odds: bool = True
 
     def __post_init__(self) -> None:
         if self.name not in OBJECTIVES:
@@ -177,8 +177,9 @@ def _gain(sighted: _Seen, blind: _Seen | None, valid: Tensor, config: ObjectiveC
     """``L(e) + λ·L(ẽ) − λ_KL·mean w·log p(y|X,C)``: futures count by how much knowing more would help with them.
 
     ``w`` is the posterior's advantage over the blind prior in log-likelihood, cut at 0 and divided by its mean, without
-    gradient. It depends on the future that came true, so a prior that learnt from it would find rare futures likely:
-    the weighted likelihood teaches the modes alone (unless ``weighted_odds``), ``L(e)`` how probable they are.
+    gradient. Unlike CAB's divergence this rewards a prior that is right, not one that is merely different. Since ``w``
+    depends on the future that came true, rare futures are found somewhat too likely; without ``weighted_odds`` the
+    weighted likelihood teaches the modes alone.
     """
     assert blind is not None
     own, other = cvae(sighted, valid, config, annealed), cvae(blind, valid, config, annealed)
