@@ -104,8 +104,14 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """Hash of all that the result depends on but the code."""
-        told = [as_dict(self.config), WORLDS[f"{self.pool}_train"], WORLDS[f"{self.pool}_test"], self.mixture, POOLED]
+        """Hash of all that the result depends on but the code and its defaults: a new setting leaves cells valid."""
+        told = [
+            _set(as_dict(self.config), as_dict(TrainingConfig())),
+            WORLDS[f"{self.pool}_train"],
+            WORLDS[f"{self.pool}_test"],
+            self.mixture,
+            POOLED,
+        ]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
     def training_rows(self, world: World) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -120,6 +126,15 @@ class Cell:
         if sum(map(len, chosen)) < 0.97 * POOLED:
             raise SystemExit(f"{self.mixture}: the pool holds too few targets of a case")
         return np.sort(np.concatenate(chosen))
+
+
+def _set(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """What differs from the defaults, nested as they are."""
+    return {
+        name: _set(value, defaults[name]) if isinstance(value, dict) and isinstance(defaults[name], dict) else value
+        for name, value in values.items()
+        if value != defaults[name]
+    }
 
 
 def run_cell(cell: Cell, out: Path, worlds: Path) -> Path:

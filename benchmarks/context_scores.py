@@ -12,23 +12,26 @@ from numpy.typing import NDArray
 from forecast.core.forecast import Forecast
 from forecast.eval.bayes import Outcomes, displacement, error_minimising
 from forecast.model.cab import CAB
+from forecast.model.config import ModelConfig
+from forecast.model.merging import merge_modes
 from forecast.model.mixture import joint_nll, log_density
 from forecast.model.unicycle import Motion
 
 Floats = NDArray[np.float64]
 #: A step whose log-likelihood is below this is one whose gradient the published clip takes away, nats.
 PUBLISHED_CLIP = -6.0
+MERGE_RADIUS_M = ModelConfig().merge_radius_m
 
 
 def scores(model: CAB, world: World) -> dict[str, Floats]:
     """Per row of the world; errors are expectations over the true futures, metres."""
     model.eval()
     rows = np.arange(len(world))
-    forecast = _forecast(model, world, rows, rows)
+    forecast = _mixture(model, world, rows, rows)
     found = {**_errors(forecast, world), **_likelihoods(forecast, world), "arm": _arm_error(forecast, world)}
     if model.config.uses_map:
         # The map of another target, from a fixed permutation; history and neighbours stay.
-        shuffled = _forecast(model, world, rows, np.random.default_rng(0).permutation(rows))
+        shuffled = _mixture(model, world, rows, np.random.default_rng(0).permutation(rows))
         found |= {f"shuffled_{name}": value for name, value in _errors(shuffled, world).items()}
     return found
 
@@ -47,28 +50,35 @@ def bounds(world: World) -> dict[str, Floats]:
 
 
 @torch.no_grad()
-def _forecast(model: CAB, world: World, rows: NDArray[np.int64], maps: NDArray[np.int64]) -> Forecast:
+def _mixture(model: CAB, world: World, rows: NDArray[np.int64], maps: NDArray[np.int64]) -> Forecast:
     parts = []
     for first in range(0, len(rows), 500):
         chosen = slice(first, first + 500)
         batch = world.of(rows[chosen]).batch(list(range(len(rows[chosen]))))
         crop = world.of(maps[chosen]).batch(list(range(len(rows[chosen])))).crop
-        parts.append(model.predict(replace(batch, crop=crop)))
+        parts.append(model.mixture(replace(batch, crop=crop)))
     names = ("positions_m", "probabilities", "headings_rad", "covariances_m2")
     return Forecast(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
 
 
 def _errors(forecast: Forecast, world: World) -> dict[str, Floats]:
     modes, odds = forecast.positions_m.double(), forecast.probabilities.double()
-    likely = modes[torch.arange(len(modes)), odds.argmax(1)]
+    merged = merge_modes(forecast, MERGE_RADIUS_M)
+    points = {
+        "ml": forecast.most_likely(),
+        "merged": merged.most_likely(),
+        "median": _median(modes, odds, world.truth.noise_m),
+    }
     found = {}
-    for name, points in (("ml", likely), ("median", _median(modes, odds, world.truth.noise_m))):
-        distance = displacement(points.numpy(), world.outcomes)
+    for name, path in points.items():
+        distance = displacement(path.double().numpy(), world.outcomes)
         found |= {f"ade_{name}": distance.mean(1), f"fde_{name}": distance[:, -1]}
-    best = odds.topk(5).indices
-    chosen = modes.gather(1, best[..., None, None].expand(-1, -1, *modes.shape[2:]))
-    errors = (chosen - world.batch.future[:, None].double()).norm(dim=-1).mean(-1)
-    return {**found, "min_ade_5": errors.amin(1).numpy()}
+    for name, chances in (("", odds), ("_merged", merged.probabilities)):
+        best = chances.topk(5).indices
+        chosen = modes.gather(1, best[..., None, None].expand(-1, -1, *modes.shape[2:]))
+        errors = (chosen - world.batch.future[:, None].double()).norm(dim=-1).mean(-1)
+        found[f"min_ade_5{name}"] = errors.amin(1).numpy()
+    return found
 
 
 def _median(modes: torch.Tensor, odds: torch.Tensor, noise_m: Floats, rounds: int = 50) -> torch.Tensor:

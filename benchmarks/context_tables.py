@@ -16,6 +16,8 @@ from forecast.eval.bootstrap import Interval, bootstrap_difference
 from forecast.eval.results import PerItem
 
 Floats = NDArray[np.float64]
+#: One path of a mixture: its most probable mode, that once near-equal ones are merged, the median of all.
+READ_OUTS = {"ml": "ML", "merged": "merged", "median": "median"}
 
 
 @dataclass(frozen=True)
@@ -97,16 +99,22 @@ def print_tables(out: Path) -> None:
 def _figures(case: str, limits: dict[str, Floats]) -> dict[str, Callable[[Finished], Floats]]:
     columns: dict[str, Callable[[Finished], Floats]] = {}
     if case in ("map", "neighbour"):
-        columns["gap closed FDE-ML, %"] = lambda model: 100 * gap_closed(model, limits, "fde", case, "ml")
-        columns["gap closed FDE median, %"] = lambda model: 100 * gap_closed(model, limits, "fde", case, "median")
+        for read_out, title in READ_OUTS.items():
+            columns[f"gap closed FDE {title}, %"] = lambda model, read_out=read_out: (
+                100 * gap_closed(model, limits, "fde", case, read_out)
+            )
     shown = {
-        "ADE-ML, m": "ade_ml", "FDE-ML, m": "fde_ml", "ADE median, m": "ade_median", "FDE median, m": "fde_median",
-        "minADE_5, m": "min_ade_5", "NLL, nats": "nll", "entropy, nats": "entropy", "steps below −6, %": "clipped",
+        **{
+            f"{error.upper()} {title}, m": f"{error}_{read_out}"
+            for read_out, title in READ_OUTS.items() for error in ("ade", "fde")
+        },
+        "minADE_5, m": "min_ade_5", "minADE_5 merged, m": "min_ade_5_merged", "NLL, nats": "nll",
+        "entropy, nats": "entropy", "steps below −6, %": "clipped",
     }  # fmt: skip
     if case == "draw":
         shown["mean abs P(arm) − ½"] = "arm"
     if case in ("map", "all"):
-        shown["FDE-ML, maps shuffled, m"] = "shuffled_fde_ml"
+        shown["FDE ML, maps shuffled, m"] = "shuffled_fde_ml"
     for title, name in shown.items():
         columns[title] = lambda model, name=name: (100 if name == "clipped" else 1) * model.by_seed(name, case)
     return columns
@@ -137,7 +145,7 @@ def _print_case(mixture: str, case: str, models: dict[str, Finished], limits: di
 def _print_pairs(models: dict[str, Finished], mixture: str) -> None:
     if "trajectron" not in models or len(models) < 2:
         return
-    names = ("fde_ml", "fde_median", "min_ade_5", "nll")
+    names = ("fde_ml", "fde_merged", "fde_median", "min_ade_5", "nll")
     print(f"\n#### {mixture}: difference to trajectron, same targets and seeds, 95 % interval over targets\n")
     print("| model, case (seeds) | " + " | ".join(names) + " |")
     print("|---|" + "---:|" * len(names))

@@ -62,6 +62,12 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "C(1 m)": ("temporal", "convergence_s", "1.0"),
     "C(5 m)": ("temporal", "convergence_s", "5.0"),
 }
+#: Heading → forecasts beside a cell's own, with near-equal modes left unmerged or the context nulled, and what of them.
+BESIDE = {
+    "FDE-ML unmerged, m": ("unmerged", "FDE-ML, m"),
+    "minADE_5 unmerged": ("unmerged", "minADE_5"),
+    "FDE-ML context nulled, m": ("nulled", "FDE-ML, m"),
+}
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,7 @@ def run(args: argparse.Namespace) -> None:
             train(config, folder, resume=True, progress=False)
             weights, where = folder / "last.safetensors", (judge.dataroot, judge.version, judge.split)
             judge.score(f"{cell} nulled", predict(weights, *where, dense=True, null_context=True))
+            judge.score(f"{cell} unmerged", predict(weights, *where, dense=True, merge_radius_m=0.0))
             report = judge.score(str(cell), predict(weights, *where, dense=True))  # the last, for it says "finished"
             print(f"{cell} on {name}: {_figure(report, 'FDE-ML, m'):.2f} m", flush=True)
 
@@ -134,26 +141,21 @@ def print_tables(out: Path) -> None:
         rows: dict[str, list[Path]] = {name: [world / f"{name}.json"] for name in PHYSICS}
         for source in BUDGETS:
             for model in MODELS:
-                found = sorted(world.glob(f"{source}-{model}-[0-9]*.json"))
-                rows[f"{source}: {model}"] = [path for path in found if "nulled" not in path.name]
+                prefix = f"{source}-{model}-"
+                found = sorted(world.glob(f"{prefix}[0-9]*.json"))
+                rows[f"{source}: {model}"] = [path for path in found if " " not in path.stem.removeprefix(prefix)]
         reports = {name: [json.loads(p.read_text()) for p in paths] for name, paths in rows.items() if paths}
-        nulled = {
-            name: [json.loads(p.with_name(f"{p.stem} nulled.json").read_text()) for p in rows[name]]
-            for name in reports
-            if name not in PHYSICS
-        }
         first = next(iter(reports.values()))[0]
         count, points = first["metrics"]["min_ade_1"]["count"], first["coverage"]["points_used"]
         print(f"\n## {world.name}: {count} agent-samples, {points} points of D and C\n")
-        print("| model (seeds) | " + " | ".join(COLUMNS) + " | FDE-ML more with context nulled, m |")
-        print("|---|" + "---:|" * (len(COLUMNS) + 1))
+        print("| model (seeds) | " + " | ".join([*COLUMNS, *BESIDE]) + " |")
+        print("|---|" + "---:|" * (len(COLUMNS) + len(BESIDE)))
         for name, ours in reports.items():
-            gap = "–"
-            if name in nulled:
-                pairs = zip(nulled[name], ours, strict=True)
-                gap = _spread([_figure(a, "FDE-ML, m") - _figure(b, "FDE-ML, m") for a, b in pairs])
             cells = [_spread([_figure(report, column) for report in ours]) for column in COLUMNS]
-            print(f"| {name} ({len(ours)}) | " + " | ".join([*cells, gap]) + " |")
+            for variant, column in BESIDE.values():
+                files = [path.with_name(f"{path.stem} {variant}.json") for path in rows[name] if name not in PHYSICS]
+                cells.append(_spread([_figure(json.loads(file.read_text()), column) for file in files]))
+            print(f"| {name} ({len(ours)}) | " + " | ".join(cells) + " |")
         print("\nError of the most likely mode at a horizon, m:\n")
         leads = [entry["horizon_s"] for entry in first["error_by_horizon_m"]][1::2]
         print("| model (seeds) | " + " | ".join(f"{lead:g} s" for lead in leads) + " |")
@@ -164,6 +166,8 @@ def print_tables(out: Path) -> None:
 
 
 def _spread(values: list[float]) -> str:
+    if not values:
+        return "–"
     text = f"{np.mean(values):.2f}"
     return f"{text} ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else text
 

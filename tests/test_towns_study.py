@@ -38,5 +38,5 @@ def test_a_cell_is_run_once_and_told_in_a_table(
     table = call("table")
     for row in ("constant_velocity_heading (1)", "towns: gain (1)", "towns: blind (2)"):
         assert table.count(f"\n| {row} | ") == 2  # of all metrics, and of the horizons
-    gap = next(line for line in table.splitlines() if line.startswith("| towns: blind")).split(" | ")[-1]
-    assert gap == "0.00 ± 0.00 |"  # who never sees the context loses nothing without it
+    cells = next(line for line in table.splitlines() if line.startswith("| towns: blind")).split(" | ")
+    assert cells[2] == cells[-1].removesuffix(" |")  # who never sees the context loses nothing without it

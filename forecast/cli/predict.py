@@ -14,6 +14,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="FILE", help="the submission to write, JSON")
     parser.add_argument("--dense", action="store_true", help="every vehicle at every key frame that has a past")
     parser.add_argument("--null-context", action="store_true", help="forecast with neither map nor neighbours")
+    parser.add_argument(
+        "--merge-radius-m",
+        type=float,
+        metavar="M",
+        help="modes that are nowhere this far apart are one answer (default: the model's own, 2; 0: off)",
+    )
     parser.add_argument("--cache", metavar="DIR", help="where the compact cache lies")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, …")
 
@@ -30,6 +36,7 @@ def run(args: argparse.Namespace) -> None:
         args.split,
         dense=args.dense,
         null_context=args.null_context,
+        merge_radius_m=args.merge_radius_m,
         cache=args.cache,
         device=args.device,
     )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from forecast.core.agents import STATE_CHANNELS, AgentType
 from forecast.core.batch import AgentBatch
+from forecast.core.crops import CropSpec
 from forecast.core.forecast import Forecast
 from forecast.model.cab import CAB
 from forecast.model.config import ModelConfig
@@ -63,7 +64,7 @@ def output_specs(config: ModelConfig) -> dict[str, TensorSpec]:
     lead = ("batch", modes, steps)
     return {
         "positions_m": TensorSpec((*lead, "xy=2"), "float32", "agent frame, metres; step 0 is one step ahead"),
-        "probabilities": TensorSpec(("batch", modes), "float32", "of the modes, summing to 1"),
+        "probabilities": TensorSpec(("batch", modes), "float32", "of the modes, summing to 1; 0 where merged"),
         "headings_rad": TensorSpec(lead, "float32", "direction of travel, agent frame, not wrapped"),
         "covariances_m2": TensorSpec((*lead, "xy=2", "xy=2"), "float32", "of the positions, m², agent frame"),
     }
@@ -117,7 +118,10 @@ def _as_batch(given: dict[str, Tensor], config: ModelConfig) -> AgentBatch:
 
 
 def example_batch(config: ModelConfig, *, batch: int, neighbours: int, seed: int = 0) -> AgentBatch:
-    """Made-up agents that drive straight on, others scattered around them, crops of noise.
+    """Made-up agents that drive straight on along a bent road, others that do so around them.
+
+    They are plain on purpose: far from everything a network was trained on, rounding grows along the steps of its
+    decoder, and an export would be told apart from its model where it does not matter.
 
     Args:
         config: of the model.
@@ -125,22 +129,45 @@ def example_batch(config: ModelConfig, *, batch: int, neighbours: int, seed: int
         seed: everything is drawn from it.
     """
     random = torch.Generator().manual_seed(seed)
-    rows, channels = config.horizon.history_rows, len(STATE_CHANNELS)
-    ago_s = torch.arange(1 - rows, 1) * config.horizon.step_s
-    speed_mps = 15 * torch.rand(batch, 1, generator=random)
-    history = torch.zeros(batch, rows, channels)
-    history[..., 0], history[..., 2] = speed_mps * ago_s, speed_mps
-    valid = torch.rand(batch, rows, generator=random) > 0.1
+    rows = config.horizon.history_rows
+
+    def uniform(*shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+        return low + (high - low) * torch.rand(*shape, generator=random)
+
+    valid, others_valid = uniform(batch, rows) > 0.1, uniform(batch, neighbours, rows) > 0.2
     valid[:, -1] = True
-    others = 12 * torch.randn(batch, neighbours, rows, channels, generator=random)
-    others_valid = torch.rand(batch, neighbours, rows, generator=random) > 0.2
+    around = uniform(batch, neighbours, 2, low=-25.0, high=25.0)
+    headings = uniform(batch, neighbours, low=-torch.pi, high=torch.pi)
     types = torch.randint(int(AgentType.PADDING), int(AgentType.PEDESTRIAN) + 1, (batch, neighbours), generator=random)
+    zeros = torch.zeros(batch)
     made = {
-        "history": history * valid[..., None],
+        "history": _straight(zeros[:, None].expand(-1, 2), zeros, uniform(batch, high=15.0), config, valid),
         "history_valid": valid,
-        "neighbours": others * others_valid[..., None],
+        "neighbours": _straight(around, headings, uniform(batch, neighbours, high=10.0), config, others_valid),
         "neighbours_valid": others_valid,
         "neighbour_types": types,
-        "crop": (torch.rand(batch, *config.crop.shape, generator=random) > 0.5).float(),
+        "crop": _bent_roads(uniform(batch, low=-0.01, high=0.01), config.crop),
     }
     return _as_batch({name: made[name] for name in input_specs(config)}, config)
+
+
+def _straight(at_m: Tensor, heading_rad: Tensor, speed_mps: Tensor, config: ModelConfig, valid: Tensor) -> Tensor:
+    """States at constant speed that are at ``at_m`` now; (…, rows, channels), 0 in rows that are not valid."""
+    rows = config.horizon.history_rows
+    ago_s = torch.arange(1 - rows, 1) * config.horizon.step_s
+    velocity = speed_mps[..., None] * torch.stack([heading_rad.cos(), heading_rad.sin()], -1)
+    states = torch.zeros(*heading_rad.shape, rows, len(STATE_CHANNELS))
+    states[..., 0:2] = at_m[..., None, :] + velocity[..., None, :] * ago_s[:, None]
+    states[..., 2:4] = velocity[..., None, :]
+    states[..., STATE_CHANNELS.index("heading")] = heading_rad[..., None]
+    return states * valid[..., None]
+
+
+def _bent_roads(curvature_per_m: Tensor, crop: CropSpec) -> Tensor:
+    """A road of 8 m through the agent along its heading, its middle in all channels but the first."""
+    layers, height, width = crop.shape
+    x = (torch.arange(height) + 0.5) / crop.px_per_m - crop.behind_m
+    y = (torch.arange(width) + 0.5) / crop.px_per_m - crop.right_m
+    off = y - 0.5 * curvature_per_m[:, None, None] * x[:, None].square()
+    middle = off.abs() < 0.5 / crop.px_per_m
+    return torch.stack([off.abs() < 4.0, *[middle] * (layers - 1)], 1).float()

@@ -20,6 +20,7 @@ from forecast.model.decoder import Decoder
 from forecast.model.history import HistoryEncoder, suffix_start
 from forecast.model.latent import CategoricalLatent, FutureEncoder
 from forecast.model.map_encoder import MapEncoder
+from forecast.model.merging import merge_modes
 from forecast.model.mixture import log_density
 from forecast.model.neighbours import NeighbourEncoder
 from forecast.model.pooled_neighbours import PooledNeighbours
@@ -173,7 +174,7 @@ class CAB(nn.Module):
         return parts[0], parts[1] if blind else None
 
     def predict(self, batch: AgentBatch, *, null_context: bool = False) -> Forecast:
-        """Forecast a batch: every mode with the controls' means, and its probability from the unclamped logits.
+        """Forecast a batch: the mixture of :meth:`mixture`, near-equal modes merged (``merge_radius_m``).
 
         Args:
             batch: agent frame; futures are not read.
@@ -182,8 +183,20 @@ class CAB(nn.Module):
         Returns:
             Agent frame, with headings and covariances.
         """
+        return merge_modes(self.mixture(batch, null_context=null_context), self.config.merge_radius_m)
+
+    def mixture(self, batch: AgentBatch, *, null_context: bool = False) -> Forecast:
+        """The distribution that is learnt: every mode with the controls' means, its probability from unclamped logits.
+
+        Args:
+            batch: agent frame; futures are not read.
+            null_context: from the agent's own past alone, by the blind branch.
+
+        Returns:
+            Agent frame, with headings and covariances.
+        """
         if null_context and self.blind is not None:
-            return self.blind.predict(batch)
+            return self.blind.mixture(batch)
         past = self._past(batch)
         encoding = self._nulled(past) if null_context else self._sighted(batch, past)
         motion = self._decode(encoding, self._agents(batch), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -81,6 +82,9 @@ class ModelConfig:
         control_noise: whether the controls fed back in training are samples (as published) or the means.
         own_blind: give the blind branch a network of its own, instead of all that the sighted one has (as published):
             what it learns then costs the sighted one nothing. For objectives that compare likelihoods, not modes.
+        merge_radius_m: in prediction, modes that are nowhere this far apart are one answer
+            (:mod:`forecast.model.merging`): 2 m, the distance from which nuScenes calls a mode a miss; 0 for the
+            latent's own probabilities, as published. Training does not depend on it.
     """
 
     uses_map: bool = True
@@ -95,6 +99,7 @@ class ModelConfig:
     position_noise_m: float = 0.05
     control_noise: bool = True
     own_blind: bool = False
+    merge_radius_m: float = 2.0
     dropout: Dropout = field(default_factory=Dropout)
     map_encoder: MapEncoderConfig = field(default_factory=MapEncoderConfig)
     crop: CropSpec = field(default_factory=CropSpec)
@@ -104,8 +109,9 @@ class ModelConfig:
         for name in ("modes", "encoding_size", "future_size", "prior_size", "decoder_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"model.{name}: expected at least 1, got {getattr(self, name)}")
-        if self.heading_speed_mps < 0 or self.position_noise_m < 0:
-            raise ValueError("model.heading_speed_mps and model.position_noise_m: expected 0 or more")
+        for name in ("heading_speed_mps", "position_noise_m", "merge_radius_m"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"model.{name}: expected 0 or more, got {getattr(self, name)}")
 
     @property
     def context_size(self) -> int:

@@ -22,7 +22,7 @@ class SceneForecast:
         positions_m: (agents, modes, steps, 2).
         headings_rad: (agents, modes, steps) direction of travel, not wrapped.
         covariances_m2: (agents, modes, steps, 2, 2) of the positions.
-        probabilities: (agents, modes), summing to 1.
+        probabilities: (agents, modes), summing to 1; 0 in a mode that another, near-equal one stands for.
         most_likely: (agents,) index of the most probable mode, the lowest among equals.
         pose_world: (agents, 3) x, y, heading at ``time_s``: as observed, or extrapolated where an agent is silent.
         silent_s: (agents,) seconds since each agent was last observed; 0 where it was seen at ``time_s``.

@@ -14,10 +14,10 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 import forecast
-from forecast.core.errors import CheckpointError
+from forecast.core.errors import CheckpointError, ConfigError
 from forecast.core.files import written_whole
 from forecast.model.cab import CAB
 from forecast.model.config import ModelConfig
@@ -69,7 +69,8 @@ def save_checkpoint(path: Path, model: CAB, notes: Mapping[str, Any]) -> None:
         "sha256": _digest(tensors, header),
     }
     with written_whole(path) as temporary:
-        save_file(tensors, temporary, metadata)
+        # Not save_file: it makes a file that its owner alone may read, whatever the umask says.
+        temporary.write_bytes(save(tensors, metadata))
 
 
 def find_checkpoint(run_or_file: Path | str) -> Path:
@@ -103,14 +104,16 @@ def _shipped(name: str) -> Path:
     return path
 
 
-def load_checkpoint(run_or_file: Path | str) -> Checkpoint:
+def load_checkpoint(run_or_file: Path | str, *, merge_radius_m: float | None = None) -> Checkpoint:
     """Read a model.
 
     Args:
         run_or_file: a run's folder (its best weights), a file, or ``"town"``.
+        merge_radius_m: in place of the one it was trained with; 0 for the latent's own probabilities.
 
     Raises:
         CheckpointError: missing, truncated, altered, foreign, or of a format this version does not read.
+        ConfigError: there is no such radius.
     """
     path = find_checkpoint(run_or_file)
     try:
@@ -133,6 +136,11 @@ def load_checkpoint(run_or_file: Path | str) -> Checkpoint:
         model.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path}: header and weights do not fit this version ({_brief(error)})") from error
+    if merge_radius_m is not None:
+        try:
+            model.config = dataclasses.replace(model.config, merge_radius_m=merge_radius_m)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
     return Checkpoint(model.eval(), described.get("notes", {}), path, str(described.get("written_by", "unknown")))
 
 
@@ -163,8 +171,8 @@ _MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1
 def _migrated(described: dict[str, Any], version: int) -> dict[str, Any]:
     for step in range(version, FORMAT_VERSION):
         described = _MIGRATIONS[step](described)
-    # Before there was a choice, neighbours were summed.
-    return {**described, "model": {"neighbour_encoder": "summed", **described["model"]}}
+    # Before there was a choice, neighbours were summed and modes were not merged.
+    return {**described, "model": {"neighbour_encoder": "summed", "merge_radius_m": 0.0, **described["model"]}}
 
 
 def _brief(error: Exception) -> str:

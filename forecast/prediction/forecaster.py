@@ -81,6 +81,7 @@ class Forecaster:
         device: torch.device | str = "cpu",
         *,
         silence: Silence = Silence(),  # noqa: B008 - frozen
+        merge_radius_m: float | None = None,
     ) -> Forecaster:
         """Load a model.
 
@@ -90,13 +91,14 @@ class Forecaster:
             maps: by name: a path of a baked raster, a :class:`~forecast.core.maps.MapSource`, or a callable.
             device: where to compute.
             silence: what is done about agents that were not observed now.
+            merge_radius_m: modes that are nowhere this far apart are one answer; in place of the checkpoint's.
 
         Raises:
             CheckpointError: the weights cannot be used.
-            ConfigError: there is no such device.
+            ConfigError: there is no such device, or radius.
             DataError: a map cannot be read.
         """
-        model = load_checkpoint(weights).model
+        model = load_checkpoint(weights, merge_radius_m=merge_radius_m).model
         try:
             model.to(torch.device(device))
         except (RuntimeError, AssertionError) as error:  # torch has no error of its own for this

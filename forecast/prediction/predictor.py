@@ -47,7 +47,7 @@ class Predictor:
 
     @torch.inference_mode()
     def predict(self, batch: AgentBatch, *, null_context: bool = False) -> Forecast:
-        """Forecast a batch (with crops where the model reads the map): all modes, agent frame.
+        """Forecast a batch (with crops where the model reads the map): all modes, near-equal ones merged, agent frame.
 
         Args:
             batch: what is known at time 0; futures are not read.
@@ -64,6 +64,7 @@ def predict(
     *,
     dense: bool = False,
     null_context: bool = False,
+    merge_radius_m: float | None = None,
     cache: Path | str | None = None,
     batch_size: int = 256,
     device: torch.device | str = "cpu",
@@ -75,6 +76,7 @@ def predict(
         dataroot, version, split, cache: which data.
         dense: every vehicle at every key frame with a past, not the challenge's agent-samples alone.
         null_context: forecast with neither map nor neighbours, by the blind branch.
+        merge_radius_m: in place of the checkpoint's (:mod:`forecast.model.merging`).
         batch_size: agents at a time.
         device: where to compute.
 
@@ -86,7 +88,7 @@ def predict(
     """
     from forecast.data.dataset import NuScenesForecasts
 
-    predictor = Predictor.load(checkpoint, device)
+    predictor = Predictor(load_checkpoint(checkpoint, merge_radius_m=merge_radius_m), device)
     horizon = predictor.model.config.horizon
     source = NuScenesForecasts(dataroot, version, split, horizon=horizon, dense=dense, cache=cache)
     return predict_all(predictor, source, null_context=null_context, batch_size=batch_size, what=split)

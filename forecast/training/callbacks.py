@@ -20,7 +20,6 @@ from forecast.training.loading import derived_seed
 from forecast.training.module import ForecastModule, TrainingDiverged
 
 RESUME_NAME = "last.ckpt"
-_MONITOR = "val/nll"
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
@@ -93,7 +92,7 @@ class RunFolder(pl.Callback):
         row["learning_rate"] = trainer.optimizers[0].param_groups[0]["lr"]
         row["agents_per_s"] = round(self._agents / max(self._seconds, 1e-9), 1)
         self.rows.append(row)
-        score = row.get(_MONITOR, math.inf)
+        score = row.get(f"val/{pl_module.config.run.monitor}", math.inf)
         notes: dict[str, Any] = {
             "epoch": int(row["epoch"]),
             "metrics": {k: v for k, v in row.items() if math.isfinite(v)},

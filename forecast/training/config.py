@@ -92,6 +92,8 @@ class RunConfig:
         accelerator, devices, nodes, strategy, precision: handed to Lightning's Trainer.
         loggers: Lightning loggers beside the CSV that is always written: ``tensorboard``, ``csv`` or the dotted
             path of a class that takes ``save_dir``.
+        monitor: what of a validation ``best.safetensors`` has least of: the likelihood, or an error in metres, of the
+            most likely mode (``_ml``) or of the best of all (``min_``).
         start_from: weights to begin with (a run's folder, a .safetensors file, or ``town``, which come with the
             package) instead of random ones; the model must be theirs.
     """
@@ -105,6 +107,7 @@ class RunConfig:
     strategy: str = "auto"
     precision: str = "32-true"
     loggers: tuple[str, ...] = ()
+    monitor: Literal["nll", "ade_ml", "fde_ml", "min_ade", "min_fde"] = "nll"
     start_from: str | None = None
 
     def __post_init__(self) -> None:

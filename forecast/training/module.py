@@ -15,6 +15,7 @@ from forecast.core.batch import AgentBatch
 from forecast.core.errors import ForecastError
 from forecast.core.forecast import Forecast
 from forecast.model.cab import CAB
+from forecast.model.merging import merge_modes
 from forecast.model.mixture import joint_nll
 from forecast.model.objectives import objective_terms
 from forecast.training.config import TrainingConfig
@@ -72,7 +73,8 @@ class ForecastModule(pl.LightningModule):
     def validation_step(self, batch: AgentBatch, batch_idx: int) -> None:
         """Accuracy with context, and of the blind branch, with the context nulled."""
         for name, null in (("val", False), ("val_blind", True)):
-            errors = forecast_errors(self.model.predict(batch, null_context=null), batch)
+            mixture = self.model.mixture(batch, null_context=null)
+            errors = forecast_errors(mixture, merge_modes(mixture, self.config.model.merge_radius_m), batch)
             for metric, values in errors.items():
                 # Not Lightning's own mean: between processes that hold 31 and 30 agents it divides by 30.
                 mean = self.errors[f"{name}/{metric}"]
@@ -100,8 +102,8 @@ class ForecastModule(pl.LightningModule):
         return _COSINE_END + (1 - _COSINE_END) * 0.5 * (1 + math.cos(math.pi * min(step / max(total, 1), 1.0)))
 
 
-def forecast_errors(forecast: Forecast, batch: AgentBatch) -> dict[str, Tensor]:
-    """Validation metrics of a batch, one value an agent.
+def forecast_errors(mixture: Forecast, forecast: Forecast, batch: AgentBatch) -> dict[str, Tensor]:
+    """Validation metrics of a batch, one value an agent: the likelihood of what is learnt, errors of what is answered.
 
     Agents without any known future do not count; final errors are taken where the last step is known.
     """
@@ -110,7 +112,7 @@ def forecast_errors(forecast: Forecast, batch: AgentBatch) -> dict[str, Tensor]:
     some, last = batch.future_valid.any(1), batch.future_valid[:, -1]
     average = (distance * valid[:, None]).sum(-1) / valid.sum(-1).clamp(min=1)[:, None]
     best = forecast.probabilities.argmax(1, keepdim=True)
-    nll = joint_nll(forecast, batch.future, batch.future_valid)
+    nll = joint_nll(mixture, batch.future, batch.future_valid)
     final = distance[..., -1]
     values = (
         nll[some],

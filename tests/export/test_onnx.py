@@ -6,6 +6,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,9 @@ from forecast.data.synthetic.town import write_town
 from forecast.export.metadata import METADATA_KEY
 from forecast.export.network import example_batch, input_specs, output_specs
 from forecast.export.onnx_file import write_metadata, write_onnx
-from forecast.export.parity import POSITION_BAR_M, Parity, compare, varied_batches
+from forecast.export.parity import POSITION_BAR_M, PROBABILITY_BAR, Parity, compare, varied_batches
 from forecast.export.runtime import OnnxPredictor
+from forecast.prediction.checkpoint import load_checkpoint
 from forecast.prediction.predictor import Predictor
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'cab-forecast[onnx]'")
@@ -147,7 +149,7 @@ def test_differences_are_the_largest_over_everything() -> None:
 
     moved = [part.clone() for part in parts]
     moved[0][1, 2, 3] += torch.tensor([0.3, 0.4])
-    moved[1][0, 1] += 0.01
+    moved[1][1, 1] += 0.01
     moved[2][0, 0, 0] += 2 * torch.pi + 0.2
     moved[3][1, 1, 1, 0, 1] = 0.5
     found = compare(Fixed(parts), Fixed(moved), [example_batch_of_two()], "")
@@ -155,12 +157,29 @@ def test_differences_are_the_largest_over_everything() -> None:
     assert found.probability == pytest.approx(0.01, abs=1e-6)
     assert found.heading_rad == pytest.approx(0.2, abs=1e-5)
     assert found.covariance == pytest.approx(0.25, abs=1e-6)
+    assert found.merged_otherwise == 0
+
+    moved[0] = parts[0].clone()
+    otherwise = compare(Fixed(parts), Fixed(moved), [example_batch_of_two()], "")
+    assert (otherwise.merged_otherwise, otherwise.probability, otherwise.covariance) == (1, 0.0, 0.0)
+    assert not otherwise.accepted
+    assert replace(otherwise, samples=200, heading_rad=0.0).accepted
 
 
 def example_batch_of_two() -> AgentBatch:
     from forecast.model.config import ModelConfig
 
     return example_batch(ModelConfig(uses_map=False), batch=2, neighbours=0)
+
+
+def test_made_up_agents_are_such_that_rounding_does_not_grow() -> None:
+    """Else nobody could export the weights that come with the package without a data set."""
+    checkpoint = load_checkpoint("town", merge_radius_m=0.0)
+    batch = example_batch(checkpoint.model.config, batch=200, neighbours=12)
+    with torch.inference_mode():
+        single, double = checkpoint.model.predict(batch), checkpoint.model.double().predict(batch)
+    assert (single.positions_m - double.positions_m).norm(dim=-1).max() < POSITION_BAR_M / 2
+    assert (single.probabilities - double.probabilities).abs().max() < PROBABILITY_BAR / 2
 
 
 @pytest.mark.parametrize(("size", "wanted", "expected"), [(5000, 1000, 1000), (61, 1000, 61), (1, 1, 1)])

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from forecast.core.errors import CheckpointError, ConfigError
+from forecast.prediction.checkpoint import load_checkpoint
 from forecast.prediction.predictor import Predictor
 from forecast.training import run as runs
 from forecast.training.callbacks import RunFolder
@@ -62,6 +63,16 @@ def test_training_improves_on_validation(tmp_path: Path, small_settings, made_up
     forecast = Predictor.load(tmp_path / "run").predict(batch)
     assert forecast.positions_m.shape == (8, 4, 12, 2)
     torch.testing.assert_close(forecast.probabilities.sum(1), torch.ones(8))
+
+
+@pytest.mark.parametrize("monitor", ["nll", "fde_ml"])
+def test_the_best_epoch_is_that_of_what_is_monitored(tmp_path: Path, small_settings, made_up, monitor: str) -> None:
+    config = load_config("cab", settings={**small_settings, "run.epochs": 8, "run.monitor": monitor})
+    runs.train_on(config, tmp_path, made_up(32), made_up(16, seed=1), None, progress=False)
+    lines = [line.split(",") for line in (tmp_path / "metrics.csv").read_text().splitlines()]
+    seen = [float(line[lines[0].index(f"val/{monitor}")]) for line in lines[1:]]
+    notes = load_checkpoint(tmp_path / "best.safetensors").notes
+    assert notes["epoch"] == 1 + min(range(len(seen)), key=seen.__getitem__)
 
 
 def test_a_run_can_start_from_trained_weights(tmp_path: Path, small_settings, made_up) -> None:
