@@ -32,11 +32,12 @@ class Calibration:
 def calibration(found: Displacements, *, bins: int = 10) -> Calibration:
     """Compare each mode's (normalised) probability with how often it is the one of smallest mean displacement.
 
-    Agents without a known step do not count; of equally close modes the most probable one is the best.
+    Agents without a known step do not count, nor do modes of probability 0: another stands for them, or nothing is
+    claimed of them. Of equally close modes the most probable one is the best.
     """
-    best_m, best = found.best_of(found.ade_m, found.probabilities.shape[1])
-    counts = np.isfinite(best_m)
-    present = counts[:, None] & ~np.isnan(found.probabilities)
+    claimed = found.probabilities > 0
+    best_m, best = found.best_of(np.where(claimed, found.ade_m, np.inf), found.probabilities.shape[1])
+    present = np.isfinite(best_m)[:, None] & claimed
     total = np.nansum(found.probabilities, -1, keepdims=True)
     share = (found.probabilities / np.where(total > 0, total, 1.0))[present]
     hit = (np.arange(found.probabilities.shape[1]) == best[:, None])[present]

@@ -125,3 +125,10 @@ def test_calibration_of_a_calibrated_forecaster():
     np.testing.assert_allclose(found.observed, found.stated, atol=0.05)
     wrong = calibration(displacements(modes, probabilities[:, ::-1].copy(), np.zeros((agents, 2, 2))))
     assert wrong.error > 0.1
+
+    # Modes that another stands for claim nothing, were they as close as can be.
+    with_ghosts = np.concatenate([modes, np.zeros_like(modes)], 1)
+    none = np.concatenate([probabilities, np.zeros_like(probabilities)], 1)
+    ghosts = calibration(displacements(with_ghosts, none, np.zeros((agents, 2, 2))))
+    assert ghosts.error == found.error
+    np.testing.assert_array_equal(ghosts.count, found.count)
