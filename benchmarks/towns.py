@@ -5,8 +5,9 @@ python benchmarks/towns.py table --out DIR
 
 A cell is what it learns from, a model and a seed. It learns from ``towns`` (120 scenes), from ``mini`` (nuScenes
 mini_train, from scratch) or from ``towns+mini`` (the same, starting from the weights of the cell on towns). The first
-is judged on another town's unseen scenes, and all on mini_val where ``--mini`` says where nuScenes lies. Finished
-cells are kept in DIR, an interrupted training goes on after its last whole epoch. ``table`` prints what is there.
+is judged on another town's unseen scenes and, where ``--mini`` says where nuScenes lies, on mini_train, of which it has
+not seen anything; all are judged on mini_val. Finished cells are kept in DIR, an interrupted training goes on after its
+last whole epoch. ``table`` prints what is there.
 """
 
 from __future__ import annotations
@@ -110,13 +111,14 @@ def run(args: argparse.Namespace) -> None:
             write_town(args.out / name, scenes=scenes, seed=seed, version=VERSION)
     judges = {"town": _judge(args.out, "town", args.out / "judge", VERSION, "val")}
     if args.mini is not None:
-        judges["mini_val"] = _judge(args.out, "mini_val", args.mini, "v1.0-mini", "mini_val")
+        for split in ("mini_train", "mini_val"):
+            judges[split] = _judge(args.out, split, args.mini, "v1.0-mini", split)
     for judge in judges.values():
         judge.physics(PHYSICS)
     for cell in map(Cell.parse, args.cell):
         config, folder = cell.config(args.out, args.mini), args.out / "runs" / str(cell)
         for name, judge in judges.items():
-            if judge.finished(str(cell)) is not None or (name == "town" and cell.source != "towns"):
+            if judge.finished(str(cell)) is not None or (name != "mini_val" and cell.source != "towns"):
                 continue
             # The last weights: choosing by validation would favour those whose validation resembles the test.
             train(config, folder, resume=True, progress=False)
