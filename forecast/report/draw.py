@@ -56,7 +56,7 @@ def draw_forecast(
         axes: where to draw.
         target: who is forecast.
         modes_m: (modes, steps, 2) world frame; NaN in absent modes.
-        probabilities: (modes,); only the ``at_most`` most probable modes are drawn.
+        probabilities: (modes,); the ``at_most`` most probable modes are drawn, none of probability 0.
         truth_m: (steps, 2) world frame, NaN where unknown.
         neighbours: others at time 0.
         source: the map; None draws no ground.
@@ -64,9 +64,8 @@ def draw_forecast(
         at_most: modes to draw.
         title: above the picture.
     """
-    order = [i for i in np.argsort(-np.nan_to_num(probabilities), kind="stable") if np.isfinite(modes_m[i]).all()][
-        :at_most
-    ]
+    ranked = np.argsort(-np.nan_to_num(probabilities), kind="stable")
+    order = [mode for mode in ranked if probabilities[mode] > 0 and np.isfinite(modes_m[mode]).all()][:at_most]
     view = View(target.pose_world)
     shown = [view(modes_m[order]).reshape(-1, 2), view(target.history_m)]
     shown += [] if truth_m is None else [view(truth_m)]
