@@ -117,12 +117,14 @@ def run(args: argparse.Namespace) -> None:
         judge.physics(PHYSICS)
     for cell in map(Cell.parse, args.cell):
         config, folder = cell.config(args.out, args.mini), args.out / "runs" / str(cell)
-        for name, judge in judges.items():
-            if judge.finished(str(cell)) is not None or (name != "mini_val" and cell.source != "towns"):
-                continue
-            # The last weights: choosing by validation would favour those whose validation resembles the test.
+        asked = judges if cell.source == "towns" else {"mini_val": judges["mini_val"]}
+        due = {name: judge for name, judge in asked.items() if judge.finished(str(cell)) is None}
+        if due:
             train(config, folder, resume=True, progress=False)
-            weights, where = folder / "last.safetensors", (judge.dataroot, judge.version, judge.split)
+        # The last weights: choosing by validation would favour those whose validation resembles the test.
+        weights = folder / "last.safetensors"
+        for name, judge in due.items():
+            where = judge.dataroot, judge.version, judge.split
             judge.score(f"{cell} nulled", predict(weights, *where, dense=True, null_context=True))
             judge.score(f"{cell} unmerged", predict(weights, *where, dense=True, merge_radius_m=0.0))
             report = judge.score(str(cell), predict(weights, *where, dense=True))  # the last, for it says "finished"

@@ -37,13 +37,16 @@ class Predictor:
         self.model = checkpoint.model.to(self.device)
 
     @classmethod
-    def load(cls, run_or_file: Path | str, device: torch.device | str = "cpu") -> Predictor:
-        """Load from a run's folder or a file.
+    def load(
+        cls, run_or_file: Path | str, device: torch.device | str = "cpu", *, merge_radius_m: float | None = None
+    ) -> Predictor:
+        """Load from a run's folder or a file; the arguments are those of :func:`load_checkpoint`.
 
         Raises:
             CheckpointError: it cannot be used.
+            ConfigError: there is no such radius.
         """
-        return cls(load_checkpoint(run_or_file), device)
+        return cls(load_checkpoint(run_or_file, merge_radius_m=merge_radius_m), device)
 
     @torch.inference_mode()
     def predict(self, batch: AgentBatch, *, null_context: bool = False) -> Forecast:
@@ -88,7 +91,7 @@ def predict(
     """
     from forecast.data.dataset import NuScenesForecasts
 
-    predictor = Predictor(load_checkpoint(checkpoint, merge_radius_m=merge_radius_m), device)
+    predictor = Predictor.load(checkpoint, device, merge_radius_m=merge_radius_m)
     horizon = predictor.model.config.horizon
     source = NuScenesForecasts(dataroot, version, split, horizon=horizon, dense=dense, cache=cache)
     return predict_all(predictor, source, null_context=null_context, batch_size=batch_size, what=split)

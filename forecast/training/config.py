@@ -92,8 +92,8 @@ class RunConfig:
         accelerator, devices, nodes, strategy, precision: handed to Lightning's Trainer.
         loggers: Lightning loggers beside the CSV that is always written: ``tensorboard``, ``csv`` or the dotted
             path of a class that takes ``save_dir``.
-        monitor: what of a validation ``best.safetensors`` has least of: the likelihood, or an error in metres, of the
-            most likely mode (``_ml``) or of the best of all (``min_``).
+        monitor: what of a validation ``best.safetensors`` has least of: the negative log-likelihood, or an error in
+            metres, of the most likely mode (``_ml``) or of the best of all (``min_``).
         start_from: weights to begin with (a run's folder, a .safetensors file, or ``town``, which come with the
             package) instead of random ones; the model must be theirs.
     """
