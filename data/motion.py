@@ -29,8 +29,8 @@ def backward_motion(tracks: Tracks, *, max_gap_s: float = MAX_GAP_S) -> NDArray[
     motion = np.full((rows, len(MOTION_CHANNELS)), np.nan)
     if rows < 2:
         return motion
-    time_s = (tracks.row_time_us - tracks.row_time_us.min()) * 1e-6
-    elapsed_s = np.diff(time_s)
+    # Differences of whole microseconds: a stream, whose clock starts elsewhere, gets the same bits.
+    elapsed_s = np.diff(tracks.row_time_us) * 1e-6
     track = tracks.row_track
     usable = (track[1:] == track[:-1]) & (elapsed_s <= max_gap_s)
     elapsed_s = np.where(usable, elapsed_s, np.nan)

@@ -13,6 +13,7 @@ import torch
 
 from forecast.core.errors import CheckpointError, ConfigError, DataError, SceneError
 from forecast.core.tracks import Tracks
+from forecast.data.batches import inputs_of
 from forecast.data.maps.layers import load_map
 from forecast.model.cab import CAB
 from forecast.model.config import ModelConfig
@@ -60,6 +61,24 @@ def test_it_says_what_forecast_predict_says(world, weights: Path) -> None:
                 np.testing.assert_allclose(answer.probabilities[agent], said.probabilities[row], rtol=0, atol=1e-5)
                 checked += 1
     assert checked > 100
+
+
+@pytest.mark.parametrize("world", ["town", "nuscenes"], indirect=True)
+def test_it_reads_what_the_data_set_says_bit_by_bit(world, weights: Path) -> None:
+    # The clock of a scene starts elsewhere than the data set's: rates must not depend on it.
+    data = world.dataset
+    tracks, columns = data.tracks, data.columns
+    forecaster = Forecaster.load(weights, {name: load_map(data.map_expansion_path(name)) for name in data.map_names})
+    compared = 0
+    for sample in range(5, len(tracks.sample_tokens), 19):
+        rows = columns.sample_rows[columns.sample_first[sample] : columns.sample_first[sample + 1]].astype(np.int64)
+        told = inputs_of(columns, rows, forecaster.config.horizon, forecaster.neighbour_rule)
+        scene = scene_at(tracks, sample)
+        (batch,) = forecaster.batches(scene, tracks.track_tokens[columns.row_track[rows]].tolist())
+        np.testing.assert_array_equal(batch.history, told.history)
+        np.testing.assert_array_equal(batch.history_valid, told.history_valid)
+        compared += len(rows)
+    assert compared > 100
 
 
 def test_shapes_frames_and_what_belongs_together(forecaster: Forecaster, traffic: Traffic) -> None:
