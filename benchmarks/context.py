@@ -61,6 +61,9 @@ MODELS: dict[str, dict[str, Any]] = {
     "gain": GAIN,
     "gain, modes alone": {**GAIN, "objective.weighted_odds": False},
     "gain, shared blind": {**GAIN, "model.own_blind": False},
+    "gain, normalised codes": {**GAIN, "model.normalised_codes": True},
+    "cab, normalised codes": {"model.normalised_codes": True},
+    "trajectron, normalised codes": {**PLAIN, "model.normalised_codes": True},
     "gain, joint": {**GAIN, "objective.joint": True},
 }
 #: Worlds: targets, seed, shares of the cases (None for equal ones). Test worlds have seeds of their own.

@@ -48,14 +48,16 @@ class HistoryEncoder(nn.Module):
     Args:
         size: of the code.
         dropout: probability, on the code.
+        normalised: whether the code passes through a layer normalisation before.
     """
 
-    def __init__(self, size: int, dropout: float) -> None:
+    def __init__(self, size: int, dropout: float, *, normalised: bool) -> None:
         super().__init__()
         self.lstm = nn.LSTM(len(STATE_CHANNELS), size, batch_first=True)
+        self.norm = nn.LayerNorm(size) if normalised else nn.Identity()
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, states: Tensor, start: Tensor) -> Tensor:
         """Encode scaled states (batch, history, channels) from row ``start`` (batch,) on; gives (batch, size)."""
-        code: Tensor = self.dropout(last_of_suffix(self.lstm, states, start))
+        code: Tensor = self.dropout(self.norm(last_of_suffix(self.lstm, states, start)))
         return code

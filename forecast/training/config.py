@@ -71,6 +71,7 @@ class OptimiserConfig:
         map_learning_rate: of the map encoder.
         decay: ``cosine`` to a twentieth over the run, or (as published) ``exponential``.
         decay_per_step: factor of the exponential decay.
+        warmup: share of the run over which the rates first rise from 0.
         clip_value: gradients are clipped entry by entry to ± this.
     """
 
@@ -78,7 +79,12 @@ class OptimiserConfig:
     map_learning_rate: float = 3e-3
     decay: Literal["cosine", "exponential"] = "cosine"
     decay_per_step: float = 0.9999
+    warmup: float = 0.0
     clip_value: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"optimiser.warmup: expected a share in [0, 1), got {self.warmup}")
 
 
 @dataclass(frozen=True)

@@ -93,13 +93,17 @@ class ForecastModule(pl.LightningModule):
             groups.append({"params": of_map, "lr": given.map_learning_rate})
         optimiser = torch.optim.Adam(groups)
         total = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: self._decay(step, total))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: self._rate(step, total))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _decay(self, step: int, total: int) -> float:
-        if self.config.optimiser.decay == "exponential":
-            return float(self.config.optimiser.decay_per_step**step)
-        return _COSINE_END + (1 - _COSINE_END) * 0.5 * (1 + math.cos(math.pi * min(step / max(total, 1), 1.0)))
+    def _rate(self, step: int, total: int) -> float:
+        """Factor of the learning rates at a step."""
+        given = self.config.optimiser
+        risen = min(1.0, (step + 1) / (given.warmup * total)) if given.warmup * total > 1 else 1.0
+        if given.decay == "exponential":
+            return risen * float(given.decay_per_step**step)
+        half_wave = 0.5 * (1 + math.cos(math.pi * min(step / max(total, 1), 1.0)))
+        return risen * (_COSINE_END + (1 - _COSINE_END) * half_wave)
 
 
 def forecast_errors(mixture: Forecast, forecast: Forecast, batch: AgentBatch) -> dict[str, Tensor]:

@@ -176,6 +176,19 @@ def test_the_unbroken_past_and_the_ramp_of_edges() -> None:
     assert edge_weights(neighbours, torch.ones(1, 3, 5, dtype=torch.bool), history, 30.0).tolist() == [[1.0, 0.5, 0.0]]
 
 
+def test_normalised_codes_are_the_layer_norm_of_plain_ones(batch: AgentBatch) -> None:
+    model, plain = model_of(replace(CONFIG, normalised_codes=True)).eval(), model_of().eval()
+    assert not [name for name in plain.state_dict() if "norm" in name]
+    plain.load_state_dict({name: value for name, value in model.state_dict().items() if "norm" not in name})
+    size = CONFIG.encoding_size
+    (ours, _), (theirs, _) = model.encode(batch), plain.encode(batch)
+    past = slice(size, 2 * size)  # e = [neighbours ; history ; map]
+    torch.testing.assert_close(ours[:, past], functional.layer_norm(theirs[:, past], (size,)))
+    torch.testing.assert_close(ours[:, :size], theirs[:, :size], rtol=0, atol=0)
+    torch.testing.assert_close(ours[:, 2 * size :], theirs[:, 2 * size :], rtol=0, atol=0)
+    assert not torch.equal(model(batch, blind=False)[0].posterior_logits, plain(batch, blind=False)[0].posterior_logits)
+
+
 def test_the_blind_model_reads_neither_map_nor_neighbours(batch: AgentBatch) -> None:
     model = model_of(replace(CONFIG, uses_map=False, uses_neighbours=False)).eval()
     other = replace(batch, crop=None, neighbours=batch.neighbours + 3)

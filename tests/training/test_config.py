@@ -61,6 +61,7 @@ def test_the_logits_clamp_can_be_left_out_and_its_parts_be_set() -> None:
         (["--run.epochs"], "needs a value"),
         (["--objective.name", "cap"], "objective.name"),
         (["--optimiser.decay", "linear"], "optimiser.decay"),
+        (["--optimiser.warmup", "1"], "expected a share in [0, 1), got 1.0"),
         (["--objective.name", "plain"], "add --model.own_blind false"),
         (["--data.standing", "1.5"], "expected a share of 0…1, got 1.5"),
         (["stray"], "neither an option"),

@@ -1,7 +1,9 @@
 """Training: it learns, it resumes to the same weights, it never leaves half a checkpoint."""
 
+import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -73,6 +75,24 @@ def test_the_best_epoch_is_that_of_what_is_monitored(tmp_path: Path, small_setti
     seen = [float(line[lines[0].index(f"val/{monitor}")]) for line in lines[1:]]
     notes = load_checkpoint(tmp_path / "best.safetensors").notes
     assert notes["epoch"] == 1 + min(range(len(seen)), key=seen.__getitem__)
+
+
+def test_the_rate_rises_first_and_then_follows_its_decay(tmp_path: Path, small_settings, made_up) -> None:
+    rates = {}
+    for warmup in (0.0, 0.5):
+        settings = {**small_settings, "optimiser.warmup": warmup, "run.epochs": 4, "run.batch_size": 8}
+        out = runs.train_on(
+            load_config("cab", settings=settings),
+            tmp_path / str(warmup),
+            made_up(40),
+            made_up(10),
+            None,
+            progress=False,
+        )
+        with (out / "metrics.csv").open() as file:
+            rates[warmup] = [float(row["learning_rate"]) for row in csv.DictReader(file)]
+    # Noted after each epoch, for the step to come: 20 steps, of which the first ten rise.
+    np.testing.assert_allclose(np.divide(rates[0.5], rates[0.0]), [0.6, 1.0, 1.0, 1.0], rtol=1e-6)
 
 
 def test_a_run_can_start_from_trained_weights(tmp_path: Path, small_settings, made_up) -> None:
