@@ -31,6 +31,7 @@ class DataConfig:
         cache: where the compact cache lies; by default where the data set says.
         dense: train on every vehicle at every key frame, not on the challenge's agent-samples alone.
         standing: where ``dense``, the share to keep of vehicles that stand at time 0.
+        mirror: share of each training batch whose left and right are swapped, map and side of traffic included.
     """
 
     dataroot: str = ""
@@ -40,10 +41,12 @@ class DataConfig:
     cache: str | None = None
     dense: bool = False
     standing: float = 1.0
+    mirror: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.standing <= 1:
-            raise ValueError(f"data.standing: expected a share of 0…1, got {self.standing}")
+        for name in ("standing", "mirror"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"data.{name}: expected a share of 0…1, got {getattr(self, name)}")
 
     @property
     def splits(self) -> tuple[str, str]:
@@ -134,6 +137,12 @@ class TrainingConfig:
     run: RunConfig = field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
+        crop = self.model.crop
+        if self.data.mirror and self.model.uses_map and crop.left_m != crop.right_m:
+            raise ValueError(
+                f"data.mirror: needs a crop that reaches as far left as right; model.crop has left_m {crop.left_m}, "
+                f"right_m {crop.right_m}"
+            )
         if self.model.own_blind and self.objective.name not in ("gain", "reweight"):
             why = "has no use for one" if self.objective.name == "plain" else "compares the modes of one network"
             raise ValueError(

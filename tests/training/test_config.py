@@ -61,6 +61,8 @@ def test_the_logits_clamp_can_be_left_out_and_its_parts_be_set() -> None:
         (["--run.epochs"], "needs a value"),
         (["--objective.name", "cap"], "objective.name"),
         (["--optimiser.decay", "linear"], "optimiser.decay"),
+        (["--data.mirror", "-0.5"], "expected a share of 0…1, got -0.5"),
+        (["--data.mirror", "0.5", "--model.crop.left_m", "30"], "as far left as right; model.crop has left_m 30.0"),
         (["--optimiser.warmup", "1"], "expected a share in [0, 1), got 1.0"),
         (["--objective.name", "plain"], "add --model.own_blind false"),
         (["--data.standing", "1.5"], "expected a share of 0…1, got 1.5"),

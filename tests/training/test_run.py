@@ -1,6 +1,7 @@
 """Training: it learns, it resumes to the same weights, it never leaves half a checkpoint."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,16 @@ import pytorch_lightning as pl
 import torch
 from safetensors.torch import load_file
 
+from forecast.core.batch import AgentBatch
 from forecast.core.errors import CheckpointError, ConfigError
+from forecast.data.augment import mirrored
+from forecast.data.maps.layers import mirrored_signs
 from forecast.prediction.checkpoint import load_checkpoint
 from forecast.prediction.predictor import Predictor
 from forecast.training import run as runs
 from forecast.training.callbacks import RunFolder
 from forecast.training.config import load_config
-from forecast.training.loading import EpochBatches
+from forecast.training.loading import BatchSource, EpochBatches
 from forecast.training.module import TrainingDiverged
 
 
@@ -93,6 +97,35 @@ def test_the_rate_rises_first_and_then_follows_its_decay(tmp_path: Path, small_s
             rates[warmup] = [float(row["learning_rate"]) for row in csv.DictReader(file)]
     # Noted after each epoch, for the step to come: 20 steps, of which the first ten rise.
     np.testing.assert_allclose(np.divide(rates[0.5], rates[0.0]), [0.6, 1.0, 1.0, 1.0], rtol=1e-6)
+
+
+def test_mirroring_all_is_training_on_the_mirrored_world(tmp_path: Path, small_settings, made_up) -> None:
+    class Mirrored:
+        """A source whose batches are mirrored before they come."""
+
+        def __init__(self, source: BatchSource) -> None:
+            self.source = source
+
+        def __len__(self) -> int:
+            return len(self.source)
+
+        def batch(self, indices: Sequence[int]) -> AgentBatch:
+            batch = self.source.batch(indices)
+            channels = load_config("cab", settings=small_settings).model.crop.channels
+            return mirrored(batch, torch.ones(len(batch), dtype=torch.bool), mirrored_signs(channels))
+
+    def weights(name: str, mirror: float, source: BatchSource) -> dict[str, torch.Tensor]:
+        # No dropout and no sampling, since mirroring draws a number of its own.
+        still = {f"model.dropout.{part}": 0.0 for part in ("encoders", "prior", "map")}
+        settings = {**small_settings, **still, "model.control_noise": False, "data.mirror": mirror}
+        config = load_config("cab", settings=settings)
+        out = runs.train_on(config, tmp_path / name, source, made_up(10, seed=1), None, progress=False)
+        return load_file(out / "last.safetensors")
+
+    ours, theirs = weights("ours", 1.0, made_up(40)), weights("theirs", 0.0, Mirrored(made_up(40)))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    plain = weights("plain", 0.0, made_up(40))
+    assert not all(torch.equal(ours[name], plain[name]) for name in plain)
 
 
 def test_a_run_can_start_from_trained_weights(tmp_path: Path, small_settings, made_up) -> None:
