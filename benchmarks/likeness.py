@@ -32,7 +32,7 @@ from forecast.prediction.physics import PHYSICS_MODELS, kinematics, oracle_choic
 
 Floats = NDArray[np.float64]
 
-MOVED_M, TURN_DEG, NEAR_M, HALT_MPS = 2.0, 20.0, 30.0, 0.5
+MOVED_M, TURN_DEG, NEAR_M, HALT_MPS, DRIVING_MPS = 2.0, 20.0, 30.0, 0.5, 2.0
 PAST, FUTURE = 2, 12
 CROPS = 2000
 
@@ -102,6 +102,14 @@ def physics_errors(dataset: Dataset, rows: NDArray[np.int64], future_m: Floats) 
     return found
 
 
+def acceleration_tells(speed_mps: Floats, acceleration_mps2: Floats, future_m: Floats) -> float:
+    """How much of the next 2 s' change of speed a line in the annotated acceleration explains (R²)."""
+    later_mps = np.linalg.norm(future_m[:, 3] - future_m[:, 2], axis=-1) / NUSCENES_HORIZON.step_s
+    known = np.isfinite(acceleration_mps2) & (speed_mps > DRIVING_MPS)
+    correlation = np.corrcoef(acceleration_mps2[known], (later_mps - speed_mps)[known])[0, 1]
+    return float(correlation**2)
+
+
 def measure(dataroot: Path, version: str) -> Likeness:
     """Measure one folder."""
     dataset = open_dataset(dataroot, version)
@@ -129,6 +137,7 @@ def measure(dataroot: Path, version: str) -> Likeness:
         "drivable share of the crop": drivable_shares(dataset, rows),
         **physics_errors(dataset, rows, future_m),
     }
+    shares["acceleration tells the speed in 2 s"] = acceleration_tells(now.speed_mps, now.acceleration_mps2, future_m)
     return Likeness(len(far_m), values, {name: float(share) for name, share in shares.items()})
 
 
