@@ -39,7 +39,7 @@ CROPS = 2000
 
 @dataclass(frozen=True)
 class Likeness:
-    """What was measured on one folder: values by quantity, over moving vehicle-samples; shares, over all of them."""
+    """What was measured on one folder: values by quantity, over moving vehicle-samples; and shares of what they say."""
 
     samples: int
     values: dict[str, Floats]

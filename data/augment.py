@@ -10,6 +10,7 @@ from torch import Tensor
 
 from forecast.core.batch import AgentBatch
 from forecast.core.frames import rotate, wrap_angle
+from forecast.data.maps.layers import mirrored_signs
 
 
 def turned(batch: AgentBatch, angle_rad: Tensor) -> AgentBatch:
@@ -71,3 +72,18 @@ def mirrored(batch: AgentBatch, which: Tensor, crop_signs: Sequence[int] = ()) -
         future=batch.future * torch.stack([torch.ones_like(sign), sign], dim=-1)[:, None],
         crop=crop,
     )
+
+
+def some_mirrored(
+    batch: AgentBatch, share: float, channels: Sequence[Sequence[str]], generator: torch.Generator | None = None
+) -> AgentBatch:
+    """Mirror a random share of a batch.
+
+    Args:
+        batch: with or without crops, as :func:`mirrored` takes it.
+        share: probability of each agent, 0 to 1.
+        channels: layers of each channel of the crops.
+        generator: on the processor; torch's own by default.
+    """
+    which = torch.rand(len(batch), generator=generator) < share
+    return mirrored(batch, which.to(batch.history.device), mirrored_signs(channels))

@@ -12,12 +12,11 @@ from torch.utils.data import DataLoader, DistributedSampler
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
-from forecast.data.augment import mirrored, turned
+from forecast.data.augment import some_mirrored, turned
 from forecast.data.cache import open_dataset
 from forecast.data.crops import cropper_for
 from forecast.data.dataset import NuScenesForecasts, as_is
 from forecast.data.maps.crop import Cropper
-from forecast.data.maps.layers import mirrored_signs
 from forecast.data.windows import NeighbourRule
 
 
@@ -123,9 +122,8 @@ class ForecastDataModule(pl.LightningDataModule):
         if self._cropper is not None:
             batch = replace(batch, crop=self._cropper(batch.pose_world, batch.map_index))
         if learning and self.augmentation.mirror:
-            which = torch.rand(len(batch), generator=self._dice()) < self.augmentation.mirror
-            signs = mirrored_signs(self.crop.channels) if self.crop is not None else []
-            batch = mirrored(batch, which.to(batch.history.device), signs)
+            channels = self.crop.channels if self.crop is not None else ()
+            batch = some_mirrored(batch, self.augmentation.mirror, channels, self._dice())
         return batch
 
     def _dice(self) -> torch.Generator:

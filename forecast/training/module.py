@@ -14,8 +14,7 @@ from torchmetrics import MeanMetric
 from forecast.core.batch import AgentBatch
 from forecast.core.errors import ForecastError
 from forecast.core.forecast import Forecast
-from forecast.data.augment import mirrored
-from forecast.data.maps.layers import mirrored_signs
+from forecast.data.augment import some_mirrored
 from forecast.model.cab import CAB
 from forecast.model.merging import merge_modes
 from forecast.model.mixture import joint_nll
@@ -60,8 +59,7 @@ class ForecastModule(pl.LightningModule):
         """
         if self.config.data.mirror:
             # Here, not where crops are made: by now the step has its own seed, so a resumed run draws the same.
-            which = torch.rand(len(batch), device=batch.history.device) < self.config.data.mirror
-            batch = mirrored(batch, which, mirrored_signs(self.config.model.crop.channels))
+            batch = some_mirrored(batch, self.config.data.mirror, self.config.model.crop.channels)
         total = int(self.trainer.estimated_stepping_batches)
         annealed = self.config.schedules.at(self.global_step, total)
         objective = self.config.objective
