@@ -61,10 +61,10 @@ class CAB(nn.Module):
         super().__init__()
         self.config = config
         size, drop = config.encoding_size, config.dropout
-        self.history = HistoryEncoder(size, drop.encoders, normalised=config.normalised_codes)
+        self.history = HistoryEncoder(size, drop.encoders, normalised=config.normalised_history)
         self.neighbours = _neighbour_encoder(config) if config.uses_neighbours else None
         self.map = MapEncoder(config.map_encoder, config.crop, size, drop.map) if config.uses_map else None
-        self.future = FutureEncoder(config.future_size, drop.encoders, normalised=config.normalised_codes)
+        self.future = FutureEncoder(config.future_size, drop.encoders)
         self.latent = CategoricalLatent(config.context_size, 4 * config.future_size, config.prior_size, config.modes)
         self.decoder = Decoder(config.modes, config.context_size, config.decoder_size, config.horizon.future_steps)
         self.heading_correction = nn.Linear(config.context_size + 1, 1)

@@ -7,6 +7,10 @@ from torch import Tensor, nn
 
 from forecast.core.agents import STATE_CHANNELS
 
+#: Added to a code's variance where it is normalised, so that the code of one who stands, which hardly varies, is made ten
+#: times as large and no larger.
+_LEAST_VARIANCE = 1e-2
+
 
 def suffix_start(valid: Tensor) -> Tensor:
     """First row of the unbroken run of valid rows that ends at the present.
@@ -54,7 +58,7 @@ class HistoryEncoder(nn.Module):
     def __init__(self, size: int, dropout: float, *, normalised: bool) -> None:
         super().__init__()
         self.lstm = nn.LSTM(len(STATE_CHANNELS), size, batch_first=True)
-        self.norm = nn.LayerNorm(size) if normalised else nn.Identity()
+        self.norm = nn.LayerNorm(size, eps=_LEAST_VARIANCE) if normalised else nn.Identity()
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, states: Tensor, start: Tensor) -> Tensor:

@@ -14,15 +14,13 @@ class FutureEncoder(nn.Module):
     Args:
         size: of each direction; the code has four times as many numbers.
         dropout: probability, on the code.
-        normalised: whether the code passes through a layer normalisation before.
     """
 
-    def __init__(self, size: int, dropout: float, *, normalised: bool) -> None:
+    def __init__(self, size: int, dropout: float) -> None:
         super().__init__()
         self.lstm = nn.LSTM(2, size, batch_first=True, bidirectional=True)
         self.first_hidden = nn.Linear(len(STATE_CHANNELS), size)
         self.first_cell = nn.Linear(len(STATE_CHANNELS), size)
-        self.norm = nn.LayerNorm(4 * size) if normalised else nn.Identity()
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, future: Tensor, present: Tensor) -> Tensor:
@@ -30,7 +28,7 @@ class FutureEncoder(nn.Module):
         hidden, cell = self.first_hidden(present), self.first_cell(present)
         both = tuple(torch.stack([first, torch.zeros_like(first)]) for first in (hidden, cell))
         _, (last_hidden, last_cell) = self.lstm(future, both)
-        code: Tensor = self.dropout(self.norm(torch.cat([*last_hidden, *last_cell], -1)))
+        code: Tensor = self.dropout(torch.cat([*last_hidden, *last_cell], -1))
         return code
 
 

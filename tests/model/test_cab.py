@@ -176,17 +176,17 @@ def test_the_unbroken_past_and_the_ramp_of_edges() -> None:
     assert edge_weights(neighbours, torch.ones(1, 3, 5, dtype=torch.bool), history, 30.0).tolist() == [[1.0, 0.5, 0.0]]
 
 
-def test_normalised_codes_are_the_layer_norm_of_plain_ones(batch: AgentBatch) -> None:
-    model, plain = model_of(replace(CONFIG, normalised_codes=True)).eval(), model_of().eval()
+def test_a_normalised_history_is_the_layer_norm_of_the_plain_one(batch: AgentBatch) -> None:
+    model, plain = model_of(replace(CONFIG, normalised_history=True)).eval(), model_of().eval()
     assert not [name for name in plain.state_dict() if "norm" in name]
     plain.load_state_dict({name: value for name, value in model.state_dict().items() if "norm" not in name})
     size = CONFIG.encoding_size
     (ours, _), (theirs, _) = model.encode(batch), plain.encode(batch)
     past = slice(size, 2 * size)  # e = [neighbours ; history ; map]
-    torch.testing.assert_close(ours[:, past], functional.layer_norm(theirs[:, past], (size,)))
+    torch.testing.assert_close(ours[:, past], functional.layer_norm(theirs[:, past], (size,), eps=1e-2))
+    assert 3 < ours[:, past].std() / theirs[:, past].std() < 10
     torch.testing.assert_close(ours[:, :size], theirs[:, :size], rtol=0, atol=0)
     torch.testing.assert_close(ours[:, 2 * size :], theirs[:, 2 * size :], rtol=0, atol=0)
-    assert not torch.equal(model(batch, blind=False)[0].posterior_logits, plain(batch, blind=False)[0].posterior_logits)
 
 
 def test_the_blind_model_reads_neither_map_nor_neighbours(batch: AgentBatch) -> None:
