@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from forecast.core.agents import STATE_CHANNELS
 
-#: Added to a code's variance where it is normalised, so that the small code of one who stands is made ten times as large
-#: and no larger.
+#: Added to a code's variance where it is normalised, so that the small code of one who stands is made ten times as
+#: large and no larger.
 _LEAST_VARIANCE = 1e-2
 
 
