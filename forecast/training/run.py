@@ -121,9 +121,9 @@ def _start(weights: str, model: ModelConfig) -> dict[str, torch.Tensor]:
     """Trained parameters to begin with, which know of no optimiser and no epoch."""
     checkpoint = load_checkpoint(weights)
     ours, theirs = as_dict(model), as_dict(checkpoint.model.config)
-    # Also what the parameters' shapes do not tell, such as the crop: it changes what they mean.
+    # Also what the parameters' shapes do not tell, such as the crop: it changes what they mean. Merging does not.
     for key, value in theirs.items():
-        if ours[key] != value:
+        if ours[key] != value and key != "merge_radius_m":
             raise ConfigError(
                 f"run.start_from {weights}: these weights have model.{key} {value}, the configuration says {ours[key]}"
             )

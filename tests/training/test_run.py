@@ -132,7 +132,8 @@ def test_a_run_can_start_from_trained_weights(tmp_path: Path, small_settings, ma
     arguments = (made_up(16), made_up(8), None)
     runs.train_on(load_config("cab", settings=small_settings), tmp_path / "first", *arguments, progress=False)
     still = {"optimiser.learning_rate": 1e-12, "optimiser.map_learning_rate": 1e-12, "run.epochs": 1}
-    onward = {**small_settings, "run.start_from": str(tmp_path / "first")}
+    # Merging is prediction's alone: weights that answered otherwise are no other weights.
+    onward = {**small_settings, "run.start_from": str(tmp_path / "first"), "model.merge_radius_m": 1.0}
     runs.train_on(load_config("cab", settings={**onward, **still}), tmp_path / "on", *arguments, progress=False)
     first, on = load_file(tmp_path / "first" / "best.safetensors"), load_file(tmp_path / "on" / "last.safetensors")
     for name, tensor in first.items():
