@@ -69,7 +69,8 @@ class CAB(nn.Module):
         self.decoder = Decoder(config.modes, config.context_size, config.decoder_size, config.horizon.future_steps)
         self.heading_correction = nn.Linear(config.context_size + 1, 1)
         # The last, so that the other parameters start the same with and without it.
-        sightless = replace(config, uses_map=False, uses_neighbours=False, own_blind=False)
+        # What the blind one misses is what the sighted one is to learn: it must not be the quicker one.
+        sightless = replace(config, uses_map=False, uses_neighbours=False, own_blind=False, normalised_history=False)
         self.blind = CAB(sightless) if config.own_blind else None
 
     @property

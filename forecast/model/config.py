@@ -81,7 +81,7 @@ class ModelConfig:
         position_noise_m: standard deviation of annotation noise, added to every position covariance; 0 as published.
         control_noise: whether the controls fed back in training are samples (as published) or the means.
         normalised_history: layer normalisation of the history's code, which leaves its LSTM small beside the map's
-            (and, as published, stays so).
+            (and, as published, stays so). A blind network of its own stays without: it shows what is hard.
         own_blind: give the blind branch a network of its own, instead of all that the sighted one has (as published):
             what it learns then costs the sighted one nothing. For objectives that compare likelihoods, not modes.
         merge_radius_m: in prediction, modes that are nowhere this far apart are one answer
