@@ -188,6 +188,10 @@ def test_a_normalised_history_is_the_layer_norm_of_the_plain_one(batch: AgentBat
     torch.testing.assert_close(ours[:, :size], theirs[:, :size], rtol=0, atol=0)
     torch.testing.assert_close(ours[:, 2 * size :], theirs[:, 2 * size :], rtol=0, atol=0)
 
+    # A blind network of its own is the yardstick, and stays as it is.
+    both = model_of(replace(CONFIG, normalised_history=True, own_blind=True))
+    assert [name for name in both.state_dict() if "norm" in name] == ["history.norm.weight", "history.norm.bias"]
+
 
 def test_the_blind_model_reads_neither_map_nor_neighbours(batch: AgentBatch) -> None:
     model = model_of(replace(CONFIG, uses_map=False, uses_neighbours=False)).eval()
