@@ -39,8 +39,12 @@ MODELS: dict[str, dict[str, Any]] = {
     "rubiz": {"objective.name": "rubiz", **_SHARED},
     "gain": {**_GAIN, "objective.weighted_odds": True},
     "gain, modes alone": {**_GAIN, "objective.weighted_odds": False},
-    "gain, normalised history": {**_GAIN, "objective.weighted_odds": True, "model.normalised_history": True},
-    "trajectron, normalised history": {**_PLAIN, "model.normalised_history": True},
+    "gain, sighted history normalised": {
+        **_GAIN,
+        "objective.weighted_odds": True,
+        "model.normalised_history": "sighted",
+    },
+    "trajectron, normalised history": {**_PLAIN, "model.normalised_history": "all"},
 }
 #: Equal budgets: passes over the training set, and the rate, of each thing to learn from.
 BUDGETS: dict[str, dict[str, Any]] = {
