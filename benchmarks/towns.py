@@ -30,20 +30,21 @@ from forecast.training.run import train
 
 _SHARED: dict[str, Any] = {"model.own_blind": False}
 _PLAIN: dict[str, Any] = {"objective.name": "plain", **_SHARED}
-_GAIN: dict[str, Any] = {"objective.name": "gain", "objective.divergence_weight": 1.0, "model.own_blind": True}
+_GAIN: dict[str, Any] = {
+    "objective.name": "gain",
+    "objective.divergence_weight": 1.0,
+    "objective.weighted_odds": True,
+    "model.own_blind": True,
+}
 MODELS: dict[str, dict[str, Any]] = {
     "cab": {"objective.name": "cab", "objective.divergence_weight": 5.0, **_SHARED},
     "trajectron": _PLAIN,
     "blind": {**_PLAIN, "model.uses_map": False, "model.uses_neighbours": False},
     "reweight": {"objective.name": "reweight", **_SHARED},
     "rubiz": {"objective.name": "rubiz", **_SHARED},
-    "gain": {**_GAIN, "objective.weighted_odds": True},
+    "gain": _GAIN,
     "gain, modes alone": {**_GAIN, "objective.weighted_odds": False},
-    "gain, sighted history normalised": {
-        **_GAIN,
-        "objective.weighted_odds": True,
-        "model.normalised_history": "sighted",
-    },
+    "gain, sighted history normalised": {**_GAIN, "model.normalised_history": "sighted"},
     "trajectron, normalised history": {**_PLAIN, "model.normalised_history": "all"},
 }
 #: Equal budgets: passes over the training set, and the rate, of each thing to learn from.
