@@ -61,11 +61,10 @@ MODELS: dict[str, dict[str, Any]] = {
     "gain": GAIN,
     "gain, modes alone": {**GAIN, "objective.weighted_odds": False},
     "gain, shared blind": {**GAIN, "model.own_blind": False},
-    "gain, normalised history": {**GAIN, "model.normalised_history": "all"},
-    "gain, sighted history normalised": {**GAIN, "model.normalised_history": "sighted"},
-    "cab, normalised history": {"model.normalised_history": "all"},
-    "trajectron, normalised history": {**PLAIN, "model.normalised_history": "all"},
-    "blind, normalised history": {**BLIND, "model.normalised_history": "all"},
+    "gain, normalised history": {**GAIN, "model.normalised_history": True},
+    "cab, normalised history": {"model.normalised_history": True},
+    "trajectron, normalised history": {**PLAIN, "model.normalised_history": True},
+    "blind, normalised history": {**BLIND, "model.normalised_history": True},
     "gain, joint": {**GAIN, "objective.joint": True},
 }
 #: Worlds: targets, seed, shares of the cases (None for equal ones). Test worlds have seeds of their own.

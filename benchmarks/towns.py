@@ -44,8 +44,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "rubiz": {"objective.name": "rubiz", **_SHARED},
     "gain": _GAIN,
     "gain, modes alone": {**_GAIN, "objective.weighted_odds": False},
-    "gain, sighted history normalised": {**_GAIN, "model.normalised_history": "sighted"},
-    "trajectron, normalised history": {**_PLAIN, "model.normalised_history": "all"},
+    "trajectron, normalised history": {**_PLAIN, "model.normalised_history": True},
 }
 #: Equal budgets: passes over the training set, and the rate, of each thing to learn from.
 BUDGETS: dict[str, dict[str, Any]] = {

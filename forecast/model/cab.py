@@ -61,7 +61,7 @@ class CAB(nn.Module):
         super().__init__()
         self.config = config
         size, drop = config.encoding_size, config.dropout
-        self.history = HistoryEncoder(size, drop.encoders, normalised=config.normalised_history != "none")
+        self.history = HistoryEncoder(size, drop.encoders, normalised=config.normalised_history)
         self.neighbours = _neighbour_encoder(config) if config.uses_neighbours else None
         self.map = MapEncoder(config.map_encoder, config.crop, size, drop.map) if config.uses_map else None
         self.future = FutureEncoder(config.future_size, drop.encoders)
@@ -69,8 +69,7 @@ class CAB(nn.Module):
         self.decoder = Decoder(config.modes, config.context_size, config.decoder_size, config.horizon.future_steps)
         self.heading_correction = nn.Linear(config.context_size + 1, 1)
         # The last, so that the other parameters start the same with and without it.
-        of_blind = "none" if config.normalised_history == "sighted" else config.normalised_history
-        sightless = replace(config, uses_map=False, uses_neighbours=False, own_blind=False, normalised_history=of_blind)
+        sightless = replace(config, uses_map=False, uses_neighbours=False, own_blind=False)
         self.blind = CAB(sightless) if config.own_blind else None
 
     @property

@@ -49,6 +49,9 @@ class MapEncoderConfig:
     def __post_init__(self) -> None:
         if not len(self.channels) == len(self.kernels) == len(self.strides) >= 1:
             raise ValueError("map_encoder: channels, kernels and strides need one entry per layer each")
+        for name in ("channels", "kernels", "strides"):
+            if min(getattr(self, name)) < 1:
+                raise ValueError(f"map_encoder.{name}: expected at least 1 each, got {list(getattr(self, name))}")
 
     def shape_after(self, height_px: int, width_px: int) -> tuple[int, int, int]:
         """(channels, height, width) that leaves the last layer.
@@ -80,9 +83,8 @@ class ModelConfig:
         heading_speed_mps: below this speed the annotated heading is the direction of travel, above it the velocity's.
         position_noise_m: standard deviation of annotation noise, added to every position covariance; 0 as published.
         control_noise: whether the controls fed back in training are samples (as published) or the means.
-        normalised_history: where the history's code, which leaves its LSTM small beside the map's (and, as published,
-            stays so), passes through a layer normalisation: in ``all`` networks, or in the ``sighted`` one but not in a
-            blind one of its own, which then learns less and so counts more futures as hard.
+        normalised_history: whether the history's code, which leaves its LSTM small beside the map's (and, as published,
+            stays so), passes through a layer normalisation.
         own_blind: give the blind branch a network of its own, instead of all that the sighted one has (as published):
             what it learns then costs the sighted one nothing. For objectives that compare likelihoods, not modes.
         merge_radius_m: in prediction, modes that are nowhere this far apart are one answer
@@ -101,7 +103,7 @@ class ModelConfig:
     heading_speed_mps: float = 1.0
     position_noise_m: float = 0.05
     control_noise: bool = True
-    normalised_history: Literal["none", "sighted", "all"] = "none"
+    normalised_history: bool = False
     own_blind: bool = False
     merge_radius_m: float = 2.0
     dropout: Dropout = field(default_factory=Dropout)

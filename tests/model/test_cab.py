@@ -1,7 +1,6 @@
 """What must hold of the whole model whatever its weights are."""
 
 from dataclasses import replace
-from typing import Literal
 
 import pytest
 import torch
@@ -178,7 +177,7 @@ def test_the_unbroken_past_and_the_ramp_of_edges() -> None:
 
 
 def test_a_normalised_history_is_the_layer_norm_of_the_plain_one(batch: AgentBatch) -> None:
-    model, plain = model_of(replace(CONFIG, normalised_history="all")).eval(), model_of().eval()
+    model, plain = model_of(replace(CONFIG, normalised_history=True)).eval(), model_of().eval()
     assert not [name for name in plain.state_dict() if "norm" in name]
     plain.load_state_dict({name: value for name, value in model.state_dict().items() if "norm" not in name})
     size = CONFIG.encoding_size
@@ -190,13 +189,10 @@ def test_a_normalised_history_is_the_layer_norm_of_the_plain_one(batch: AgentBat
     torch.testing.assert_close(ours[:, 2 * size :], theirs[:, 2 * size :], rtol=0, atol=0)
 
 
-@pytest.mark.parametrize(
-    ("which", "expected"), [("none", []), ("sighted", ["history"]), ("all", ["history", "blind.history"])]
-)
-def test_which_networks_normalise_their_history(which: Literal["none", "sighted", "all"], expected: list[str]) -> None:
-    model = model_of(replace(CONFIG, normalised_history=which, own_blind=True))
+def test_a_blind_network_of_its_own_normalises_its_history_too() -> None:
+    model = model_of(replace(CONFIG, normalised_history=True, own_blind=True))
     assert [name for name in model.state_dict() if "norm" in name] == [
-        f"{network}.norm.{parameter}" for network in expected for parameter in ("weight", "bias")
+        f"{network}.norm.{parameter}" for network in ("history", "blind.history") for parameter in ("weight", "bias")
     ]
 
 
