@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import shapely
+from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
 from forecast.core.errors import DataError
@@ -57,16 +58,22 @@ def _read_geojson(path: Path, layer_property: str) -> Geometries:
         features: list[dict[str, Any]] = json.loads(path.read_bytes())["features"]
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise DataError(f"{path}: no GeoJSON FeatureCollection ({problem})") from problem
+    if not isinstance(features, list):
+        raise DataError(f"{path}: no GeoJSON FeatureCollection: expected a list of features, got {features!r:.80}")
     layers: dict[str, list[BaseGeometry]] = {}
     for number, feature in enumerate(features):
         try:
             layer = feature["properties"][layer_property]
-            geometry = shapely.from_geojson(json.dumps(feature["geometry"]))
-        except (KeyError, TypeError, shapely.errors.ShapelyError) as problem:
+            geometry = shapely.force_2d(shape(feature["geometry"]))
+        except (LookupError, TypeError, ValueError, AttributeError, shapely.errors.ShapelyError) as problem:
             raise DataError(
                 f"{path}, feature {number}: expected a geometry and a property {layer_property!r} that names its "
                 f"layer ({problem})"
             ) from problem
+        if not isinstance(layer, str):
+            raise DataError(
+                f"{path}, feature {number}: expected a layer's name in {layer_property!r}, got {layer!r:.80}"
+            )
         layers.setdefault(layer, []).append(geometry)
     return _repaired(path.stem, layers)
 

@@ -19,14 +19,13 @@ def run(args: argparse.Namespace) -> None:
     """Forecast and write."""
     from pathlib import Path
 
-    from forecast.core.errors import DataError
+    from forecast.core.files import check_place
     from forecast.data.cache import open_dataset
     from forecast.eval.submission import write_submission
     from forecast.prediction.physics import physics_forecasts
 
     out = Path(args.out)
-    if out.exists() and not out.is_dir():
-        raise DataError(f"--out {out}: is a file; expected a folder for one JSON per model")
+    check_place(out, folder=True)
     dataset = open_dataset(args.dataroot, args.version, args.cache)
     samples = dataset.samples(args.split, dense=args.dense)
     for name, submission in physics_forecasts(dataset.tracks, samples.rows).items():

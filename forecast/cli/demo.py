@@ -67,8 +67,10 @@ def run(args: argparse.Namespace) -> None:
 def _clear(out: Path) -> None:
     """Remove the results of an earlier demo, and nothing else; the town is replaced when the new one is whole."""
     from forecast.core.errors import ConfigError
+    from forecast.core.files import check_place
 
-    if out.is_file() or (out.exists() and any(out.iterdir()) and not (out / "town" / "town.json").is_file()):
+    check_place(out, folder=True)
+    if out.exists() and any(out.iterdir()) and not (out / "town" / "town.json").is_file():
         raise ConfigError(f"--out {out}: holds something else than an earlier demo; choose another folder")
     for folder in ("run", "forecasts", "pictures"):
         shutil.rmtree(out / folder, ignore_errors=True)

@@ -7,6 +7,7 @@ animation follows the vehicle that travels furthest.
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,11 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Draw and write."""
+    from forecast.core.files import check_place
     from forecast.data.cache import open_dataset
     from forecast.report.answers import open_answers
 
     suffix = Path(args.out).suffix.lower()
     names = _check(args, suffix)
+    check_place(args.out)
     dataset = open_dataset(args.dataroot, args.version, args.cache)
     sources = [open_answers(model, dataset, args.device) for model in args.models]
     if names:
@@ -65,6 +68,8 @@ def _check(args: argparse.Namespace, suffix: str) -> list[str]:
         raise ConfigError(f"--out {args.out}: expected a name that ends in {', '.join(known)}")
     if suffix in (_MOVING, _RECORDING) and len(args.models) > 1:
         raise ConfigError(f"--out {args.out}: shows one model; several are drawn side by side in {', '.join(_STILLS)}")
+    if args.around is not None and not 0 < args.around < math.inf:
+        raise ConfigError(f"--around {args.around:g}: expected metres, more than 0")
     names = [name.strip() for name in args.names.split(",")] if args.names else []
     if names and len(names) != len(args.models):
         raise ConfigError(f"--names {args.names}: {len(names)} names for {len(args.models)} models")

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say which model, where to, and on which data to compare."""
-    parser.add_argument("--checkpoint", required=True, metavar="RUN|FILE", help="a run's folder or a .safetensors file")
+    parser.add_argument(
+        "--checkpoint", required=True, metavar="RUN|FILE", help="a run's folder, a .safetensors file, or town"
+    )
     parser.add_argument("--out", required=True, metavar="FILE", help="the file to write, e.g. model.onnx")
     parser.add_argument(
         "--dataroot", metavar="DIR", help="compare on this nuScenes folder or town, not on made-up agents"
@@ -29,12 +31,14 @@ def run(args: argparse.Namespace) -> None:
     """Export, compare, write."""
     from forecast.core.errors import ExportError
     from forecast.core.extras import optional_module
+    from forecast.core.files import check_place
     from forecast.export.metadata import metadata_of
     from forecast.export.onnx_file import onnx_model, write_metadata, write_onnx
     from forecast.export.runtime import OnnxPredictor
     from forecast.prediction.checkpoint import load_checkpoint
 
     _check(args)
+    check_place(args.out)
     for package in ("onnx", "onnxscript", "onnxruntime"):  # before the work, not after it
         optional_module(package, "onnx")
     checkpoint = load_checkpoint(args.checkpoint)

@@ -72,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 when done, 2 for a user's mistake (one line on stderr); anything else raises and Python exits with 1.
+        0 when done, 2 for a user's mistake or a file that cannot be read or written (one line on stderr); anything
+        else raises and Python exits with 1.
     """
     try:
         _run(sys.argv[1:] if argv is None else argv)
@@ -86,6 +87,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output (head, less) went away
         sys.stderr.close()
         return EXIT_DONE
+    except OSError as fault:  # no space, no permission, a folder where a file was named
+        where = f"{fault.filename}: " if fault.filename else ""
+        print(f"forecast: {where}{fault.strerror or fault}", file=sys.stderr)
+        return EXIT_USER_MISTAKE
     return EXIT_DONE
 
 

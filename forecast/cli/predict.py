@@ -7,7 +7,9 @@ import argparse
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say which model, which data, and where to."""
-    parser.add_argument("--checkpoint", required=True, metavar="RUN|FILE", help="a run's folder or a .safetensors file")
+    parser.add_argument(
+        "--checkpoint", required=True, metavar="RUN|FILE", help="a run's folder, a .safetensors file, or town"
+    )
     parser.add_argument("--dataroot", required=True, metavar="DIR", help="folder of a nuScenes data set")
     parser.add_argument("--version", required=True, metavar="V", help="e.g. v1.0-trainval")
     parser.add_argument("--split", required=True, metavar="S", help="mini_train, mini_val, train, train_val or val")
@@ -26,9 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Forecast and write."""
+    from forecast.core.files import check_place
     from forecast.eval.submission import write_submission
     from forecast.prediction.predictor import predict
 
+    check_place(args.out)
     submission = predict(
         args.checkpoint,
         args.dataroot,

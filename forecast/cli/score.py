@@ -56,10 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Score, print the table, and write what was asked for."""
-    from forecast.core.files import written_whole
+    from forecast.core.files import check_place, written_whole
     from forecast.report.tables import as_latex, as_markdown, print_table
 
     _check_combination(args)
+    for name in ("out", "html", "markdown", "latex", "per_sample", "per_point"):
+        if (path := getattr(args, name)) is not None:
+            check_place(path, f"--{name.replace('_', '-')}")
     settings = _settings(args)
     report, dataset = _score(args, settings)
     report.write(args.out)

@@ -34,7 +34,15 @@ def _shares(given: list[str]) -> dict[str, float] | None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the world and say where it is."""
+    from forecast.core.files import check_place
     from forecast.data.synthetic.town import write_town
+
+    check_place(args.out, folder=True)
+    for name, smallest in (("seed", 0), ("samples_per_scene", 1)):
+        if getattr(args, name) < smallest:
+            raise ConfigError(f"--{name.replace('_', '-')} {getattr(args, name)}: expected {smallest} or more")
+    if args.share and args.world != "junction":
+        raise ConfigError("--share says what decides in the junction world: add --world junction")
 
     write_town(
         args.out,

@@ -57,6 +57,18 @@ def _digest(tensors: Mapping[str, torch.Tensor], header: str) -> str:
     return hashed.hexdigest()
 
 
+def on_device(model: CAB, device: torch.device | str) -> CAB:
+    """Move a model to where it is to compute.
+
+    Raises:
+        ConfigError: there is no such device.
+    """
+    try:
+        return model.to(torch.device(device))
+    except (RuntimeError, AssertionError) as error:  # torch has no error of its own for this
+        raise ConfigError(f"device '{device}': {str(error).splitlines()[0][:160]}") from error
+
+
 def save_checkpoint(path: Path, model: CAB, notes: Mapping[str, Any]) -> None:
     """Write weights and their JSON header in one piece: a file of this name is always whole."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}

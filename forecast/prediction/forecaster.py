@@ -16,14 +16,13 @@ import torch
 from numpy.typing import NDArray
 
 from forecast.core.batch import AgentBatch
-from forecast.core.errors import ConfigError
 from forecast.core.forecast import Forecast
 from forecast.data.batches import inputs_of
 from forecast.data.nuscenes.columns import Columns
 from forecast.data.windows import NeighbourRule
 from forecast.model.config import ModelConfig
 from forecast.prediction.answer import SceneForecast
-from forecast.prediction.checkpoint import load_checkpoint
+from forecast.prediction.checkpoint import load_checkpoint, on_device
 from forecast.prediction.columns import Part, columns_of, parts_of
 from forecast.prediction.resample import NEVER_US, Silence, observed, resample
 from forecast.prediction.scene import Scene
@@ -98,11 +97,7 @@ class Forecaster:
             ConfigError: there is no such device, or radius.
             DataError: a map cannot be read.
         """
-        model = load_checkpoint(weights, merge_radius_m=merge_radius_m).model
-        try:
-            model.to(torch.device(device))
-        except (RuntimeError, AssertionError) as error:  # torch has no error of its own for this
-            raise ConfigError(f"device {device!r}: {str(error).splitlines()[0][:160]}") from error
+        model = on_device(load_checkpoint(weights, merge_radius_m=merge_radius_m).model, device)
         return cls(model.predict, model.config, maps, device, silence=silence)
 
     def forecast(self, scene: Scene, agents: Iterable[Hashable] | None = None) -> SceneForecast:

@@ -13,7 +13,7 @@ import torch
 from forecast.core.batch import AgentBatch
 from forecast.core.forecast import Forecast
 from forecast.core.progress import progress
-from forecast.prediction.checkpoint import Checkpoint, load_checkpoint
+from forecast.prediction.checkpoint import Checkpoint, load_checkpoint, on_device
 
 if TYPE_CHECKING:
     from forecast.data.dataset import NuScenesForecasts
@@ -33,8 +33,8 @@ class Predictor:
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device | str = "cpu") -> None:
         self.checkpoint = checkpoint
+        self.model = on_device(checkpoint.model, device)
         self.device = torch.device(device)
-        self.model = checkpoint.model.to(self.device)
 
     @classmethod
     def load(
@@ -44,7 +44,7 @@ class Predictor:
 
         Raises:
             CheckpointError: it cannot be used.
-            ConfigError: there is no such radius.
+            ConfigError: there is no such device, or radius.
         """
         return cls(load_checkpoint(run_or_file, merge_radius_m=merge_radius_m), device)
 

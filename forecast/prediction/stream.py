@@ -110,8 +110,8 @@ class Stream:
             SceneError: time goes backwards or is not finite, the map is unknown, or ``agents`` names someone who is
                 not kept. In the first two cases nothing of the call is taken in.
         """
-        self._forecaster.maps.check(map_name)
         with self._lock:
+            self._forecaster.maps.check(self._map_name if map_name is None else map_name)
             now_us = self._advance(time_s)
             if map_name is not None:
                 self._map_name = map_name

@@ -41,10 +41,9 @@ def strata_of_rows(past_m: Floats, future_m: Floats, step_s: float) -> Labels:
         step_s: seconds between the rows of the past.
     """
     moved = past_m[:, -1] - past_m[:, -2]
-    heading = np.arctan2(moved[:, 1], moved[:, 0])
-    return strata(
-        np.concatenate([past_m[:, -1], heading[:, None]], -1), np.linalg.norm(moved, axis=-1) / step_s, future_m
-    )
+    speed = np.linalg.norm(moved, axis=-1) / step_s
+    heading = np.where(speed < SPEEDS_MPS[0], np.nan, np.arctan2(moved[:, 1], moved[:, 0]))
+    return strata(np.concatenate([past_m[:, -1], heading[:, None]], -1), speed, future_m)
 
 
 def strata(pose_world: Floats, speed_mps: Floats, future_m: Floats) -> Labels:

@@ -123,6 +123,8 @@ class RunConfig:
         for name in ("epochs", "batch_size", "devices", "nodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"run.{name}: expected at least 1, got {getattr(self, name)}")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"run.seed: expected 0 to 4294967295, got {self.seed}")
 
 
 @dataclass(frozen=True)
@@ -195,12 +197,23 @@ def parsed(values: Mapping[str, Any], kind: type[Any] = TrainingConfig) -> Any:
     """
     import jsonargparse
 
+    _check_sections(values, kind)
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(kind, "config")
     try:
         return parser.instantiate(parser.parse_object({"config": dict(values)})).config
     except (jsonargparse.ArgumentError, ValueError, TypeError) as error:
         raise ConfigError(f"configuration: {_one_line(error)}") from error
+
+
+def _check_sections(values: Mapping[str, Any], kind: type[Any], within: str = "") -> None:
+    for name, value in values.items():
+        section = get_type_hints(kind).get(name)
+        if not (isinstance(section, type) and dataclasses.is_dataclass(section)):
+            continue
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"configuration: {within}{name}: expected a mapping of its keys, got {value!r:.80}")
+        _check_sections(value, section, f"{within}{name}.")
 
 
 def _one_line(error: Exception) -> str:
@@ -219,12 +232,15 @@ def _plain(value: Any) -> Any:
     return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
-def _read(name: str) -> dict[str, Any]:
+def _read(name: str, derived: tuple[str, ...] = ()) -> dict[str, Any]:
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or path.is_file():
         if not path.is_file():
             raise ConfigError(f"{path}: no such configuration file; by name there are {', '.join(config_names())}")
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path}: not a text file ({error.reason} at byte {error.start})") from error
     elif name in config_names():
         text = (files("forecast.configs") / f"{name}.yaml").read_text(encoding="utf-8")
     else:
@@ -240,7 +256,9 @@ def _read(name: str) -> dict[str, Any]:
         _check_key(key, name)
     if base is None:
         return values
-    whole = _read(str(base))
+    if str(base) in (*derived, name):
+        raise ConfigError(f"{name}: extends {base}, which is made from it")
+    whole = _read(str(base), (*derived, name))
     _merge(whole, values)
     return whole
 

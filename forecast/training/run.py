@@ -8,6 +8,8 @@ import platform
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -29,6 +31,7 @@ from forecast.training.config import TrainingConfig, as_dict
 from forecast.training.loading import BatchSource, EpochBatches, loader
 from forecast.training.module import AddCrops, ForecastModule
 
+_CONFIG_NAME, _ENVIRONMENT_NAME = "config.yaml", "environment.json"
 _PACKAGES = ("torch", "pytorch-lightning", "numpy", "nuscenes-devkit", "shapely", "safetensors", "jsonargparse")
 
 
@@ -98,6 +101,20 @@ def train_on(
         ckpt = _prepare_folder(out, config, data_fingerprint, resume)
     else:  # the first process has looked at the folder, and trains only when all are there
         ckpt = out / RESUME_NAME if resume and (out / RESUME_NAME).exists() else None
+    with _no_empty_run(out, trainer.is_global_zero and ckpt is None):
+        _fit(config, trainer, learn, check, add_crops, start, ckpt)
+    return out
+
+
+def _fit(
+    config: TrainingConfig,
+    trainer: pl.Trainer,
+    learn: BatchSource,
+    check: BatchSource,
+    add_crops: AddCrops | None,
+    start: dict[str, torch.Tensor] | None,
+    ckpt: Path | None,
+) -> None:
     pl.seed_everything(config.run.seed, verbose=False)
     module = ForecastModule(config, add_crops)
     if start is not None:
@@ -114,7 +131,20 @@ def train_on(
         warnings.filterwarnings("ignore", ".*The number of training batches.*")
         warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
         trainer.fit(module, *loaders, ckpt_path=None if ckpt is None else str(ckpt), weights_only=True)
-    return out
+
+
+@contextmanager
+def _no_empty_run(out: Path, new: bool) -> Iterator[None]:
+    """Take the record of a new run back where it fails before its first epoch is over: there is nothing to resume."""
+    try:
+        yield
+    except BaseException:
+        if new and not (out / RESUME_NAME).exists():
+            for name in (_CONFIG_NAME, _ENVIRONMENT_NAME):
+                (out / name).unlink(missing_ok=True)
+            with suppress(OSError):  # holds something else
+                out.rmdir()
+        raise
 
 
 def _start(weights: str, model: ModelConfig) -> dict[str, torch.Tensor]:
@@ -182,14 +212,14 @@ def _logger(name: str, out: Path) -> Any:
 def _prepare_folder(out: Path, config: TrainingConfig, fingerprint: str, resume: bool) -> Path | None:
     """Record what is run; the checkpoint to continue from, or None."""
     record = {"config": as_dict(config), "data_fingerprint": fingerprint}
-    path, ckpt = out / "config.yaml", out / RESUME_NAME
+    path, ckpt = out / _CONFIG_NAME, out / RESUME_NAME
     if path.exists() and not resume:
         raise ConfigError(f"{out}: holds a run already; add --resume to continue it, or choose another --out")
     if path.exists() and ckpt.exists():
         _check_same(out, record)
         _check_readable(ckpt)
         return ckpt
-    with written_whole(out / "environment.json") as temporary:
+    with written_whole(out / _ENVIRONMENT_NAME) as temporary:
         temporary.write_text(json.dumps({**_environment(), "data_fingerprint": fingerprint}, indent=2) + "\n")
     with written_whole(path) as temporary:
         temporary.write_text(yaml.safe_dump(record["config"], sort_keys=False))
@@ -197,7 +227,7 @@ def _prepare_folder(out: Path, config: TrainingConfig, fingerprint: str, resume:
 
 
 def _check_same(out: Path, record: dict[str, Any]) -> None:
-    before = yaml.safe_load((out / "config.yaml").read_text())
+    before = yaml.safe_load((out / _CONFIG_NAME).read_text())
     for section, values in record["config"].items():
         for key, value in values.items():
             found = before.get(section, {}).get(key)
@@ -206,7 +236,7 @@ def _check_same(out: Path, record: dict[str, Any]) -> None:
                     f"{out}: began with {section}.{key} = {found}, now it is {value}; "
                     "resume with the same configuration"
                 )
-    known = json.loads((out / "environment.json").read_text())["data_fingerprint"]
+    known = json.loads((out / _ENVIRONMENT_NAME).read_text())["data_fingerprint"]
     if known != record["data_fingerprint"]:
         raise ConfigError(f"{out}: began on other data (fingerprint {known[:12]}…); resume with the same data set")
 

@@ -152,3 +152,33 @@ def test_geojson(tmp_path):
     path.write_text('{"type": "FeatureCollection", "features": [{"type": "Feature"}]}')
     with pytest.raises(DataError, match="feature 0"):
         from_geojson(path).geometries("lane")
+    on_a_hill = {"type": "Polygon", "coordinates": [[[0, 0, 9], [4, 0, 9], [4, 4, 9], [0, 4, 9], [0, 0, 9]]]}
+    path.write_text(json.dumps({"features": [feature | {"geometry": on_a_hill}]}))
+    flat = from_geojson(path).geometries("lane")[0]
+    assert flat.equals(square)
+    assert not flat.has_z
+
+
+LANE: dict[str, object] = {"properties": {"layer": "lane"}}
+
+
+@pytest.mark.parametrize(
+    ("features", "said"),
+    [
+        (3, "expected a list of features, got 3"),
+        ([3], "feature 0: expected a geometry"),
+        ([{"properties": {"layer": ["lane"]}, "geometry": {"type": "Point", "coordinates": [0, 0]}}], "got ['lane']"),
+        (
+            [{"properties": {"layer": "lane"}, "geometry": {"type": "Polygon", "coordinates": [[[0, 0], [1]]]}}],
+            "feature 0",
+        ),
+        ([{"properties": {"layer": "lane"}, "geometry": {"type": "Blob", "coordinates": []}}], "feature 0"),
+        ([{"properties": {"layer": "lane"}, "geometry": None}], "feature 0"),
+    ],
+)
+def test_geojson_of_the_wrong_shape_is_refused_in_one_line(tmp_path, features, said):
+    (tmp_path / "town.geojson").write_text(json.dumps({"features": features}))
+    with pytest.raises(DataError) as refused:
+        from_geojson(tmp_path / "town.geojson").geometries("lane")
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)

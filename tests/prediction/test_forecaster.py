@@ -18,7 +18,7 @@ from forecast.data.maps.layers import load_map
 from forecast.model.cab import CAB
 from forecast.model.config import ModelConfig
 from forecast.prediction.forecaster import Forecaster
-from forecast.prediction.predictor import predict
+from forecast.prediction.predictor import Predictor, predict
 from forecast.prediction.resample import Silence
 from forecast.prediction.scene import AgentTrack, Scene
 
@@ -312,6 +312,8 @@ def test_a_map_of_no_known_form_is_refused(weights: Path) -> None:
 def test_a_device_that_is_not_there_is_refused_in_one_line(weights: Path, device: str) -> None:
     with pytest.raises(ConfigError, match=f"device '{device}': ") as caught:
         Forecaster.load(weights, device=device)
+    with pytest.raises(ConfigError, match=f"device '{device}': "):
+        Predictor.load(weights, device)
     assert "\n" not in str(caught.value)
 
 

@@ -156,6 +156,10 @@ def test_time_that_goes_backwards_and_unknown_maps_change_nothing(forecaster: Fo
     assert equal(whole.update([], 1.2), disturbed.update([], 1.2))
     disturbed.reset()
     assert len(disturbed.update([seen("a", 0.1)], 0.1)) == 1
+    lost = forecaster.stream("moon")
+    with pytest.raises(SceneError, match="no map 'moon'"):
+        lost.update([seen("z", 5.0)], 5.0)
+    assert len(lost.update([seen("a", 0.1)], 0.1, "crossroads")) == 1
 
 
 def test_the_forecaster_has_a_stream_of_its_own(forecaster: Forecaster, equal) -> None:

@@ -13,6 +13,7 @@ import pytest
 from forecast.cli.main import main
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.forecasts import write_forecasts, write_truth
+from forecast.report.strata import strata_of_rows
 from forecast.report.streams import score_streams
 
 
@@ -163,6 +164,14 @@ def test_successive_forecasts_that_agree(tmp_path):
     assert scored(tmp_path, *straight(2.0, off_m=0.5), "--transport")["temporal"]["overlap_m"][
         "value"
     ] == pytest.approx(0.25)
+
+
+def test_who_stands_has_no_heading_and_no_manoeuvre_but_standing():
+    step_s, future = 0.5, np.array([[4.0, 0.0], [9.0, 0.0], [15.0, 0.0]])
+    past = np.array([[[0.0, 0], [0, 0]], [[0, -0.1], [0, 0]], [[0, -0.3], [0, 0]], [[-0.3, 0], [0, 0]]])
+    found = strata_of_rows(past, np.stack([future] * 4), step_s)
+    assert found["manoeuvre"].tolist() == ["unknown", "unknown", "right", "straight"]
+    assert strata_of_rows(past[:1], np.zeros((1, 3, 2)), step_s)["manoeuvre"].tolist() == ["stationary"]
 
 
 def test_strata_worst_cases_and_details_of_rows(tmp_path):

@@ -67,6 +67,10 @@ def test_the_logits_clamp_can_be_left_out_and_its_parts_be_set() -> None:
         (["--objective.name", "plain"], "add --model.own_blind false"),
         (["--data.standing", "1.5"], "expected a share of 0…1, got 1.5"),
         (["stray"], "neither an option"),
+        (["--run.seed", "-1"], "run.seed: expected 0 to 4294967295, got -1"),
+        (["--run", "3"], "run: expected a mapping of its keys, got 3"),
+        (["--model.crop", "3"], "model.crop: expected a mapping of its keys, got 3"),
+        (["--model.map_encoder.strides", "[0, 2, 2, 2]"], "map_encoder.strides: expected at least 1 each"),
     ],
 )
 def test_mistakes_are_one_line(arguments: list[str], message: str) -> None:
@@ -83,4 +87,11 @@ def test_unknown_names_and_files(tmp_path) -> None:
         load_config(tmp_path / "mine.yaml")
     (tmp_path / "mine.yaml").write_text("extends: cab\nrun: {epochz: 2}\n")
     with pytest.raises(ConfigError, match=r"mine\.yaml: unknown configuration key 'run\.epochz'"):
+        load_config(tmp_path / "mine.yaml")
+    (tmp_path / "mine.yaml").write_bytes(b"extends: cab\nrun: {epochs: 2}\n\xff\xfe")
+    with pytest.raises(ConfigError, match=r"mine\.yaml: not a text file \(invalid start byte at byte 30\)"):
+        load_config(tmp_path / "mine.yaml")
+    (tmp_path / "mine.yaml").write_text(f"extends: {tmp_path}/yours.yaml\n")
+    (tmp_path / "yours.yaml").write_text(f"extends: {tmp_path}/mine.yaml\n")
+    with pytest.raises(ConfigError, match=r"yours\.yaml: extends .*mine\.yaml, which is made from it"):
         load_config(tmp_path / "mine.yaml")

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from forecast.core.batch import AgentBatch
-from forecast.core.errors import CheckpointError, ConfigError
+from forecast.core.errors import CheckpointError, ConfigError, DataError
 from forecast.data.augment import mirrored
 from forecast.data.maps.layers import mirrored_signs
 from forecast.prediction.checkpoint import load_checkpoint
@@ -160,6 +160,20 @@ def test_a_finished_or_begun_folder_is_not_overwritten(tmp_path: Path, small_set
     (tmp_path / "last.ckpt").write_bytes(b"not a checkpoint")
     with pytest.raises(CheckpointError, match=r"last\.ckpt"):
         runs.train_on(config, tmp_path, *arguments, progress=False, resume=True)
+
+
+def test_a_start_that_failed_leaves_no_run_behind(tmp_path: Path, small_settings, made_up) -> None:
+    config = load_config("cab", settings={**small_settings, "run.epochs": 1})
+
+    def no_map(batch: AgentBatch) -> AgentBatch:
+        raise DataError("no such layer")
+
+    for place in (tmp_path, tmp_path / "new"):
+        with pytest.raises(DataError, match="no such layer"):
+            runs.train_on(config, place, made_up(16), made_up(8), no_map, progress=False)
+    assert not list(tmp_path.iterdir())
+    runs.train_on(config, tmp_path, made_up(16), made_up(8), None, progress=False)
+    assert (tmp_path / "config.yaml").is_file()
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(tmp_path, config, made_up) -> None:
