@@ -48,7 +48,7 @@ class Dataset:
     Attributes:
         dataroot: the folder that holds the version and ``maps``.
         version: e.g. ``v1.0-trainval``.
-        fingerprint: hash of all that was read, of the settings and of the cache's format.
+        fingerprint: hash of all that was read and of the cache's format.
         folder: where the cache lies.
         columns: all arrays.
     """

@@ -34,6 +34,8 @@ def kalman_forecast(
         valid: (agents, history); default: where finite. Unknown steps are predicted through.
         step_s: seconds between history rows.
         horizon_s: seconds to extrapolate.
+        acceleration_mps2: standard deviation of the acceleration, m/s².
+        observation_m: standard deviation of an observed position, metres.
 
     Returns:
         (agents, 2) position after ``horizon_s``; NaN where nothing was observed.

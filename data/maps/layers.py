@@ -25,7 +25,7 @@ class Layer:
             own: it is a component of the direction of ``lane_centre``, see :mod:`forecast.data.maps.direction`.
         colour: RGB for pictures.
         line_width_m: width that lines are given on a raster. Wider than paint on asphalt (0.15 m), so that a
-            network still sees them on pixels of 0.3–0.8 m. Polygons have 0.
+            network still sees them on pixels of 0.3–1 m. Polygons have 0.
         mirrored_sign: what its values are multiplied by where left and right are swapped.
     """
 
