@@ -42,7 +42,8 @@ def calibration(found: Displacements, *, bins: int = 10) -> Calibration:
     share = (found.probabilities / np.where(total > 0, total, 1.0))[present]
     hit = (np.arange(found.probabilities.shape[1]) == best[:, None])[present]
     edges = np.linspace(0, 1, bins + 1)
-    place = np.clip(np.searchsorted(edges, share, side="right") - 1, 0, bins - 1)
+    # 0.3 and 3/10 belong together, whichever is larger by rounding.
+    place = np.clip(np.floor(share * bins + 1e-9).astype(np.int64), 0, bins - 1)
     count = np.bincount(place, minlength=bins)
     with np.errstate(invalid="ignore"):
         stated = np.bincount(place, weights=share, minlength=bins) / count

@@ -10,6 +10,7 @@ said about it: its t-step-ahead position, world frame, of the most likely mode (
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -76,6 +77,15 @@ class PointScores:
     def coverage(self) -> float:
         """Share of the annotated points that count; NaN where there are none."""
         return float(self.scores.valid.mean()) if len(self.points) else float("nan")
+
+
+def nothing_said(forecasts: ForecastRows) -> SuccessiveForecasts:
+    """No point at all, of as many steps as there are leads: for forecasts whose leads hold no grid."""
+    steps = len(forecasts.lead_s)
+    nowhere = np.zeros((0, steps, 2))
+    return SuccessiveForecasts(
+        forecasts.track[:0], np.zeros(0), nowhere[:, 0], nowhere, np.zeros((0, steps), dtype=bool), math.nan, math.nan
+    )
 
 
 def successive_forecasts(
@@ -186,6 +196,7 @@ def convergence_of(
     """
     said, truth = as_floats(said_m), as_floats(truth_m)
     known = np.isfinite(said).all(-1) if valid is None else as_bools(valid)
+    known = known & np.isfinite(truth).all(-1)[:, None]
     unbroken = np.logical_and.accumulate(known, axis=-1)
     used = unbroken.sum(-1) >= _needed(window, minimum, said.shape[1])
     distance = np.where(unbroken, np.linalg.norm(said - truth[:, None], axis=-1), np.inf)

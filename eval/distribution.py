@@ -14,7 +14,8 @@ from forecast.eval.results import Floats, PerItem, as_bools, as_floats, per_item
 def nll(modes_m: Any, probabilities: Any, covariances_m2: Any, truth_m: Any, valid: Any = None) -> PerItem:
     """Negative log-likelihood of the whole true trajectory under the mixture of modes, nats, unclipped.
 
-    Each mode is a product of one Gaussian per step: −log Σ_k p_k Π_t N(g_t; y_kt, Σ_kt), over the known steps.
+    Each mode is a product of one Gaussian per step: −log Σ_k p_k Π_t N(g_t; y_kt, Σ_kt), over the known steps that all
+    of an agent's modes reach. Agents without such a step do not count.
 
     Args:
         modes_m: (agents, modes, steps, 2); NaN in absent modes.
@@ -29,14 +30,15 @@ def nll(modes_m: Any, probabilities: Any, covariances_m2: Any, truth_m: Any, val
     modes, wanted, truth = as_floats(modes_m), as_floats(probabilities), as_floats(truth_m)
     known = np.isfinite(truth).all(-1) if valid is None else as_bools(valid)
     present = ~np.isnan(wanted)
-    counts = present[..., None] & known[:, None] & np.isfinite(modes).all(-1)
+    reached = (np.isfinite(modes).all(-1) | ~present[..., None]).all(1)
+    counts = present[..., None] & (known & reached)[:, None]
     log_step = _log_gaussian(modes - truth[:, None], as_floats(covariances_m2), counts)
     with np.errstate(divide="ignore"):
         log_weight = np.log(np.where(present, wanted, 0.0) / np.nansum(wanted, -1, keepdims=True))
     joint = log_weight + log_step.sum(-1)
     highest = joint.max(-1, keepdims=True)
     total = highest[:, 0] + np.log(np.exp(joint - highest).sum(-1))
-    return per_item(-total, known.any(-1) & present.any(-1))
+    return per_item(-total, counts.any((1, 2)))
 
 
 def _log_gaussian(offset_m: Floats, covariance_m2: Floats, counts: Any) -> Floats:
@@ -76,19 +78,21 @@ def sample_ade(samples_m: Any, truth_m: Any, valid: Any = None) -> PerItem:
     """ADE-f: mean displacement over all samples and known steps (CAB paper, table 1).
 
     Args:
-        samples_m: (agents, samples, steps, 2).
+        samples_m: (agents, samples, steps, 2); NaN where an agent has fewer samples, or one ends early.
         truth_m: (agents, steps, 2).
         valid: (agents, steps); default: where ``truth_m`` is finite.
     """
     distance, known = _sample_distances(samples_m, truth_m, valid)
-    total = np.where(known[:, None], distance, 0.0).sum((-2, -1))
-    return per_item(total / np.maximum(known.sum(-1) * distance.shape[1], 1), known.any(-1))
+    total = np.where(known, distance, 0.0).sum((-2, -1))
+    return per_item(total / np.maximum(known.sum((-2, -1)), 1), known.any((-2, -1)))
 
 
 def sample_fde(samples_m: Any, truth_m: Any, valid: Any = None) -> PerItem:
-    """FDE-f: mean displacement of all samples at the last step (CAB paper, table 1)."""
+    """FDE-f: mean displacement at the last step of all samples that reach it (CAB paper, table 1)."""
     distance, known = _sample_distances(samples_m, truth_m, valid)
-    return per_item(distance[..., -1].mean(-1), known[:, -1])
+    at_end = known[..., -1]
+    total = np.where(at_end, distance[..., -1], 0.0).sum(-1)
+    return per_item(total / np.maximum(at_end.sum(-1), 1), at_end.any(-1))
 
 
 def sample_off_road(samples_m: Any, area: DrivableArea) -> PerItem:
@@ -99,5 +103,4 @@ def sample_off_road(samples_m: Any, area: DrivableArea) -> PerItem:
 def _sample_distances(samples_m: Any, truth_m: Any, valid: Any) -> tuple[Floats, Any]:
     samples, truth = as_floats(samples_m), as_floats(truth_m)
     known = np.isfinite(truth).all(-1) if valid is None else as_bools(valid)
-    known = known & np.isfinite(samples).all((1, 3))
-    return np.linalg.norm(samples - truth[:, None], axis=-1), known
+    return np.linalg.norm(samples - truth[:, None], axis=-1), known[:, None] & np.isfinite(samples).all(-1)

@@ -64,6 +64,9 @@ def require(where: str, found: list[str], wanted: tuple[str, ...]) -> None:
     Raises:
         SubmissionError: naming the columns that are missing and those that are there.
     """
+    twice = [name for name in wanted if found.count(name) > 1]
+    if twice:
+        raise SubmissionError(f"{where}: column {twice[0]} twice; expected it once")
     missing = [name for name in wanted if name not in found]
     if missing:
         raise SubmissionError(f"{where}: no column {', '.join(missing)}; found {', '.join(found[:12]) or 'none'}")
@@ -186,7 +189,9 @@ def _covariances(
         return None
     require(where, table.column_names, COVARIANCE)
     xx, xy, yy = (numbers(table, name, where) for name in COVARIANCE)
-    refuse(where, is_mode & ~((xx > 0) & (xx * yy - xy**2 > 0)), "the covariance is not positive definite")
+    with np.errstate(over="ignore", invalid="ignore"):
+        sound = (xx > 0) & (xx * yy - xy**2 > 0) & np.isfinite(xx * yy)
+    refuse(where, is_mode & ~sound, "the covariance is not positive definite")
     return _placed(where, shape, at, np.stack([xx, xy, xy, yy], -1)[is_mode]).reshape(*shape, 2, 2)
 
 

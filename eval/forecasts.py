@@ -177,16 +177,17 @@ def _csv_reader(path: Path) -> Any:
 
 
 def _whole_tracks(pieces: Iterator[pa.Table], path: Path) -> Iterator[pa.Table]:
-    """Hold the last track of each piece back until it is complete."""
+    """Hold the last track of each piece back until it is complete; a file of one piece is given whole."""
     held: list[pa.Table] = []
     done: set[str] = set()
-    for piece in pieces:
-        if not piece.num_rows:
-            continue
+    for piece, last in _and_whether_last(piece for piece in pieces if piece.num_rows):
+        if last:
+            held.append(piece)
+            break
         require(str(path), piece.column_names, ("track",))
         code, track_names = names(piece, str(path))
         starts = np.flatnonzero(np.diff(code)) + 1
-        if held and track_names[code[0]] != held[0].column("track")[0].as_py():
+        if held and track_names[code[0]] != str(held[0].column("track")[0].as_py()):
             starts = np.concatenate([[0], starts])
         if not len(starts):
             held.append(piece)
@@ -198,9 +199,20 @@ def _whole_tracks(pieces: Iterator[pa.Table], path: Path) -> Iterator[pa.Table]:
         held = [piece.slice(cut)]
     if not held:
         raise SubmissionError(f"{path}: no rows; expected at least one forecast")
-    last = pa.concat_tables(held)
-    _note_done(last, done, path)
-    yield last
+    rest = pa.concat_tables(held)
+    require(str(path), rest.column_names, ("track",))
+    _note_done(rest, done, path)
+    yield rest
+
+
+def _and_whether_last(pieces: Iterable[pa.Table]) -> Iterator[tuple[pa.Table, bool]]:
+    before: pa.Table | None = None
+    for piece in pieces:
+        if before is not None:
+            yield before, False
+        before = piece
+    if before is not None:
+        yield before, True
 
 
 def _note_done(table: pa.Table, done: set[str], path: Path) -> None:
@@ -220,21 +232,16 @@ def _write(path: Path | str, tables: Iterable[pa.Table]) -> None:
         try:
             for table in tables:
                 if writer is None:
-                    make = pyarrow.csv.CSVWriter if csv else pq.ParquetWriter
-                    writer = make(temporary, table.schema)
-                _same_layout(table, writer, path)
+                    make, schema = pyarrow.csv.CSVWriter if csv else pq.ParquetWriter, table.schema
+                    writer = make(temporary, schema)
+                if not table.schema.equals(schema, check_metadata=True):
+                    raise SubmissionError(f"{path}: pieces with different columns or leads; expected the same in all")
                 writer.write_table(table)
         finally:
             if writer is not None:
                 writer.close()
         if writer is None:
             raise SubmissionError(f"{path}: nothing to write; expected at least one forecast")
-
-
-def _same_layout(table: pa.Table, writer: Any, path: Path | str) -> None:
-    schema = getattr(writer, "schema", table.schema)
-    if (table.schema.metadata or {}) != (schema.metadata or {}):
-        raise SubmissionError(f"{path}: pieces with different leads; expected the same in all")
 
 
 @contextmanager

@@ -19,6 +19,10 @@ _US = 1e6
 TOLERANCE_STEPS = 0.1
 
 
+class NoGridError(SubmissionError):
+    """Successive forecasts cannot be compared: the leads are not as far apart as the issues."""
+
+
 @dataclass(frozen=True)
 class Matches:
     """For every truth point the forecasts that were issued for it, one per lead.
@@ -82,7 +86,8 @@ def match_points(
         tolerance_s: default: a tenth of the step.
 
     Raises:
-        SubmissionError: the leads hold no such grid, or the tolerance would confuse two steps.
+        NoGridError: the leads hold no such grid.
+        SubmissionError: the tolerance would confuse two steps.
     """
     step = step_s if step_s is not None else _default_step(forecasts)
     tolerance = _tolerance(tolerance_s, step)
@@ -113,15 +118,16 @@ def _tolerance(tolerance_s: float | None, step_s: float) -> float:
 
 def _grid(lead_s: Floats, step_s: float, tolerance_s: float) -> Integers:
     """Indices of the leads at step, 2 step, … as far as they go without a gap."""
-    count = int((lead_s[-1] + tolerance_s) / step_s) if len(lead_s) else 0
+    # A lead is the nearest of one step at most, so that more steps than leads have a gap among the first.
+    count = int(min((lead_s[-1] + tolerance_s) / step_s + 1e-9, len(lead_s) + 1)) if len(lead_s) else 0
     wanted = step_s * np.arange(1, count + 1)
     nearest = np.abs(lead_s[None, :] - wanted[:, None]).argmin(-1) if count else np.zeros(0, dtype=np.int64)
     off = np.abs(lead_s[nearest] - wanted) > tolerance_s + 1 / _US
     if not count or off.any():
         missing = wanted[int(off.argmax())] if count else step_s
-        raise SubmissionError(
+        raise NoGridError(
             f"the forecasts have no point {missing:g} s ahead (within {tolerance_s:g} s), which steps of {step_s:g} s "
-            "need; give another step or tolerance"
+            "(the coarser of the leads' step and the interval between issues) need"
         )
     return nearest.astype(np.int64)
 

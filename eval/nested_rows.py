@@ -11,7 +11,16 @@ import pyarrow as pa
 
 from forecast.core.errors import SubmissionError
 from forecast.core.rows import ForecastRows
-from forecast.eval.flat_rows import MAX_COORDINATE_M, MAX_PROBABILITY, names, numbers, refuse, refuse_times, require
+from forecast.eval.flat_rows import (
+    MAX_COORDINATE_M,
+    MAX_PROBABILITY,
+    MAX_TIME_S,
+    names,
+    numbers,
+    refuse,
+    refuse_times,
+    require,
+)
 from forecast.eval.results import Bools, Floats, Integers
 
 _LEADS = b"lead_s"
@@ -60,6 +69,10 @@ def nested_rows_of(table: pa.Table, where: str, *, max_modes: int) -> ForecastRo
     issue_s = numbers(table, "issue_time_s", where)
     refuse(where, ~np.isfinite(issue_s), "issue_time_s is not a finite number")
     refuse_times(where, "issue_time_s", issue_s)
+    order = np.lexsort((issue_s, code))
+    again = np.zeros(len(code), dtype=bool)
+    again[order[1:]] = (np.diff(code[order]) == 0) & (np.diff(issue_s[order]) <= 1e-6)
+    refuse(where, again, "a second forecast of the same track and issue time; expected one each")
     flat, count = _flattened(table, "probabilities", where)
     refuse(where, (count < 1) | (count > max_modes), f"expected 1 to {max_modes} modes")
     present = np.arange(int(count.max())) < count[:, None]
@@ -95,10 +108,13 @@ def _covariances(table: pa.Table, where: str, present: Bools, positions: Floats)
 
 def _lead_s(table: pa.Table, where: str) -> Floats:
     stored = (table.schema.metadata or {}).get(_LEADS)
-    leads = json.loads(stored) if stored else None
+    try:
+        leads = json.loads(stored) if stored else None
+    except (ValueError, RecursionError):
+        leads = None
     if not isinstance(leads, list) or not leads or not all(isinstance(lead, (int, float)) for lead in leads):
         raise SubmissionError(f"{where}: no list of leads in the file's metadata (lead_s); expected seconds")
-    lead_s = np.array(leads, dtype=np.float64)
+    lead_s = np.array([float(lead) if abs(lead) <= MAX_TIME_S else np.inf for lead in leads])
     if not np.isfinite(lead_s).all() or lead_s[0] <= 0 or (np.diff(lead_s) <= 0).any():
         raise SubmissionError(f"{where}: lead_s in the metadata runs {leads[:4]}…; expected positive and increasing")
     return lead_s
@@ -134,4 +150,6 @@ def _samples(table: pa.Table, where: str, steps: int) -> Floats | None:
     _, count = _flattened(table, "samples_m", where)
     refuse(where, count % (steps * 2) != 0, f"samples_m does not divide into samples of {steps} points")
     drawn = count // (steps * 2)
-    return _unpacked(table, "samples_m", where, np.arange(int(drawn.max(initial=0))) < drawn[:, None], (steps, 2))
+    samples = _unpacked(table, "samples_m", where, np.arange(int(drawn.max(initial=0))) < drawn[:, None], (steps, 2))
+    refuse(where, (np.abs(samples) > MAX_COORDINATE_M).any((1, 2, 3)), "a sample over 10,000 km out; expected metres")
+    return samples

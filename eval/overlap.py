@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 
 from forecast.core.rows import ForecastRows
 from forecast.eval.displacement import likeliest
-from forecast.eval.matching import issue_step_s, lead_step_s
+from forecast.eval.matching import TOLERANCE_STEPS, issue_step_s, lead_step_s
 from forecast.eval.results import Bools, Floats, Integers, PerItem, per_item
 
 
@@ -31,29 +31,31 @@ class SuccessivePairs:
 
 
 def successive_pairs(
-    forecasts: ForecastRows, *, interval_s: float | None = None, tolerance_s: float = 0.05
+    forecasts: ForecastRows, *, interval_s: float | None = None, tolerance_s: float | None = None
 ) -> SuccessivePairs:
     """Pair each forecast with the next one of its track, if that was issued ``interval_s`` later.
 
     Args:
         forecasts: leads at an even step.
         interval_s: default: the median interval between issues.
-        tolerance_s: largest difference from ``interval_s``; the leads must meet within it too.
+        tolerance_s: largest difference from ``interval_s``; the leads must meet within it too. Default: a tenth of the
+            leads' step.
 
     Raises:
         ValueError: the interval is no multiple of the leads' step.
     """
     step = lead_step_s(forecasts)
+    tolerance = (TOLERANCE_STEPS * step if tolerance_s is None else tolerance_s) + 1e-6
     interval = issue_step_s(forecasts) if interval_s is None else interval_s
     if not np.isfinite(interval):
         return SuccessivePairs(np.zeros(0, np.int64), np.zeros(0, np.int64), 1, 0)
     shift = round(interval / step)
-    if shift < 1 or abs(shift * step - interval) > tolerance_s:
+    if shift < 1 or abs(shift * step - interval) > tolerance:
         raise ValueError(f"issues every {interval:g} s and leads every {step:g} s do not meet; give an interval_s")
     _, code = np.unique(forecasts.track, return_inverse=True)
     order = np.lexsort((forecasts.issue_time_s, code.reshape(-1)))
     same = np.diff(code.reshape(-1)[order]) == 0
-    apart = np.abs(np.diff(forecasts.issue_time_s[order]) - interval) <= tolerance_s
+    apart = np.abs(np.diff(forecasts.issue_time_s[order]) - interval) <= tolerance
     first = np.flatnonzero(same & apart)
     return SuccessivePairs(order[first], order[first + 1], shift, int(same.sum()))
 

@@ -18,11 +18,12 @@ from forecast.eval.consistency import (
     Window,
     convergence_of,
     dispersion_of,
+    nothing_said,
     successive_forecasts,
 )
 from forecast.eval.displacement import Displacements, displacements
 from forecast.eval.hardest import difficulty, kalman_forecast
-from forecast.eval.matching import TOLERANCE_STEPS, lead_step_s, truth_for
+from forecast.eval.matching import TOLERANCE_STEPS, NoGridError, lead_step_s, truth_for
 from forecast.eval.results import Floats, PerItem, joined
 from forecast.report.full import distribution_scores
 from forecast.report.road import Road
@@ -76,6 +77,7 @@ class Scores:
         stability: how much successive forecasts differ.
         strata: kind → label of each agent-sample.
         worst: the agent-samples of largest minFDE_1, to draw.
+        gap: why no successive forecasts could be compared, where that is so.
         warnings: what the reader must know.
         coverage: counts behind the figures.
     """
@@ -93,6 +95,7 @@ class Scores:
     stability: Stability
     strata: Labels
     worst: list[Case]
+    gap: str = ""
     warnings: list[str] = field(default_factory=list)
     coverage: dict[str, float] = field(default_factory=dict)
 
@@ -175,14 +178,13 @@ def score_rows(
     """
     tolerance_s = settings.tolerance_s
     positions, known = truth_for(official, truth, tolerance_s=tolerance_s)
+    reached = np.isfinite(official.positions_m).all(-1).any(1)
     found = displacements(official.positions_m, official.probabilities, positions)
     agents, error = agent_scores(found)
     agents |= distribution_scores(official, positions, samples=settings.samples, road=settings.road)
     if settings.road is not None:
         agents |= settings.road.rates(official.positions_m, official.probabilities)
-    grid_s = like.successive.step_s if like else None
-    successive = successive_forecasts(temporal, truth, step_s=grid_s, tolerance_s=tolerance_s)
-    closest = successive_forecasts(temporal, truth, mode="closest", step_s=grid_s, tolerance_s=tolerance_s)
+    successive, closest, gap = _successive(temporal, truth, tolerance_s, like)
     past = past_of(official, truth, tolerance_s)
     step_s = lead_step_s(official)
     ahead = kalman_forecast(past, step_s=step_s, horizon_s=float(official.lead_s[-1]))
@@ -201,17 +203,37 @@ def score_rows(
             temporal,
             past[:, -1] if temporal is official else past_of(temporal, truth, tolerance_s)[:, -1],
             interval_s=like.stability.interval_s if like and np.isfinite(like.stability.interval_s) else None,
+            tolerance_s=tolerance_s,
             transport=settings.transport,
         ),
         strata_of_rows(past, positions, step_s),
         worst_cases(official, agents["min_fde_1"], past, positions),
+        gap=gap,
         coverage={
             "agent_samples": len(official),
-            "agent_samples_without_truth": int((~known.any(-1)).sum()),
+            "agent_samples_without_truth": int((~(known & reached).any(-1)).sum()),
             "probabilities_not_summing_to_1": int((np.abs(np.nansum(official.probabilities, 1) - 1) > 1e-3).sum()),
             "forecasts": len(temporal),
             "tracks": len(np.unique(temporal.track)),
         },
+    )
+
+
+def _successive(
+    temporal: ForecastRows, truth: TruthRows, tolerance_s: float | None, like: Scores | None
+) -> tuple[SuccessiveForecasts, SuccessiveForecasts, str]:
+    """What was said about each point by the most likely mode and by the closest; or why that cannot be told."""
+    if like is not None and like.gap:
+        return nothing_said(temporal), nothing_said(temporal), like.gap
+    step_s = like.successive.step_s if like else None
+    try:
+        found = successive_forecasts(temporal, truth, step_s=step_s, tolerance_s=tolerance_s)
+    except NoGridError as gap:
+        return nothing_said(temporal), nothing_said(temporal), str(gap)
+    return (
+        found,
+        successive_forecasts(temporal, truth, mode="closest", step_s=step_s, tolerance_s=tolerance_s),
+        "",
     )
 
 
@@ -269,7 +291,9 @@ def finish(scores: Scores) -> Scores:
         successive_pairs=pairs,
     )
     unnormalised, agents = scores.coverage["probabilities_not_summing_to_1"], scores.coverage["agent_samples"]
-    if not used:
+    if scores.gap:
+        scores.warnings.append(f"dispersion and convergence cannot be computed: {scores.gap}")
+    elif not used:
         scores.warnings.append(
             "dispersion and convergence cannot be computed: no target point was forecast at every lead; "
             "forecast at every step (predict and baselines: --dense), or count partly forecast points (--minimum-leads)"

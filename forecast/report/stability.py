@@ -46,7 +46,12 @@ class Stability:
 
 
 def stability(
-    forecasts: ForecastRows, present_m: Floats, *, interval_s: float | None = None, transport: bool = False
+    forecasts: ForecastRows,
+    present_m: Floats,
+    *,
+    interval_s: float | None = None,
+    tolerance_s: float | None = None,
+    transport: bool = False,
 ) -> Stability:
     """Compare each forecast with the next one of its track (docs/temporal-consistency.md, further views).
 
@@ -54,12 +59,13 @@ def stability(
         forecasts: world frame.
         present_m: (rows, 2) where each agent was when it was forecast, NaN where unknown: for the jitter.
         interval_s: between successive forecasts; default: the median.
+        tolerance_s: by which their distance in time may differ; default: a tenth of the leads' step.
         transport: the optimal-transport overlap of all modes too, 12 ms a pair with 25 modes.
     """
     interval = issue_step_s(forecasts) if interval_s is None else interval_s
     reason = ""
     try:
-        pairs = successive_pairs(forecasts, interval_s=interval)
+        pairs = successive_pairs(forecasts, interval_s=interval, tolerance_s=tolerance_s)
     except ValueError as problem:
         reason = str(problem)
         pairs = SuccessivePairs(np.zeros(0, np.int64), np.zeros(0, np.int64), 1, 0)

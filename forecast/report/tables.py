@@ -127,12 +127,12 @@ def print_table(document: Mapping[str, Any]) -> None:
     console = Console()
     found, headings = rows(document), list(columns(document))
     names, cells = [row[0] for row in found], [row[1:] for row in found]
-    room = console.width - max(map(len, headings)) - 4
+    room = console.width - max(map(len, headings), default=0) - 4
     if sum(max(len(name), 7) + 3 for name in names) > room:
         for number, name in enumerate(names, start=1):
             console.print(f"({number}) {name}", highlight=False, soft_wrap=True, markup=False)
         names = [f"({number})" for number in range(1, len(names) + 1)]
-    widest = max(len(cell) for row in cells for cell in row)
+    widest = max((len(cell) for row in cells for cell in row), default=0)
     if len(names) > 1:
         widest = max(widest, *map(len, names))
     parts = -(-len(names) // max(1, room // (widest + 3)))
@@ -144,12 +144,13 @@ def print_table(document: Mapping[str, Any]) -> None:
 
 
 def _terminal_table(headings: Sequence[str], names: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title="metres, seconds, shares; better: C high, others low")
     table.add_column("metric", no_wrap=True)
     for name in names:
-        table.add_column(name, justify="right", overflow="fold")
+        table.add_column(escape(name), justify="right", overflow="fold")
     for heading, *figures in zip(headings, *cells, strict=True):
         table.add_row(heading, *figures)
     return table
@@ -168,7 +169,10 @@ def _print_remarks(console: Console, document: Mapping[str, Any]) -> None:
 def _difference(pair: Mapping[str, Any]) -> str:
     """One line on two files: how their minFDE_1 differs on the agents both forecast."""
     found = pair["metrics"]["min_fde_1"]
-    between = f" [{found['ci_low']:.3f}, {found['ci_high']:.3f}]" if math.isfinite(found["ci_low"]) else ""
+    if not found["count"]:
+        return f"{pair['second']} − {pair['first']}: no agent-sample that both forecast"
+    low, high = found["ci_low"], found["ci_high"]
+    between = f" [{low:.3f}, {high:.3f}]" if low is not None and math.isfinite(low) else ""
     return (
         f"{pair['second']} − {pair['first']}: minFDE_1 {found['difference']:+.3f} m{between} "
         f"on {found['count']} shared agent-samples"

@@ -311,3 +311,48 @@ def test_damaged_files_never_end_in_a_traceback(tmp_path, form, cases):
         reads_or_refuses(read, path)
 
     attack()
+
+
+def test_nested_files_refuse_a_forecast_twice(tmp_path):
+    rows = some_rows(full=False)
+    again = replace(rows, issue_time_s=np.where(np.arange(40) == 13, 1.0, rows.issue_time_s))  # beside that of row 12
+    write_forecasts(tmp_path / "f.parquet", again)
+    with pytest.raises(SubmissionError, match=r"row 13: a second forecast of the same track and issue time"):
+        read_forecasts(tmp_path / "f.parquet")
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_tracks_with_whole_numbers_for_names_can_be_streamed(tmp_path, flat):
+    rows = some_rows(full=False)
+    write_forecasts(tmp_path / "f.parquet", rows, flat=flat)
+    table = pq.read_table(tmp_path / "f.parquet")
+    numbers = pa.array([int(name[1:]) for name in table.column("track").to_pylist()])
+    pq.write_table(table.set_column(0, "track", numbers), tmp_path / "f.parquet")
+    pieces = list(iter_forecasts(tmp_path / "f.parquet", chunk_rows=7))
+    assert [name for piece in pieces for name in np.unique(piece.track)] == ["0", "1", "2", "3"]
+
+
+def test_pieces_with_other_columns_are_refused_and_nothing_is_written(tmp_path):
+    pieces = [some_rows(0, full=False), replace(some_rows(1), covariances_m2=None)]
+    for name in ("f.csv", "f.parquet"):
+        with pytest.raises(SubmissionError, match="pieces with different columns or leads"):
+            write_forecasts(tmp_path / name, iter(pieces))
+        assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("name", "flat"), FORMS)
+def test_an_endless_covariance_is_refused(tmp_path, name, flat):
+    rows = some_rows()
+    rows.covariances_m2[3, 0, 0, 0, 0] = np.inf
+    write_forecasts(tmp_path / name, rows, flat=flat)
+    with pytest.raises(SubmissionError, match="positive definite"):
+        read_forecasts(tmp_path / name)
+
+
+@pytest.mark.parametrize("leads", ["[" * 100_000, "[" + "9" * 5000 + "]", "[0.5, 1e12]", "{}"])
+def test_leads_that_are_none_are_refused(tmp_path, leads):
+    write_forecasts(tmp_path / "f.parquet", some_rows(full=False))
+    table = pq.read_table(tmp_path / "f.parquet").replace_schema_metadata({b"lead_s": leads.encode()})
+    pq.write_table(table, tmp_path / "f.parquet")
+    with pytest.raises(SubmissionError, match="lead"):
+        read_forecasts(tmp_path / "f.parquet")

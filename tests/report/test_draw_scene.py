@@ -272,7 +272,7 @@ def test_forecasts_that_are_missing_are_counted(town, scene: str, tmp_path: Path
 
 
 def test_rows_of_another_data_set_are_refused(town, tmp_path: Path) -> None:
-    other = rows_from_submission(town.forecasts(), np.zeros(len(town.forecasts())))
+    other = rows_from_submission(town.forecasts(), np.arange(len(town.forecasts())))
     write_forecasts(tmp_path / "other.parquet", other)
     with pytest.raises(SubmissionError, match="none of its"):
         open_answers(tmp_path / "other.parquet", town.dataset)

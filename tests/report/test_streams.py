@@ -12,6 +12,7 @@ import pytest
 
 from forecast.cli.main import main
 from forecast.core.rows import ForecastRows, TruthRows
+from forecast.eval.consistency import dispersion
 from forecast.eval.forecasts import write_forecasts, write_truth
 from forecast.report.strata import strata_of_rows
 from forecast.report.streams import score_streams
@@ -222,3 +223,85 @@ def test_nothing_that_matches_is_an_error(tmp_path, refused):
 def test_wrong_combinations(tmp_path: Path, refused, monkeypatch, arguments, said):
     monkeypatch.chdir(tmp_path)
     assert said in refused(["score", *arguments, "--out", "r.json"])
+
+
+HALF_SECONDS = tuple(0.5 * np.arange(1, 13))
+
+
+def of_tracks(*tracks: tuple[str, list[float]], lead_s: Any = HALF_SECONDS) -> tuple[ForecastRows, TruthRows]:
+    """Tracks at 2 m/s, each forecast at its own times with a sideways error of a tenth of the lead."""
+    lead_s = np.asarray(lead_s, dtype=np.float64)
+    names = np.concatenate([[name] * len(times) for name, times in tracks])
+    issue_s = np.concatenate([times for _, times in tracks])
+    ahead = np.stack([2 * (issue_s[:, None] + lead_s), np.broadcast_to(0.1 * lead_s, (len(names), len(lead_s)))], -1)
+    clock = np.arange(0, 40, 0.5)
+    known = np.stack([2 * clock, np.zeros(len(clock))], -1)
+    truth = TruthRows(
+        np.repeat([name for name, _ in tracks], len(clock)),
+        np.tile(clock, len(tracks)),
+        np.tile(known, (len(tracks), 1)),
+    )
+    return ForecastRows(names, issue_s, lead_s, ahead[:, None], np.ones((len(names), 1))), truth
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_the_order_of_tracks_changes_nothing(tmp_path, suffix):
+    once, often = ("a", [0.0]), ("b", [float(second) for second in range(13)])
+    found = []
+    for order in ((once, often), (often, once)):
+        forecasts, truth = of_tracks(*order)
+        write_forecasts(tmp_path / f"f{suffix}", forecasts, flat=suffix == ".csv")
+        write_truth(tmp_path / "t.csv", truth)
+        found.append(score_streams([tmp_path / f"f{suffix}"], tmp_path / "t.csv").as_json())
+        assert found[-1]["temporal"]["dispersion_rms_m"]["value"] == pytest.approx(
+            dispersion(forecasts, truth).mean.value, abs=1e-9
+        )
+    assert found[0]["matching"] == found[1]["matching"] == {"step_s": 1.0, "tolerance_s": 0.1}
+    assert found[0]["temporal"] == found[1]["temporal"]
+
+
+@pytest.mark.parametrize(
+    ("issues", "lead_s"), [([0.0, 8.0], 0.5 * np.arange(1, 13)), ([0.0, 0.5, 1.0], [1.0, 2.0, 3.0, 5.0, 8.0])]
+)
+def test_where_successive_forecasts_never_meet_accuracy_is_scored_all_the_same(tmp_path, issues, lead_s):
+    forecasts, truth = of_tracks(("a", issues), ("b", issues), lead_s=lead_s)
+    report = scored(tmp_path, forecasts, truth)
+    assert report["metrics"]["min_ade_1"]["count"] == len(forecasts)
+    assert report["metrics"]["min_ade_1"]["value"] == pytest.approx(0.1 * np.mean(lead_s))
+    assert report["temporal"]["dispersion_rms_m"] == {"value": None, "count": 0, "ci_low": None, "ci_high": None}
+    assert any("dispersion and convergence cannot be computed: the forecasts have no" in w for w in report["warnings"])
+
+
+def test_a_forecast_without_a_step_to_compare_counts_nowhere(tmp_path):
+    rows, truth = of_tracks(("a", [0.0, 0.5]), lead_s=[0.5, 1.0])
+    rows.positions_m[0, :, 1] = np.nan  # the first speaks of 0.5 s alone
+    later = TruthRows(truth.track[2:3], truth.time_s[2:3], truth.positions_m[2:3])  # known at 1 s alone
+    rows = replace(rows, covariances_m2=np.broadcast_to(np.eye(2), (2, 1, 2, 2, 2)).copy())
+    report = scored(tmp_path, rows, later)
+    assert report["metrics"]["nll_nats"]["count"] == report["metrics"]["min_ade_1"]["count"] == 1
+    assert report["metrics"]["nll_nats"]["value"] == pytest.approx(np.log(2 * np.pi) + 0.05**2 / 2)
+    assert report["coverage"]["agent_samples_without_truth"] == 1
+
+
+def test_differences_on_one_track_have_no_interval(tmp_path, capsys):
+    rows, truth = of_tracks(("a", [0.0, 0.5, 1.0]), ("b", [0.0, 0.5]))
+    other, also = of_tracks(("a", [0.0, 0.5, 1.0]), ("c", [0.0]))
+    of_c = also.track == "c"
+    write_truth(
+        tmp_path / "t.csv",
+        TruthRows(
+            np.concatenate([truth.track, also.track[of_c]]),
+            np.concatenate([truth.time_s, also.time_s[of_c]]),
+            np.concatenate([truth.positions_m, also.positions_m[of_c]]),
+        ),
+    )
+    for name, found in (("one[v2]", rows), ("two", other)):
+        write_forecasts(tmp_path / f"{name}.csv", found)
+    files = [str(tmp_path / "one[v2].csv"), str(tmp_path / "two.csv")]
+    assert main(["score", *files, "--truth", str(tmp_path / "t.csv"), "--out", str(tmp_path / "r.json")]) == 0
+    (pair,) = json.loads((tmp_path / "r.json").read_text())["comparisons"]
+    assert pair["metrics"]["min_ade_1"]["count"] == 3
+    assert pair["metrics"]["min_ade_1"]["ci_low"] is None
+    printed = capsys.readouterr().out
+    assert "one[v2]" in printed
+    assert "[nan" not in printed
