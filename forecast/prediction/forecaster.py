@@ -158,6 +158,11 @@ class Forecaster:
                 self._own_stream = self.stream()
         return self._own_stream.update(observations, time_s, map_name)
 
+    def reset(self) -> None:
+        """Forget what :meth:`update` has taken in: a new drive begins, at any time."""
+        with self._lock:
+            self._own_stream = None
+
     def _known(self, scene: Scene, agents: Iterable[Hashable] | None) -> _Known:
         """Resample a scene, and find whom to forecast."""
         self.maps.check(scene.map_name)

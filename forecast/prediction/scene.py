@@ -187,7 +187,7 @@ def type_of(given: AgentType | str | int, whose: str) -> AgentType:
         if given.lower() not in names:
             raise SceneError(f"{whose}: no type {given!r}: {one_of(names, given)}")
         return names[given.lower()]
-    if given not in list(names.values()):
+    if not isinstance(given, (int, np.integer)) or int(given) not in [int(kind) for kind in names.values()]:
         raise SceneError(f"{whose}: no type {given!r}; use AgentType or one of {', '.join(names)}")
     return AgentType(given)
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _US = 1e6
 #: An observation this little ahead of now is kept until its time comes: clocks differ. Others are left out.
 _EARLY_S = 1.0
+#: So many of these for each track that may be kept, on average; more are left out.
+_WAITING_A_TRACK = 16
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,18 @@ class Stream:
     def __init__(self, forecaster: Forecaster, map_name: str | None = None, *, max_tracks: int = 10_000) -> None:
         if max_tracks < 1:
             raise ConfigError(f"max_tracks: expected at least 1, got {max_tracks}")
-        self._forecaster, self._map_name, self._max_tracks = forecaster, map_name, max_tracks
+        self._forecaster, self._first_map, self._max_tracks = forecaster, map_name, max_tracks
         self._lock = threading.Lock()
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything: a new drive begins, at any time."""
+        """Forget everything: a new drive begins, at any time, on the map that the stream was opened with."""
         with self._lock:
             self._memory = TrackMemory(self._forecaster.config.horizon, self._max_tracks)
             self._now_us: int | None = None
+            self._map_name = self._first_map
+            # Apart from the tracks, so that nothing after now touches an answer for now.
+            self._waiting: dict[tuple[Hashable, int], tuple[AgentType, Floats, Floats | None]] = {}
 
     def __len__(self) -> int:
         """Tracks kept."""
@@ -115,6 +120,7 @@ class Stream:
             now_us = self._advance(time_s)
             if map_name is not None:
                 self._map_name = map_name
+            self._end_waiting(now_us)
             notes = self._take_in(observations, now_us)
             self._memory.forget(now_us)
             scene = self._scene(now_us)
@@ -129,6 +135,13 @@ class Stream:
             )
         self._now_us = now_us
         return now_us
+
+    def _end_waiting(self, now_us: int) -> None:
+        """Move what waited for its time, and need not any more, into its tracks."""
+        due = sorted((key for key in self._waiting if key[1] <= now_us), key=lambda key: key[1])
+        for agent_id, time_us in due:
+            kind, pose, size_m = self._waiting.pop((agent_id, time_us))
+            self._memory.add(agent_id, kind, time_us, pose, size_m)
 
     def _take_in(self, observations: Sequence[Observation], now_us: int) -> list[str]:
         """Sort observations into their tracks; what is left out is told."""
@@ -147,8 +160,13 @@ class Stream:
             elif time_us < now_us - self._memory.memory_us:
                 self._memory.counts["stale"] += 1
                 notes.append(f"{where}: {(now_us - time_us) / _US:.3f} s old, too old to matter: left out")
-            else:
+            elif time_us <= now_us:
                 self._memory.add(seen.agent_id, kind, time_us, pose, size_m)
+            elif len(self._waiting) < _WAITING_A_TRACK * self._max_tracks or (seen.agent_id, time_us) in self._waiting:
+                self._waiting[seen.agent_id, time_us] = kind, pose, size_m
+            else:
+                self._memory.counts["early"] += 1
+                notes.append(f"{where}: ahead of now, and {len(self._waiting)} others wait already: left out")
         return notes
 
     def _scene(self, now_us: int) -> Scene:
@@ -166,8 +184,10 @@ def _read(seen: Observation, where: str) -> tuple[AgentType, int, Floats, Floats
         SceneError: one of them is not what it should be.
     """
     kind = type_of(seen.agent_type, where)
-    if not isinstance(seen.agent_id, Hashable):
-        raise SceneError(f"{where}: agent_id: expected a string or a number")
+    try:
+        hash(seen.agent_id)
+    except TypeError:
+        raise SceneError(f"{where}: agent_id: expected a string or a number") from None
     time_s = clock_reading(seen.time_s, where)
     pose = floats(f"{where}: pose_world", seen.pose_world)
     if pose.shape != (3,) or pose_faults(np.array([time_s]), pose[None])[0]:

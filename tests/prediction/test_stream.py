@@ -204,3 +204,52 @@ def test_several_threads_may_feed_one_stream(forecaster: Forecaster) -> None:
 def test_settings_that_make_no_sense_are_refused(forecaster: Forecaster) -> None:
     with pytest.raises(ConfigError, match="max_tracks"):
         forecaster.stream(max_tracks=0)
+
+
+@pytest.mark.parametrize("rate_hz", [10, 30])
+def test_what_lies_ahead_of_now_changes_no_answer_for_now(forecaster: Forecaster, equal, rate_hz: int) -> None:
+    plain, warned = forecaster.stream("crossroads"), forecaster.stream("crossroads")
+    for frame in range(3 * rate_hz):
+        now = frame / rate_hz
+        new = [seen("a", now), seen("b", now, lane=4.0)]
+        ahead = [
+            Observation("a", "pedestrian", now + 0.5, (0.0, 0.0, 1.0), (0.5, 0.5)),
+            Observation("b", "vehicle", now + 0.005, (7.0, 7.0, 0.0)),
+            Observation("c", "vehicle", now + 0.5, (100.0, 200.0, 0.0)),
+        ]
+        if frame == 3 * rate_hz - 1:
+            assert equal(warned.update([*new, *ahead], now), plain.update(new, now))
+        else:
+            plain.update(new, now)
+            warned.update(new, now)
+    later = warned.update([], now + 0.5)
+    assert "c" in later.agent_ids  # its time has come
+    assert warned.update([], now + 0.5).pose_world[later.agent_ids.index("a")].tolist() == [0.0, 0.0, 1.0]
+
+
+def test_too_many_that_wait_are_told(forecaster: Forecaster) -> None:
+    stream = forecaster.stream("crossroads", max_tracks=1)
+    answer = stream.update([seen("a", 0.01 * number) for number in range(1, 20)], 0.0)
+    assert len(answer.notes) == 3
+    assert "16 others wait already: left out" in answer.notes[0]
+
+
+def test_an_id_that_cannot_be_one_is_left_out_and_the_others_are_not(stream: Stream) -> None:
+    odd = Observation(("b", [2]), "vehicle", 0.0, (0.0, 0.0, 0.0))
+    odder = Observation("c", np.zeros(2), 0.0, (0.0, 0.0, 0.0))  # type: ignore[arg-type]
+    answer = stream.update([seen("a", 0.0), odd, odder, seen("d", 0.0, lane=4.0)], 0.0)
+    assert answer.agent_ids == ("a", "d")
+    assert len(answer.notes) == 2
+
+
+def test_a_new_drive_begins_on_the_first_map_and_with_no_past(forecaster: Forecaster, equal) -> None:
+    used, fresh = forecaster.stream(), forecaster.stream()
+    used.update([seen("a", 9.0)], 9.0, "crossroads")
+    used.reset()
+    assert equal(used.update([seen("a", 1.0)], 1.0), fresh.update([seen("a", 1.0)], 1.0))
+    forecaster.reset()
+    forecaster.update([seen("a", 9.0)], 9.0, "crossroads")
+    with pytest.raises(SceneError, match="time goes backwards"):
+        forecaster.update([seen("a", 1.0)], 1.0)
+    forecaster.reset()
+    assert equal(forecaster.update([seen("a", 1.0)], 1.0), fresh.update([], 1.0))
