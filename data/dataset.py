@@ -108,7 +108,7 @@ class NuScenesForecasts(torch.utils.data.Dataset[AgentBatch]):
         """
         columns, horizon = self.dataset.columns, self.horizon
         tracks = columns.tracks
-        samples = self.samples[np.asarray(indices, np.int64)]
+        samples = self.samples[_whole_numbers(indices)]
         rows = samples.rows
         track = columns.row_track[rows]
         known = inputs_of(columns, rows, horizon, self.neighbour_rule)
@@ -129,6 +129,13 @@ class NuScenesForecasts(torch.utils.data.Dataset[AgentBatch]):
             map_names=self.dataset.map_names,
             tokens=tuple(samples.tokens(tracks)),
         )
+
+
+def _whole_numbers(indices: Indices) -> NDArray[np.int64]:
+    given = np.asarray(indices)
+    if given.size and given.dtype.kind not in "iu":
+        raise TypeError(f"batch: expected indices, whole numbers, got {given.dtype}; of a mask take np.flatnonzero")
+    return given.astype(np.int64)
 
 
 def as_is(batch: AgentBatch) -> AgentBatch:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from forecast.core.crops import CropSpec
 from forecast.core.errors import DataError
@@ -44,7 +44,8 @@ def save_raster(path: Path | str, source: MapSource, spec: CropSpec) -> None:
     told = json.dumps(header, sort_keys=True)
     metadata = {"kind": _KIND, "format_version": str(RASTER_FORMAT), "header": told, "sha256": _digest(arrays, told)}
     with written_whole(path) as temporary:
-        save_file(arrays, temporary, metadata)
+        # Not save_file: it makes a file that its owner alone may read.
+        temporary.write_bytes(save(arrays, metadata))
 
 
 def load_raster(path: Path | str, spec: CropSpec) -> BakedMap:

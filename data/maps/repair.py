@@ -10,6 +10,8 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from forecast.core.errors import DataError
+
 _SIMPLE = {"Polygon", "LineString", "LinearRing"}
 
 
@@ -39,6 +41,8 @@ class Repairs:
         is kept: a self-crossing outline becomes the areas that it encloses.
         """
         whole = [part for geometry in geometries for part in _parts(geometry) if not part.is_empty]
+        if not all(np.isfinite(shapely.get_coordinates(part)).all() for part in whole):
+            raise DataError(f"map {self._map_name}: layer {layer} has a coordinate that is not finite; expected metres")
         sound = shapely.is_valid(np.array(whole, dtype=object))
         repaired: list[BaseGeometry] = []
         for geometry, is_sound in zip(whole, sound.tolist(), strict=True):

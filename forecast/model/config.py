@@ -118,6 +118,8 @@ class ModelConfig:
         for name in ("heading_speed_mps", "position_noise_m", "merge_radius_m"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"model.{name}: expected 0 or more, got {getattr(self, name)}")
+        if self.uses_map:
+            self.map_encoder.shape_after(self.crop.height_px, self.crop.width_px)
 
     @property
     def context_size(self) -> int:

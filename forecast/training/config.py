@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -88,6 +89,9 @@ class OptimiserConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.warmup < 1:
             raise ValueError(f"optimiser.warmup: expected a share in [0, 1), got {self.warmup}")
+        for name in ("learning_rate", "map_learning_rate", "decay_per_step", "clip_value"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"optimiser.{name}: expected more than 0, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,8 @@ class RunConfig:
         for name in ("epochs", "batch_size", "devices", "nodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"run.{name}: expected at least 1, got {getattr(self, name)}")
+        if self.precision in ("16", "64", "16-true", "bf16-true", "64-true"):
+            raise ValueError(f"run.precision: expected 32-true, bf16-mixed or 16-mixed, got '{self.precision}'")
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"run.seed: expected 0 to 4294967295, got {self.seed}")
 

@@ -23,9 +23,9 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 import forecast
 from forecast.core.errors import CheckpointError, ConfigError, DataError
 from forecast.core.extras import optional_module
-from forecast.core.files import written_whole
+from forecast.core.files import file_hash, written_whole
 from forecast.model.config import ModelConfig
-from forecast.prediction.checkpoint import load_checkpoint
+from forecast.prediction.checkpoint import CHECKPOINT_NAMES, load_checkpoint
 from forecast.training.callbacks import RESUME_NAME, EpochLines, RunFolder, StepSeeds, WholeCheckpointIO
 from forecast.training.config import TrainingConfig, as_dict
 from forecast.training.loading import BatchSource, EpochBatches, loader
@@ -53,6 +53,7 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
     """
     from forecast.data.cache import open_dataset
     from forecast.data.dataset import NuScenesForecasts
+    from forecast.data.inputs import combined_digest
     from forecast.prediction.crops import crop_adder
 
     data, horizon = config.data, config.model.horizon
@@ -65,6 +66,9 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
     check = NuScenesForecasts.of(dataset, dataset.samples(val_split), horizon=horizon)
     add_crops = crop_adder(dataset, config.model.crop) if config.model.uses_map else None
     fingerprint = str(dataset.fingerprint)
+    if add_crops is not None:
+        maps = [dataset.map_expansion_path(name) for name in dataset.map_names]
+        fingerprint = combined_digest([fingerprint, *(file_hash(path) for path in maps if path.is_file())])
     return train_on(
         config, out, learn, check, add_crops, resume=resume, progress=progress, data_fingerprint=fingerprint
     )
@@ -213,9 +217,10 @@ def _prepare_folder(out: Path, config: TrainingConfig, fingerprint: str, resume:
     """Record what is run; the checkpoint to continue from, or None."""
     record = {"config": as_dict(config), "data_fingerprint": fingerprint}
     path, ckpt = out / _CONFIG_NAME, out / RESUME_NAME
-    if path.exists() and not resume:
+    held = [name for name in (_CONFIG_NAME, RESUME_NAME, *CHECKPOINT_NAMES) if (out / name).exists()]
+    if held and not resume:
         raise ConfigError(f"{out}: holds a run already; add --resume to continue it, or choose another --out")
-    if path.exists() and ckpt.exists():
+    if ckpt.exists():
         _check_same(out, record)
         _check_readable(ckpt)
         return ckpt
@@ -227,7 +232,7 @@ def _prepare_folder(out: Path, config: TrainingConfig, fingerprint: str, resume:
 
 
 def _check_same(out: Path, record: dict[str, Any]) -> None:
-    before = yaml.safe_load((out / _CONFIG_NAME).read_text())
+    before, environment = _records(out)
     for section, values in record["config"].items():
         for key, value in values.items():
             found = before.get(section, {}).get(key)
@@ -236,14 +241,30 @@ def _check_same(out: Path, record: dict[str, Any]) -> None:
                     f"{out}: began with {section}.{key} = {found}, now it is {value}; "
                     "resume with the same configuration"
                 )
-    known = json.loads((out / _ENVIRONMENT_NAME).read_text())["data_fingerprint"]
+    known = str(environment.get("data_fingerprint"))
     if known != record["data_fingerprint"]:
         raise ConfigError(f"{out}: began on other data (fingerprint {known[:12]}…); resume with the same data set")
 
 
+def _records(out: Path) -> list[dict[str, Any]]:
+    """What a run wrote about itself: its configuration and its environment."""
+    found = []
+    for name, read in ((_CONFIG_NAME, yaml.safe_load), (_ENVIRONMENT_NAME, json.loads)):
+        try:
+            values = read((out / name).read_text())
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            why = " ".join(str(error).split())[:160]
+            raise CheckpointError(f"{out / name}: cannot be read ({why}); a run is resumed by it") from error
+        sections = values.values() if isinstance(values, dict) and name == _CONFIG_NAME else ()
+        if not isinstance(values, dict) or not all(isinstance(section, dict) for section in sections):
+            raise CheckpointError(f"{out / name}: not the record of a run; a run is resumed by it")
+        found.append(values)
+    return found
+
+
 def _check_readable(ckpt: Path) -> None:
     try:
-        torch.load(ckpt, map_location="cpu", weights_only=True)
+        torch.load(ckpt, map_location="cpu", weights_only=True)["pytorch-lightning_version"]
     except Exception as error:  # whatever a damaged file makes torch raise, it is one mistake to the user
         raise CheckpointError(f"{ckpt}: cannot be read ({type(error).__name__}); delete it to begin anew") from error
 

@@ -254,3 +254,11 @@ def test_whatever_is_cut_off_is_one_line(
         list(stream_rows(path, SampleData, chunk_bytes=chunk_bytes))
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
+
+
+def test_a_version_is_a_name_not_a_path(traffic: Any, tmp_path: Path) -> None:
+    root, cache = traffic.write(), tmp_path / "cache"
+    with pytest.raises(DataError, match=r"version '.*': expected the name of a folder"):
+        open_dataset(root, str(root / "v1.0-mini"), cache)
+    assert not cache.exists()
+    assert open_dataset(root, "v1.0-mini/", cache).folder == open_dataset(root, "v1.0-mini", cache).folder

@@ -340,3 +340,8 @@ def test_pickling_passes_the_place_on_not_the_arrays(traffic: Any) -> None:
 def test_a_horizon_of_other_steps_is_refused(traffic: Any) -> None:
     with pytest.raises(DataError, match=r"0\.50 s apart.*0\.1 s"):
         forecasts(traffic.write(), horizon=Horizon(step_s=0.1))
+
+
+def test_a_mask_is_not_taken_for_indices(traffic: Any) -> None:
+    with pytest.raises(TypeError, match=r"expected indices, whole numbers, got bool; of a mask take np\.flatnonzero"):
+        forecasts(traffic.write()).batch(np.array([True, False]))

@@ -182,3 +182,9 @@ def test_geojson_of_the_wrong_shape_is_refused_in_one_line(tmp_path, features, s
         from_geojson(tmp_path / "town.geojson").geometries("lane")
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_coordinate_that_is_no_number_is_refused():
+    for bad in (float("nan"), float("inf")):
+        with pytest.raises(DataError, match="map mine: layer lane has a coordinate that is not finite"):
+            PolygonMap("mine", {"lane": [Polygon([(0, 0), (4, 0), (bad, 4), (0, 4)])]})

@@ -7,6 +7,8 @@ from forecast.core.errors import ConfigError
 from forecast.model.cab import CAB
 from forecast.training.config import TrainingConfig, as_dict, config_names, load_config, parsed
 
+UNPADDED = ["--model.map_encoder.padded", "false"]
+
 
 def test_all_planned_configurations_ship() -> None:
     assert config_names() == [
@@ -50,6 +52,8 @@ def test_the_logits_clamp_can_be_left_out_and_its_parts_be_set() -> None:
     assert load_config("cab", ["--schedules.logit_bound", "null"]).schedules.at(3, 10).logit_bound is None
     schedules = load_config("cab", ["--schedules.logit_bound.finish", "4"]).schedules
     assert schedules.at(10, 10).logit_bound == pytest.approx(4.0)
+    abrupt = load_config("cab", ["--schedules.alpha.width", "1e-9"]).schedules
+    assert [abrupt.at(step, 10).alpha for step in (0, 1, 2, 3)] == [0.0, 0.0, 50.0, 100.0]
 
 
 @pytest.mark.parametrize(
@@ -67,6 +71,9 @@ def test_the_logits_clamp_can_be_left_out_and_its_parts_be_set() -> None:
         (["--objective.name", "plain"], "add --model.own_blind false"),
         (["--data.standing", "1.5"], "expected a share of 0…1, got 1.5"),
         (["stray"], "neither an option"),
+        (["--optimiser.learning_rate", "-1"], "optimiser.learning_rate: expected more than 0, got -1.0"),
+        (["--run.precision", "64-true"], "run.precision: expected 32-true, bf16-mixed or 16-mixed, got '64-true'"),
+        (["--model.crop.ahead_m", "1", "--model.crop.behind_m", "0", *UNPADDED], "the crop is smaller than the layers"),
         (["--run.seed", "-1"], "run.seed: expected 0 to 4294967295, got -1"),
         (["--run", "3"], "run: expected a mapping of its keys, got 3"),
         (["--model.crop", "3"], "model.crop: expected a mapping of its keys, got 3"),

@@ -157,6 +157,25 @@ def test_a_finished_or_begun_folder_is_not_overwritten(tmp_path: Path, small_set
         runs.train_on(other, tmp_path, *arguments, progress=False, resume=True)
     runs.train_on(config, tmp_path, *arguments, progress=False, resume=True)
     assert (tmp_path / "last.safetensors").read_bytes() == before
+    for name in ("config.yaml", "environment.json"):
+        whole = (tmp_path / name).read_text()
+        for damaged in ("", "[", "a: 3" if name == "config.yaml" else "{}"):
+            (tmp_path / name).write_text(damaged)
+            with pytest.raises((CheckpointError, ConfigError)) as caught:
+                runs.train_on(config, tmp_path, *arguments, progress=False, resume=True)
+            assert str(tmp_path) in str(caught.value)
+            assert "\n" not in str(caught.value)
+        (tmp_path / name).write_text(whole)
+    (tmp_path / "config.yaml").rename(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match="--resume"):
+        runs.train_on(config, tmp_path, *arguments, progress=False)
+    with pytest.raises(CheckpointError, match=r"config\.yaml: cannot be read"):
+        runs.train_on(config, tmp_path, *arguments, progress=False, resume=True)
+    (tmp_path / "elsewhere").rename(tmp_path / "config.yaml")
+    assert (tmp_path / "last.safetensors").read_bytes() == before
+    torch.save({"state_dict": {}}, tmp_path / "last.ckpt")
+    with pytest.raises(CheckpointError, match=r"last\.ckpt"):
+        runs.train_on(config, tmp_path, *arguments, progress=False, resume=True)
     (tmp_path / "last.ckpt").write_bytes(b"not a checkpoint")
     with pytest.raises(CheckpointError, match=r"last\.ckpt"):
         runs.train_on(config, tmp_path, *arguments, progress=False, resume=True)
