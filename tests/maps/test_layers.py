@@ -12,6 +12,7 @@ from forecast.core.errors import DataError
 from forecast.core.maps import MapSource
 from forecast.data.maps.crop import Cropper
 from forecast.data.maps.layers import LAYERS, Layer, load_map
+from forecast.data.maps.raster_file import save_raster
 from forecast.data.maps.sources import PolygonMap, from_geojson
 
 
@@ -188,3 +189,11 @@ def test_a_coordinate_that_is_no_number_is_refused():
     for bad in (float("nan"), float("inf")):
         with pytest.raises(DataError, match="map mine: layer lane has a coordinate that is not finite"):
             PolygonMap("mine", {"lane": [Polygon([(0, 0), (4, 0), (bad, 4), (0, 4)])]})
+
+
+def test_a_raster_can_be_read_by_whom_the_umask_lets(tmp_path):
+    source = PolygonMap("mine", {"drivable_area": [Polygon([(0, 0), (4, 0), (4, 4), (0, 4)])]})
+    spec = CropSpec(channels=(("drivable_area",),))
+    save_raster(tmp_path / "m.raster", source, spec)
+    (tmp_path / "plain").write_bytes(b"")
+    assert (tmp_path / "m.raster").stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -14,6 +14,7 @@ from forecast.core.batch import AgentBatch
 from forecast.core.errors import CheckpointError, ConfigError, DataError
 from forecast.data.augment import mirrored
 from forecast.data.maps.layers import mirrored_signs
+from forecast.data.synthetic.town import write_town
 from forecast.prediction.checkpoint import load_checkpoint
 from forecast.prediction.predictor import Predictor
 from forecast.training import run as runs
@@ -179,6 +180,19 @@ def test_a_finished_or_begun_folder_is_not_overwritten(tmp_path: Path, small_set
     (tmp_path / "last.ckpt").write_bytes(b"not a checkpoint")
     with pytest.raises(CheckpointError, match=r"last\.ckpt"):
         runs.train_on(config, tmp_path, *arguments, progress=False, resume=True)
+
+
+def test_other_maps_are_other_data(tmp_path: Path, small_settings) -> None:
+    town = tmp_path / "town"
+    write_town(town, scenes=10, version="v1.0-mini", world="junction", samples_per_scene=2)
+    data = {"data.dataroot": str(town), "data.version": "v1.0-mini", "data.cache": str(tmp_path / "cache")}
+    config = load_config("cab", settings={**small_settings, **data, "run.epochs": 1})
+    runs.train(config, tmp_path / "run", progress=False)
+    runs.train(config, tmp_path / "run", resume=True, progress=False)
+    expansion = next((town / "maps" / "expansion").glob("*.json"))
+    expansion.write_text(expansion.read_text() + "\n")
+    with pytest.raises(ConfigError, match="began on other data"):
+        runs.train(config, tmp_path / "run", resume=True, progress=False)
 
 
 def test_a_start_that_failed_leaves_no_run_behind(tmp_path: Path, small_settings, made_up) -> None:
