@@ -206,8 +206,6 @@ def open_dataset(dataroot: str | Path, version: str, cache: str | Path | None = 
     """
     dataroot = Path(dataroot).expanduser().resolve()
     version = version.rstrip("/")
-    if Path(version).name != version:
-        raise DataError(f"version '{version}': expected the name of a folder in {dataroot}, e.g. v1.0-mini")
     folder = version_folder(dataroot, version)
     place = Path(cache).expanduser() if cache is not None else default_cache()
     try:

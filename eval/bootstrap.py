@@ -12,7 +12,11 @@ from forecast.eval.results import Floats, Mean, PerItem
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its count and its percentile bootstrap interval; all NaN where ``count`` is 0."""
+    """A mean with its count and its percentile bootstrap interval; all NaN where ``count`` is 0.
+
+    The interval is NaN, too, where all items are of one cluster: resampled, it is always itself, which says nothing
+    about the spread.
+    """
 
     value: float
     count: int
@@ -43,6 +47,8 @@ def bootstrap_mean(
         return Interval(mean.value, 0, float("nan"), float("nan"))
     values = items.values[items.valid]
     sums, counts = _by_cluster(values, None if clusters is None else np.asarray(clusters)[items.valid])
+    if clusters is not None and len(sums) < 2:
+        return Interval(mean.value, mean.count, float("nan"), float("nan"))
     means = _resampled_means(sums, counts, resamples, np.random.default_rng(seed))
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(mean.value, mean.count, float(low), float(high))

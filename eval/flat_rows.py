@@ -110,7 +110,7 @@ def rows_of(table: pa.Table, where: str, *, max_modes: int) -> ForecastRows:
     sample = numbers(table, SAMPLE, where) if SAMPLE in table.column_names else np.full(len(code), np.nan)
     is_mode = np.isnan(sample)
     _check_indices(where, value, sample, is_mode, max_modes)
-    forecast, row_of = _forecasts(code, value["issue_time_s"])
+    forecast, row_of = numbered(code, value["issue_time_s"])
     leads, step = _leads(value["lead_s"])
     positions = np.stack([value["x_m"], value["y_m"]], -1)
     index = np.where(is_mode, value["mode"], 0).astype(np.int64)
@@ -141,8 +141,8 @@ def _check_indices(where: str, value: dict[str, Floats], sample: Floats, is_mode
     refuse(where, np.full(1, not is_mode.any()), "no modes, only samples; expected at least one mode a forecast")
 
 
-def _forecasts(code: Integers, issue_s: Floats) -> tuple[Integers, Integers]:
-    """Number each (track, issue time), sorted; and one row of the table for each of them."""
+def numbered(code: Integers, issue_s: Floats) -> tuple[Integers, Integers]:
+    """Number each (track, issue time), sorted; and the first row of the table for each of them."""
     order = np.lexsort((issue_s, code))
     new = np.ones(len(order), dtype=bool)
     new[1:] = (np.diff(code[order]) != 0) | (np.diff(issue_s[order]) > 1e-6)

@@ -181,10 +181,10 @@ def _whole_tracks(pieces: Iterator[pa.Table], path: Path) -> Iterator[pa.Table]:
     held: list[pa.Table] = []
     done: set[str] = set()
     for piece, last in _and_whether_last(piece for piece in pieces if piece.num_rows):
+        require(str(path), piece.column_names, ("track",))
         if last:
             held.append(piece)
             break
-        require(str(path), piece.column_names, ("track",))
         code, track_names = names(piece, str(path))
         starts = np.flatnonzero(np.diff(code)) + 1
         if held and track_names[code[0]] != str(held[0].column("track")[0].as_py()):
@@ -200,7 +200,6 @@ def _whole_tracks(pieces: Iterator[pa.Table], path: Path) -> Iterator[pa.Table]:
     if not held:
         raise SubmissionError(f"{path}: no rows; expected at least one forecast")
     rest = pa.concat_tables(held)
-    require(str(path), rest.column_names, ("track",))
     _note_done(rest, done, path)
     yield rest
 

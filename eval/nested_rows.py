@@ -16,6 +16,7 @@ from forecast.eval.flat_rows import (
     MAX_PROBABILITY,
     MAX_TIME_S,
     names,
+    numbered,
     numbers,
     refuse,
     refuse_times,
@@ -69,9 +70,8 @@ def nested_rows_of(table: pa.Table, where: str, *, max_modes: int) -> ForecastRo
     issue_s = numbers(table, "issue_time_s", where)
     refuse(where, ~np.isfinite(issue_s), "issue_time_s is not a finite number")
     refuse_times(where, "issue_time_s", issue_s)
-    order = np.lexsort((issue_s, code))
-    again = np.zeros(len(code), dtype=bool)
-    again[order[1:]] = (np.diff(code[order]) == 0) & (np.diff(issue_s[order]) <= 1e-6)
+    again = np.ones(len(code), dtype=bool)
+    again[numbered(code, issue_s)[1]] = False
     refuse(where, again, "a second forecast of the same track and issue time; expected one each")
     flat, count = _flattened(table, "probabilities", where)
     refuse(where, (count < 1) | (count > max_modes), f"expected 1 to {max_modes} modes")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -49,11 +48,6 @@ class _Record(msgspec.Struct):
     polygon_token: str | None = None
     polygon_tokens: list[str] = []
     line_token: str | None = None
-
-
-def file_hash(path: Path) -> str:
-    """Hash a file's content (blake2b, 32 hexadecimal digits)."""
-    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)

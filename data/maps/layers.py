@@ -11,6 +11,7 @@ from typing import Literal
 from shapely.geometry.base import BaseGeometry
 
 from forecast.core.errors import DataError, one_of
+from forecast.core.files import file_hash
 
 Geometries = Mapping[str, Sequence[BaseGeometry]]
 
@@ -156,7 +157,7 @@ def load_map(path: Path | str, *, only: tuple[str, ...] | None = None) -> Vector
     Raises:
         DataError: no such file; on first use also: truncated, too old, or with records that do not fit together.
     """
-    from forecast.data.maps.expansion import ExpansionReader, file_hash
+    from forecast.data.maps.expansion import ExpansionReader
 
     path = Path(path)
     if not path.is_file():

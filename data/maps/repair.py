@@ -41,9 +41,10 @@ class Repairs:
         is kept: a self-crossing outline becomes the areas that it encloses.
         """
         whole = [part for geometry in geometries for part in _parts(geometry) if not part.is_empty]
-        if not all(np.isfinite(shapely.get_coordinates(part)).all() for part in whole):
+        outlines = np.array(whole, dtype=object)
+        if not np.isfinite(shapely.get_coordinates(outlines)).all():
             raise DataError(f"map {self._map_name}: layer {layer} has a coordinate that is not finite; expected metres")
-        sound = shapely.is_valid(np.array(whole, dtype=object))
+        sound = shapely.is_valid(outlines)
         repaired: list[BaseGeometry] = []
         for geometry, is_sound in zip(whole, sound.tolist(), strict=True):
             if is_sound:

@@ -177,10 +177,13 @@ def version_folder(dataroot: Path, version: str) -> Path:
     """The folder of a version's tables.
 
     Raises:
-        DataError: the data root or the version does not exist; lists the versions that do.
+        DataError: the data root or the version does not exist; lists the versions that do. Or a path in place of a
+            version's name.
     """
     if not dataroot.is_dir():
         raise DataError(f"{dataroot}: no such folder; --dataroot is the folder that holds v1.0-… and maps")
+    if Path(version).name != version:
+        raise DataError(f"version '{version}': expected the name of a folder in {dataroot}, e.g. v1.0-mini")
     folder = dataroot / version
     if folder.is_dir():
         return folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -31,14 +30,11 @@ def _differences(one: Scores, two: Scores) -> dict[str, Any]:
         paired = bootstrap_difference(
             _part(two.agents[name], second), _part(one.agents[name], first), clusters=one.agent_track[first]
         )
-        # One track resampled is always itself: that says nothing about the spread.
-        both = one.agents[name].valid[first] & two.agents[name].valid[second]
-        alone = len(np.unique(one.agent_track[first][both])) < 2
         found[name] = {
             "difference": paired.value,
             "count": paired.count,
-            "ci_low": math.nan if alone else paired.low,
-            "ci_high": math.nan if alone else paired.high,
+            "ci_low": paired.low,
+            "ci_high": paired.high,
         }
     return found
 

@@ -235,10 +235,7 @@ def _codes(names: NDArray[np.str_]) -> NDArray[np.int64]:
 def figure(values: PerItem, groups: Any = None) -> dict[str, Any]:
     """A mean with its count and its 95 % bootstrap interval, as it stands in ``report.json``."""
     mean = bootstrap_mean(values, clusters=groups)
-    # One cluster resampled is always itself: that says nothing about the spread.
-    alone = groups is not None and len(np.unique(groups[values.valid])) < 2
-    low, high = (math.nan, math.nan) if alone else (mean.low, mean.high)
-    return {"value": mean.value, "count": mean.count, "ci_low": low, "ci_high": high}
+    return {"value": mean.value, "count": mean.count, "ci_low": mean.low, "ci_high": mean.high}
 
 
 def _finite(value: Any) -> Any:

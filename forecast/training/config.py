@@ -213,8 +213,9 @@ def parsed(values: Mapping[str, Any], kind: type[Any] = TrainingConfig) -> Any:
 
 
 def _check_sections(values: Mapping[str, Any], kind: type[Any], within: str = "") -> None:
+    hints = get_type_hints(kind)
     for name, value in values.items():
-        section = get_type_hints(kind).get(name)
+        section = hints.get(name)
         if not (isinstance(section, type) and dataclasses.is_dataclass(section)):
             continue
         if not isinstance(value, Mapping):

@@ -217,8 +217,7 @@ def _prepare_folder(out: Path, config: TrainingConfig, fingerprint: str, resume:
     """Record what is run; the checkpoint to continue from, or None."""
     record = {"config": as_dict(config), "data_fingerprint": fingerprint}
     path, ckpt = out / _CONFIG_NAME, out / RESUME_NAME
-    held = [name for name in (_CONFIG_NAME, RESUME_NAME, *CHECKPOINT_NAMES) if (out / name).exists()]
-    if held and not resume:
+    if not resume and any((out / name).exists() for name in (_CONFIG_NAME, RESUME_NAME, *CHECKPOINT_NAMES)):
         raise ConfigError(f"{out}: holds a run already; add --resume to continue it, or choose another --out")
     if ckpt.exists():
         _check_same(out, record)

@@ -157,6 +157,9 @@ def test_pairs_and_clusters_matter():
     assert strict.high - strict.low > 3 * (loose.high - loose.low)
     assert bootstrap_mean(shared, seed=5) == bootstrap_mean(shared, seed=5)
     assert bootstrap_mean(per_item([1.0], [False])).count == 0
+    alone = bootstrap_mean(shared, clusters=np.zeros(len(scenes)))
+    assert (alone.value, alone.count) == (loose.value, loose.count)
+    assert np.isnan([alone.low, alone.high]).all()
 
 
 LEADS = 0.5 * np.arange(1, 13)
