@@ -3,8 +3,8 @@
 All take ``modes_m`` (agents, modes, steps, 2) and ``truth_m`` (agents, steps, 2) in one frame, metres (float64 where
 that frame is the world), ``probabilities`` (agents, modes), and ``valid`` (agents, steps), True where the truth is
 known (default: where ``truth_m`` is finite). NumPy arrays, nested lists and torch tensors will do. A mode of NaN
-positions or of NaN probability is one that the agent does not have. A mode that is NaN at a known step which another
-mode of the agent reaches ends early: it is compared with nothing, so that a forecast of one near point cannot win over
+positions or of NaN probability is one that the agent does not have. A mode that is NaN at a step which another mode of
+the agent reaches ends early: it is compared with nothing, so that a forecast of one near point cannot win over
 forecasts of the whole horizon. Where such a mode is among the k most probable ones, the others compete; where all of
 them are, the agent does not count. Ties in probability go to the lower mode index.
 """
@@ -43,11 +43,13 @@ class Displacements:
     Attributes:
         distance_m: (agents, modes, steps) float64; inf at steps that do not count.
         known: (agents, modes, steps) bool, where both mode and truth are known.
+        reached: (agents, modes, steps) bool, where the mode has a position.
         probabilities: (agents, modes), NaN in absent modes.
     """
 
     distance_m: Floats
     known: Bools
+    reached: Bools
     probabilities: Floats
 
     @cached_property
@@ -55,23 +57,20 @@ class Displacements:
         return rank_modes(self.probabilities)
 
     @cached_property
-    def _there(self) -> Bools:
-        there: Bools = self.known.any(-1) & ~np.isnan(self.probabilities)
-        return there
-
-    @cached_property
     def ends_early(self) -> Bools:
-        """(agents, modes) modes that miss a known step which another mode of the agent reaches; they do not compete."""
+        """(agents, modes) modes that lack a step which another mode of the agent reaches; they do not compete."""
         if self._everywhere:
             return np.zeros(self.probabilities.shape, dtype=bool)
-        reached = (self.known & self._there[..., None]).any(1, keepdims=True)
-        early: Bools = self._there & (self.known != reached).any(-1)
+        there = self.reached.any(-1) & ~np.isnan(self.probabilities)
+        longest = (self.reached & there[..., None]).any(1, keepdims=True)
+        early: Bools = there & (self.reached != longest).any(-1)
         return early
 
     @cached_property
     def _present(self) -> Bools:
         """(agents, modes) modes that are compared."""
-        return self._there & ~self.ends_early
+        present: Bools = self.known.any(-1) & ~np.isnan(self.probabilities) & ~self.ends_early
+        return present
 
     @cached_property
     def _everywhere(self) -> bool:
@@ -157,7 +156,8 @@ class Displacements:
         available = self.distance_m.shape[-1]
         if not 1 <= steps <= available:
             raise ValueError(f"expected 1 to {available} steps, got {steps}")
-        return Displacements(self.distance_m[..., :steps], self.known[..., :steps], self.probabilities)
+        distance, known, reached = self.distance_m, self.known, self.reached
+        return Displacements(distance[..., :steps], known[..., :steps], reached[..., :steps], self.probabilities)
 
 
 def displacements(modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = None) -> Displacements:
@@ -173,12 +173,14 @@ def displacements(modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = N
     distance = _distances(modes, truth)
     steps_valid = None if valid is None else steps_known(valid, truth.shape[:2], truth)
     if not np.isnan(distance.sum()) and (steps_valid is None or steps_valid.all()):
-        return Displacements(distance, np.broadcast_to(np.True_, distance.shape), wanted)
+        everywhere = np.broadcast_to(np.True_, distance.shape)
+        return Displacements(distance, everywhere, everywhere, wanted)
     known = ~np.isnan(distance)
     if steps_valid is not None:
         known &= steps_valid[:, None]
     distance[~known] = np.inf
-    return Displacements(distance, known, wanted)
+    reached: Bools = ~np.isnan(modes).any(-1)
+    return Displacements(distance, known, reached, wanted)
 
 
 def _distances(modes: Floats, truth: Floats) -> Floats:

@@ -79,7 +79,8 @@ def _plain(array: Any, masked: float) -> Any:
         tensor = array.detach().cpu()
         return tensor.double() if tensor.is_floating_point() else tensor
     if isinstance(array, np.ma.MaskedArray):
-        return array.filled(masked) if array.dtype.kind == "b" else array.astype(np.float64).filled(masked)
+        numbers: Any = array if array.dtype.kind == "b" else array.astype(np.float64)
+        return numbers.filled(masked)
     if isinstance(array, (list, tuple)) and any(hasattr(part, "__len__") for part in array):
         return [_plain(part, masked) for part in array]
     return array

@@ -32,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allow-missing", action="store_true", help="accept agents of the split without a forecast")
     parser.add_argument(
         "--population",
-        choices=("dense", "challenge-tracks", "challenge"),
-        default="dense",
-        help="temporal metrics over all forecasts, those of the split's tracks, or the split's agent-samples alone",
+        choices=("challenge", "challenge-tracks", "dense"),
+        help="temporal metrics over the split's agent-samples alone (default, as published), all forecasts of their "
+        "tracks, or all forecasts given",
     )
     parser.add_argument(
         "--tolerance-s", type=float, metavar="S", help="match times within this (default: a tenth of a step)"
@@ -91,7 +91,7 @@ def _check_combination(args: argparse.Namespace) -> None:
     if args.truth:
         only_nuscenes = (
             given
-            + ["--population"] * (args.population != "dense")
+            + ["--population"] * (args.population is not None)
             + ["--allow-missing"] * args.allow_missing
             + ["--exact-off-road"] * args.exact_off_road
         )
@@ -143,7 +143,7 @@ def _score(args: argparse.Namespace, settings: Settings) -> tuple[Report, Datase
         dataset,
         args.split,
         allow_missing=args.allow_missing,
-        population=args.population,
+        population=args.population or "challenge",
         settings=settings,
     )
     return report, dataset

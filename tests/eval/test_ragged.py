@@ -55,9 +55,12 @@ def test_modes_that_end_together_are_compared_as_far_as_they_go():
     assert not found.ends_early.any()
     assert found.min_ade_k(5).values.tolist() == [5.0]
     assert found.min_fde_k(5).mean.count == 0
-    # Beyond the truth it does not matter who goes on.
+    # Who goes on longer than the others is not told by the truth: it may end before both.
     modes[:, 0, 2:] = 0.0
-    assert not displacements(modes, [[0.5, 0.5]], np.zeros((1, 4, 2)), [[True, True, False, False]]).ends_early.any()
+    found = displacements(modes, [[0.5, 0.5]], np.zeros((1, 4, 2)), [[True, True, False, False]])
+    assert found.ends_early.tolist() == [[False, True]]
+    # Up to where both go, both are compared.
+    assert not found.until(2).ends_early.any()
 
 
 def test_an_unknown_point_has_no_convergence():
