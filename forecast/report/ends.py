@@ -83,7 +83,7 @@ def about_ends(scores: Scores) -> list[str]:
         reasons = [f"{shorter} end before it" * bool(shorter)]
         reasons += [f"{unmatched} have no observation within the tolerance there" * bool(unmatched)]
         others = observed - counted - shorter - unmatched
-        reasons += [f"the most likely mode of {others} does" * (others > 0)]
+        reasons += [f"in {others} the most likely mode ends before it" * (others > 0)]
         said.append(
             f"minFDE, and what else needs the last lead ({last_s:g} s), rests on {counted} of the {observed} forecasts "
             f"whose track is observed that long: {', '.join(reason for reason in reasons if reason)}"
