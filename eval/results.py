@@ -81,9 +81,16 @@ def _plain(array: Any, masked: float) -> Any:
     if isinstance(array, np.ma.MaskedArray):
         numbers: Any = array if array.dtype.kind == "b" else array.astype(np.float64)
         return numbers.filled(masked)
-    if isinstance(array, (list, tuple)) and any(hasattr(part, "__len__") for part in array):
+    if isinstance(array, (list, tuple)) and not all(_of_numbers(part) for part in array):
         return [_plain(part, masked) for part in array]
     return array
+
+
+def _of_numbers(part: Any) -> bool:
+    """Whether this is a number, or nested lists of them as far as the first one tells: nothing to look through."""
+    while isinstance(part, (list, tuple)) and part:
+        part = part[0]
+    return isinstance(part, (bool, int, float, str)) or (isinstance(part, (list, tuple)) and not part)
 
 
 def shaped(name: str, array: Any, shape: tuple[int | None, ...]) -> Floats:
