@@ -116,6 +116,8 @@ def _coverage(document: dict[str, Any]) -> str:
     lines = [["coverage", *(body["name"] for body in bodies(document))]]
     for name in bodies(document)[0]["coverage"]:
         found = [body["coverage"][name] for body in bodies(document)]
+        if not any(found):
+            continue  # nothing of that kind: the report says so, the page need not
         lines.append([name.replace("_", " "), *(f"{n:.1%}" if "share" in name else f"{n:,}" for n in found)])
     return _table(lines)
 
