@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from forecast.eval.bootstrap import bootstrap_mean
 from forecast.eval.consistency import convergence_of, dispersion_of
 from forecast.eval.context import kl_divergence, travelled_m
 from forecast.eval.displacement import brier_min_fde_k, min_ade_k, min_fde_k, miss_rate_k
 from forecast.eval.distribution import draw_samples, nll, sample_ade, sample_fde
 from forecast.eval.hardest import difficulty, kalman_forecast
-from forecast.eval.results import as_bools, as_floats
+from forecast.eval.results import as_bools, as_floats, per_item
 
 MODES = np.ones((3, 2, 12, 2))
 LIKELY = np.array([[0.6, 0.4]] * 3)
@@ -115,3 +116,10 @@ def test_coarse_numbers_far_from_the_origin_are_told():
         warnings.simplefilter("error")
         min_ade_k(MODES + far, LIKELY, TRUTH + far, k=1)
         min_ade_k((MODES + 2000).astype(np.float32), LIKELY, TRUTH + 2000, k=1)
+
+
+def test_labels_of_clusters_are_one_an_item():
+    items = per_item(np.arange(4.0), [True, True, False, True])
+    assert bootstrap_mean(items, clusters=[0, 0, 1, 1]).count == 3
+    with pytest.raises(ValueError, match=r"clusters: expected shape \(4,\)"):
+        bootstrap_mean(items, clusters=[0, 1, 1])
