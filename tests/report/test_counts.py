@@ -1,4 +1,4 @@
-"""No finite input gives a figure without its count: hypothesis makes rows of every shape, the whole report is walked."""
+"""No finite input gives a figure without its count: hypothesis makes rows of every shape, the report is walked."""
 
 from __future__ import annotations
 
