@@ -56,15 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Score, print the table, and write what was asked for."""
-    from forecast.core.files import check_outputs, dataset_inputs, write_text, written_whole
+    from forecast.core.files import check_place, written_whole
     from forecast.report.tables import as_latex, as_markdown, print_table
 
     _check_combination(args)
-    outputs = ("out", "html", "markdown", "latex", "per_sample", "per_point")
-    check_outputs(
-        {f"--{name.replace('_', '-')}": getattr(args, name) for name in outputs},
-        [*args.forecasts, args.truth, args.map, *dataset_inputs(args.dataroot, args.version)],
-    )
+    for name in ("out", "html", "markdown", "latex", "per_sample", "per_point"):
+        if (path := getattr(args, name)) is not None:
+            check_place(path, f"--{name.replace('_', '-')}")
     settings = _settings(args)
     report, dataset = _score(args, settings)
     report.write(args.out)
@@ -72,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
     for path, render in ((args.markdown, as_markdown), (args.latex, as_latex)):
         if path:
             with written_whole(path) as temporary:
-                write_text(temporary, render(document))
+                temporary.write_text(render(document))
     _write_details(args, report)
     if args.html:
         from forecast.report.page import write_page
