@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -68,6 +69,13 @@ def _run(argv: Sequence[str]) -> None:
     module.run(args)
 
 
+def _speak_any_encoding() -> None:
+    """What a terminal's encoding lacks, or a name that is no text at all, is printed escaped instead of raising."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None in a window without a terminal, anything in a notebook
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -75,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when done, 2 for a user's mistake or a file that cannot be read or written (one line on stderr); anything
         else raises and Python exits with 1.
     """
+    _speak_any_encoding()
     try:
         _run(sys.argv[1:] if argv is None else argv)
     except ForecastError as mistake:
