@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import codecs
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -68,6 +70,29 @@ def _run(argv: Sequence[str]) -> None:
     module.run(args)
 
 
+#: What stands for the characters beyond ASCII that this package prints, where an encoding lacks them.
+_PLAIN = str.maketrans(
+    {"−": "-", "–": "-", "…": "...", "·": "*", "×": "x", "²": "2", "τ": "tau", "▸": ">"}
+    | dict.fromkeys("┏┳┓┡╇┩└┴┘├┼┤╭╮╰╯", "+")
+    | dict.fromkeys("━─", "-")
+    | dict.fromkeys("┃│", "|")
+)
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end].translate(_PLAIN)
+    return text.encode("ascii", "backslashreplace").decode(), error.end
+
+
+def _speak_any_encoding() -> None:
+    """What a terminal's encoding lacks, or a name that is no text at all, is printed plainly instead of raising."""
+    codecs.register_error("forecast.plain", _plainly)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None in a window without a terminal, anything in a notebook
+            stream.reconfigure(errors="forecast.plain")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -75,6 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when done, 2 for a user's mistake or a file that cannot be read or written (one line on stderr); anything
         else raises and Python exits with 1.
     """
+    _speak_any_encoding()
     try:
         _run(sys.argv[1:] if argv is None else argv)
     except ForecastError as mistake:

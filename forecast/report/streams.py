@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from forecast.core.errors import SubmissionError
+from forecast.core.files import as_text
 from forecast.core.progress import progress
 from forecast.core.rows import TruthRows
 from forecast.eval.forecasts import iter_forecasts, read_truth
@@ -58,7 +59,7 @@ def score_streams(
     scores = [
         _score_file(name, path, truth, truth_path, settings) for name, path in zip(names_of(files), files, strict=True)
     ]
-    about = {"truth": str(truth_path), "population": "all", **window_of(settings)}
+    about = {"truth": as_text(truth_path), "population": "all", **window_of(settings)}
     if settings.road is not None:
         about |= {"map": settings.road.source.name, "off_road_rule": settings.road.rule}
     return Report(tuple(scores), (), about)
