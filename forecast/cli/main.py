@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import forecast
-from forecast.core.errors import ForecastError
+from forecast.core.errors import DataWarning, ForecastError
 
 #: Command → what it does. The module ``forecast.cli.<command>`` holds ``add_arguments(parser)`` and ``run(args)``;
 #: it is imported only when its command is called, so that help answers at once.
@@ -68,6 +69,16 @@ def _run(argv: Sequence[str]) -> None:
     module.run(args)
 
 
+def _one_line(message: Warning | str, category: type[Warning], *place: Any) -> str:
+    """A warning for people: what is to know, without the place in the program that says so."""
+    if issubclass(category, DataWarning):
+        return f"forecast: warning: {message}\n"
+    return _WITH_PLACE(message, category, *place)
+
+
+_WITH_PLACE = warnings.formatwarning
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -75,6 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when done, 2 for a user's mistake or a file that cannot be read or written (one line on stderr); anything
         else raises and Python exits with 1.
     """
+    warnings.formatwarning = _one_line
     try:
         _run(sys.argv[1:] if argv is None else argv)
     except ForecastError as mistake:
@@ -91,6 +103,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         where = f"{fault.filename}: " if fault.filename else ""
         print(f"forecast: {where}{fault.strerror or fault}", file=sys.stderr)
         return EXIT_USER_MISTAKE
+    finally:
+        warnings.formatwarning = _WITH_PLACE
     return EXIT_DONE
 
 

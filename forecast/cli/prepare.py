@@ -16,9 +16,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prepare the folder and print what it holds."""
+    import warnings
+
+    from forecast.core.errors import DataWarning
     from forecast.data.cache import open_dataset
 
-    dataset = open_dataset(args.dataroot, args.version, args.cache)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # said below, whether or not the cache was there already
+        dataset = open_dataset(args.dataroot, args.version, args.cache)
     tracks = dataset.tracks
     print(
         f"{args.version}: {len(tracks.scene_names)} scenes on {', '.join(dataset.map_names)}, "
@@ -31,4 +36,6 @@ def run(args: argparse.Namespace) -> None:
         print(
             f"  {split:<11}{len(dataset.scenes_of(split)):>4} scenes {listed:>8} challenge samples {dense:>10,} dense"
         )
+    for remark in dataset.remarks:
+        print(f"note: {remark}")
     print(f"cache: {dataset.folder}")

@@ -12,6 +12,7 @@ from forecast.core.errors import DataError, SubmissionError
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.core.tracks import Tracks
+from forecast.data.clock import check_step
 from forecast.eval.submission import Submission
 from forecast.prediction.future import key_frame_future
 
@@ -96,9 +97,11 @@ def join(submission: Submission, dataset: Dataset, split: str, where: str, *, al
 
     Raises:
         SubmissionError: an unknown agent, one of another split's scenes, or a missing one.
+        DataError: key frames are not half a second apart, as a submission's points are.
     """
     rows = np.array([_locate(dataset, submission, entry, where) for entry in range(len(submission))], dtype=np.int64)
     _check_scenes(submission, dataset, rows, split, where)
+    check_step(dataset.tracks, NUSCENES_HORIZON, str(dataset.dataroot / dataset.version), rows)
     wanted = dataset.samples(split).rows
     entry_of = {row: entry for entry, row in enumerate(rows.tolist())}
     found = [entry_of.get(row, -1) for row in wanted.tolist()]
