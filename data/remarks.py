@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from forecast.core.agents import AgentType, known_type, named_by_nuscenes
-from forecast.core.tracks import Tracks
+from forecast.core.tracks import Strings, Tracks
 from forecast.data.clock import long_gaps
 from forecast.data.nuscenes.ego import EGO_CATEGORY, EGO_CHANNEL
 from forecast.data.nuscenes.reading import FILE_NAME, Reading
@@ -49,7 +49,8 @@ def _ego(tracks: Tracks, reading: Reading, channel: str) -> list[str]:
     none, some = (held > 0) & (with_ego == 0), (with_ego > 0) & (with_ego < held)
     if none.any():
         told.append(
-            f"{none.sum()} of {scenes} scenes have no ego (no key frames of {channel}), {_few(tracks.scene_names[none])}"
+            f"{none.sum()} of {scenes} scenes have no ego (no key frames of {channel}), "
+            f"{_few(tracks.scene_names[none])}"
         )
     if some.any():
         lost = int((held - with_ego)[some].sum())
@@ -99,5 +100,5 @@ def _gaps(tracks: Tracks) -> list[str]:
     ]
 
 
-def _few(names: Sequence[str]) -> str:
-    return "e.g. " + ", ".join(str(name) for name in names[:3])
+def _few(names: Sequence[str] | Strings) -> str:
+    return "e.g. " + ", ".join(names[:3])

@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import forecast
 from forecast.core.errors import DataWarning, ForecastError
@@ -69,11 +69,13 @@ def _run(argv: Sequence[str]) -> None:
     module.run(args)
 
 
-def _one_line(message: Warning | str, category: type[Warning], *place: Any) -> str:
+def _one_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
     """A warning for people: what is to know, without the place in the program that says so."""
     if issubclass(category, DataWarning):
         return f"forecast: warning: {message}\n"
-    return _WITH_PLACE(message, category, *place)
+    return _WITH_PLACE(message, category, filename, lineno, line)
 
 
 _WITH_PLACE = warnings.formatwarning
