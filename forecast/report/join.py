@@ -81,6 +81,12 @@ def read_for_dataset(path: Path | str, dataset: Dataset) -> Submission:
     return submission
 
 
+def truth_of_dataset(dataset: Dataset) -> TruthRows:
+    """Where every track was, on the clock of :func:`write_for_dataset`: the key frames' time stamps in seconds."""
+    tracks = dataset.tracks
+    return TruthRows(tracks.track_tokens[tracks.row_track], tracks.row_time_us * 1e-6, tracks.row_position_m)
+
+
 def _key_frames(rows: ForecastRows, dataset: Dataset, where: str) -> list[str]:
     """Token of the key frame that each row was issued at, told by its time stamp."""
     tracks = dataset.tracks
