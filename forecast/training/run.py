@@ -216,7 +216,7 @@ def _logger(name: str, out: Path) -> Any:
 
 def _prepare_folder(out: Path, config: TrainingConfig, fingerprint: str, resume: bool, progress: bool) -> Path | None:
     """Record what is run; the checkpoint to continue from, or None."""
-    record = {"config": as_dict(config), "data_fingerprint": fingerprint}
+    record: dict[str, Any] = {"config": as_dict(config), "data_fingerprint": fingerprint}
     ckpt = out / RESUME_NAME
     if not resume and any((out / name).exists() for name in (_CONFIG_NAME, RESUME_NAME, *CHECKPOINT_NAMES)):
         raise ConfigError(f"{out}: holds a run already; add --resume to continue it, or choose another --out")
