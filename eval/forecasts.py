@@ -117,7 +117,7 @@ def write_truth(path: Path | str, truth: TruthRows) -> None:
 
 
 def rows_from_submission(submission: Submission, issue_time_s: Any, *, step_s: float = 0.5) -> ForecastRows:
-    """A nuScenes submission as rows; the tracks are its instances.
+    """A nuScenes submission as rows, covariances and samples included; the tracks are its instances.
 
     Args:
         submission: world frame.
@@ -126,13 +126,14 @@ def rows_from_submission(submission: Submission, issue_time_s: Any, *, step_s: f
     """
     lead_s = step_s * np.arange(1, submission.positions_m.shape[2] + 1)
     times = np.asarray(issue_time_s, dtype=np.float64)
-    return ForecastRows(submission.instance_tokens, times, lead_s, submission.positions_m, submission.probabilities)
+    kept = submission.positions_m, submission.probabilities, submission.covariances_m2, submission.samples_m
+    return ForecastRows(submission.instance_tokens, times, lead_s, *kept)
 
 
 def submission_from_rows(rows: ForecastRows, sample_tokens: Any) -> Submission:
     """Rows as a nuScenes submission, given each row's key frame token; the tracks must be instance tokens."""
     samples = np.asarray(sample_tokens, dtype=np.str_)
-    return Submission(rows.track, samples, rows.positions_m, rows.probabilities)
+    return Submission(rows.track, samples, rows.positions_m, rows.probabilities, rows.covariances_m2, rows.samples_m)
 
 
 def _rows(table: pa.Table, where: str, max_modes: int) -> ForecastRows:

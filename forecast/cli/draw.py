@@ -102,13 +102,17 @@ def _still(args: argparse.Namespace, dataset: Dataset, sources: list[AnswerSourc
 
 
 def _animation(args: argparse.Namespace, dataset: Dataset, sources: list[AnswerSource]) -> None:
+    import numpy as np
+
     from forecast.core.horizon import NUSCENES_HORIZON
+    from forecast.data.clock import check_step
     from forecast.report.animate import write_animation
     from forecast.report.choice import chosen_point
     from forecast.report.successive import successive_at
 
     horizon, tracks = NUSCENES_HORIZON, dataset.tracks
     row = chosen_point(tracks, _scene(args, dataset), args.agent, args.frame, horizon.future_steps)
+    check_step(tracks, horizon, str(dataset.dataroot / dataset.version), np.array([row]))
     found = successive_at(tracks, row, sources[0], steps=horizon.future_steps, step_s=horizon.step_s)
     write_animation(args.out, dataset, found, sources[0].name)
 

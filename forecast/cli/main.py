@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import codecs
-import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
 import forecast
+from forecast.cli.terminal import plainly_spoken
 from forecast.core.errors import ForecastError
 
 #: Command → what it does. The module ``forecast.cli.<command>`` holds ``add_arguments(parser)`` and ``run(args)``;
@@ -70,29 +69,6 @@ def _run(argv: Sequence[str]) -> None:
     module.run(args)
 
 
-#: What stands for the characters beyond ASCII that this package prints, where an encoding lacks them.
-_PLAIN = str.maketrans(
-    {"−": "-", "–": "-", "…": "...", "·": "*", "×": "x", "²": "2", "τ": "tau", "▸": ">"}
-    | dict.fromkeys("┏┳┓┡╇┩└┴┘├┼┤╭╮╰╯", "+")
-    | dict.fromkeys("━─", "-")
-    | dict.fromkeys("┃│", "|")
-)
-
-
-def _plainly(error: UnicodeError) -> tuple[str, int]:
-    assert isinstance(error, UnicodeEncodeError)
-    text = error.object[error.start : error.end].translate(_PLAIN)
-    return text.encode("ascii", "backslashreplace").decode(), error.end
-
-
-def _speak_any_encoding() -> None:
-    """What a terminal's encoding lacks, or a name that is no text at all, is printed plainly instead of raising."""
-    codecs.register_error("forecast.plain", _plainly)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # None in a window without a terminal, anything in a notebook
-            stream.reconfigure(errors="forecast.plain")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -100,9 +76,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when done, 2 for a user's mistake or a file that cannot be read or written (one line on stderr); anything
         else raises and Python exits with 1.
     """
-    _speak_any_encoding()
+    with plainly_spoken():
+        return _run_and_tell(sys.argv[1:] if argv is None else argv)
+
+
+def _run_and_tell(argv: Sequence[str]) -> int:
     try:
-        _run(sys.argv[1:] if argv is None else argv)
+        _run(argv)
     except ForecastError as mistake:
         # What a file holds may be quoted, line breaks and all.
         print("forecast:", r"\n".join(str(mistake).splitlines()), file=sys.stderr)

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "forecasts",
         nargs="+",
         metavar="FILE",
-        help="nuScenes submissions (JSON), or rows (Parquet, CSV) with --truth; several are compared",
+        help="nuScenes submissions (JSON), or rows (Parquet, CSV) of a data set or with --truth; several are compared",
     )
     parser.add_argument("--dataroot", metavar="DIR", help="folder of a nuScenes data set")
     parser.add_argument("--version", metavar="V", help="e.g. v1.0-trainval")
@@ -106,8 +106,11 @@ def _check_combination(args: argparse.Namespace) -> None:
             )
     elif args.map:
         raise ConfigError("--map goes with rows and --truth: a data set brings its own maps")
-    elif rows:
-        raise ConfigError(f"{rows[0]}: rows of forecasts need rows of truth: add --truth FILE")
+    elif rows and missing:
+        raise ConfigError(
+            f"{rows[0]}: rows of forecasts need rows of truth: add --truth FILE; or, if they are of a nuScenes data "
+            f"set, {', '.join(missing)}"
+        )
     elif missing:
         raise ConfigError(f"{', '.join(missing)} missing: a submission is scored on a data set (or rows with --truth)")
 
