@@ -48,7 +48,7 @@ def off_road(modes_m: Any, area: DrivableArea) -> tuple[Bools, Bools]:
     """
     modes = as_floats(modes_m)
     valid: Bools = np.isfinite(modes).all((-2, -1))
-    flat = modes[valid]
+    flat = modes[valid] - np.array(area.origin_m, dtype=np.float64)
     chunks = [flat[start : start + _CHUNK] for start in range(0, len(flat), _CHUNK)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         parts = list(pool.map(lambda chunk: _leaves(chunk, area), chunks))
