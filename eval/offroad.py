@@ -19,7 +19,7 @@ SPLINE_POINTS = 200
 SMOOTHING = 0.1
 #: Polygons this near to each other touch, for the exact rule.
 HAIRLINE_M = 0.01
-_CORNERS: dict[str, Any] = {"join_style": "mitre", "mitre_limit": 20.0}
+_CORNERS: dict[str, Any] = {"join_style": "mitre", "mitre_limit": 5.0}
 _RAW_POINTS = 3
 
 
@@ -75,7 +75,8 @@ def drivable_union(polygons: Sequence[Any]) -> Any:
     """Drivable polygons, which may overlap, as one geometry that is quick to ask (shapely, prepared).
 
     Polygons that should touch often miss each other by a hair, as exports round their corners. Gaps and holes up to
-    ``HAIRLINE_M`` wide are closed; no outline moves outwards by more than a thousandth of that, and none inwards.
+    ``HAIRLINE_M`` wide are closed; no outline moves outwards by more than a thousandth of that (the tip of a
+    needle: three times ``HAIRLINE_M``), and none inwards.
     """
     half_m = HAIRLINE_M / 2
     grown = shapely.buffer(np.array(list(polygons), dtype=object), half_m, **_CORNERS)
