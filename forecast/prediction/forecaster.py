@@ -222,6 +222,7 @@ class Forecaster:
             pose_world=pose,
             silent_s=known.silent_s,
             size_m=scene.size_m[known.targets],
+            notes=self.maps.notes(scene.map_name, pose[:, :2]),
             unanswered=tuple(scene.agent_ids[agent] for agent in known.wanted.tolist() if agent not in answered),
         )
 

@@ -124,7 +124,8 @@ class Stream:
             notes = self._take_in(observations, now_us)
             self._memory.forget(now_us)
             scene = self._scene(now_us)
-        return replace(self._forecaster.forecast(scene, agents), notes=tuple(notes))
+        answer = self._forecaster.forecast(scene, agents)
+        return replace(answer, notes=(*notes, *answer.notes))
 
     def _advance(self, time_s: float) -> int:
         now_us = round(clock_reading(time_s, "stream") * _US)
