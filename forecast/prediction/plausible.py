@@ -32,9 +32,9 @@ FASTEST_MPS = np.array([100.0, 20.0, 40.0, 100.0])
 #: Two places of one agent may differ by this at any time: two sensors, two corners of a box.
 SAME_PLACE_M = 2.0
 #: A velocity that changes by more than this within one step, and back, is no motion either: hard braking is 10 m/s² …
-_HARDEST_MPS2 = 20.0
+_HARDEST_MPS2 = 30.0
 #: … but positions are so uncertain, too.
-_UNCERTAIN_M = 3.0
+_UNCERTAIN_M = 10.0
 #: Velocities further apart in time are not compared, nor headings.
 _RELATED_S, _TURN_WITHIN_S = 1.5, 1.0
 #: Reversing is slower than this.
@@ -319,8 +319,8 @@ def unknown_velocity_notes(agents: Integers, agent_ids: Sequence[Hashable]) -> l
     if not len(agents):
         return []
     return [
-        f"the velocity of {named(agent_ids[number] for number in agents.tolist())} is unknown (none given; seen once or "
-        "too briefly): forecast as if standing"
+        f"the velocity of {named(agent_ids[number] for number in agents.tolist())} is unknown (none given; seen once "
+        "or too briefly): forecast as if standing"
     ]
 
 
