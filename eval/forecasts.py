@@ -19,7 +19,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from forecast.core.errors import SubmissionError
-from forecast.core.files import written_whole
+from forecast.core.files import for_arrow, written_whole
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.flat_rows import (
     COVARIANCE,
@@ -149,30 +149,32 @@ def _suffix(path: Path) -> str:
 
 
 def _whole(path: Path) -> pa.Table:
-    if _suffix(path) == ".parquet":
-        return pq.read_table(path, memory_map=True, partitioning=None)
-    return _csv_reader(path).read_all()
+    parquet = _suffix(path) == ".parquet"
+    with for_arrow(path) as file:
+        if parquet:
+            return pq.read_table(file, memory_map=True, partitioning=None)
+        return _csv_reader(file).read_all()
 
 
 def _pieces(path: Path, chunk_rows: int | None) -> Iterator[pa.Table]:
     if _suffix(path) == ".csv":
-        reader: Any = _csv_reader(path)
-        yield from (pa.Table.from_batches([batch]) for batch in reader)
+        with for_arrow(path) as text:
+            yield from (pa.Table.from_batches([batch]) for batch in _csv_reader(text))
         return
-    with pq.ParquetFile(path, pre_buffer=False) as file:
+    with for_arrow(path) as whole, pq.ParquetFile(whole, pre_buffer=False) as file:
         size = chunk_rows or (NESTED_CHUNK_ROWS if is_nested(file.schema_arrow.names) else CHUNK_ROWS)
         metadata = file.schema_arrow.metadata
         for batch in file.iter_batches(size):
             yield pa.Table.from_batches([batch]).replace_schema_metadata(metadata)
 
 
-def _csv_reader(path: Path) -> Any:
+def _csv_reader(file: Any) -> Any:
     # A line longer than a block ends the read with an error instead of filling the memory.
     # Types are stated: inferred ones would be those of the first block alone, and whole numbers may come first.
     numeric = dict.fromkeys((*REQUIRED[1:], *COVARIANCE, SAMPLE, "time_s"), pa.float64())
     text = pyarrow.csv.ConvertOptions(column_types={"track": pa.string(), **numeric})
     return pyarrow.csv.open_csv(
-        path, read_options=pyarrow.csv.ReadOptions(block_size=16 * MAX_CSV_LINE_BYTES), convert_options=text
+        file, read_options=pyarrow.csv.ReadOptions(block_size=16 * MAX_CSV_LINE_BYTES), convert_options=text
     )
 
 
@@ -226,13 +228,13 @@ def _note_done(table: pa.Table, done: set[str], path: Path) -> None:
 
 def _write(path: Path | str, tables: Iterable[pa.Table]) -> None:
     csv = _suffix(Path(path)) == ".csv"
-    with written_whole(path) as temporary:
+    with written_whole(path) as temporary, for_arrow(temporary, "wb") as file:
         writer: Any = None
         try:
             for table in tables:
                 if writer is None:
                     make, schema = pyarrow.csv.CSVWriter if csv else pq.ParquetWriter, table.schema
-                    writer = make(temporary, schema)
+                    writer = make(file, schema)
                 if not table.schema.equals(schema, check_metadata=True):
                     raise SubmissionError(f"{path}: pieces with different columns or leads; expected the same in all")
                 writer.write_table(table)

@@ -44,13 +44,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Draw and write."""
-    from forecast.core.files import check_place
+    from forecast.cli.inputs import model_files
+    from forecast.core.files import check_outputs
     from forecast.data.cache import open_dataset
     from forecast.report.answers import open_answers
 
     suffix = Path(args.out).suffix.lower()
     names = _check(args, suffix)
-    check_place(args.out)
+    inputs = [file for model in args.models for file in model_files(model)]
+    check_outputs({"--out": args.out}, inputs, dataroot=args.dataroot)
     dataset = open_dataset(args.dataroot, args.version, args.cache)
     sources = [open_answers(model, dataset, args.device) for model in args.models]
     if names:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from forecast.core.crops import CropSpec
+    from forecast.core.maps import MapSource
     from forecast.data.cache import Dataset
 
 
@@ -30,16 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Draw the picture."""
     import dataclasses
+    from functools import partial
     from pathlib import Path
 
     import numpy as np
 
     from forecast.core.errors import DataError
-    from forecast.core.files import check_place, written_whole
+    from forecast.core.files import check_outputs, written_whole
     from forecast.data.cache import open_dataset
     from forecast.data.dataset import NuScenesForecasts
     from forecast.data.maps.crop import Cropper
-    from forecast.data.maps.layers import load_map
     from forecast.data.samples import Samples
     from forecast.report.seen import draw_seen
 
@@ -48,20 +49,29 @@ def run(args: argparse.Namespace) -> None:
         raise DataError(f"--sample {args.sample!r}: expected two tokens joined by an underscore, INSTANCE_SAMPLE")
     if Path(args.out).suffix.lower() not in (".png", ".pdf", ".svg"):
         raise DataError(f"--out {args.out}: expected a picture's name, ending in .png, .pdf or .svg")
-    check_place(args.out)
+    check_outputs({"--out": args.out}, dataroot=args.dataroot)
     spec = _spec(args.crop, args.channels)
     dataset = open_dataset(args.dataroot, args.version, args.cache)
     row = dataset.locate(instance, sample)
     forecasts = NuScenesForecasts.of(dataset, Samples(np.array([row])))
     batch = forecasts.batch([0])
-    cropper = Cropper(
-        lambda name: load_map(dataset.map_expansion_path(name)), dataset.map_names, spec, args.engine, args.cache
-    )
+    cropper = Cropper(partial(_map, dataset, spec), dataset.map_names, spec, args.engine, args.cache)
     batch = dataclasses.replace(batch, crop=cropper(batch.pose_world, batch.map_index))
     figure = draw_seen(batch, spec, _title(dataset, row, spec), step_s=forecasts.horizon.step_s)
     with written_whole(args.out) as temporary:
         figure.savefig(temporary, dpi=150)
     print(f"wrote {args.out}")
+
+
+def _map(dataset: Dataset, spec: CropSpec, name: str) -> MapSource:
+    """A map of the data set, which must have something to show."""
+    from forecast.data.maps.layers import load_map
+    from forecast.data.maps.pieces import check_held, check_layers
+
+    source = load_map(dataset.map_expansion_path(name))
+    check_layers(source, spec.layers)
+    check_held(source, spec.layers)
+    return source
 
 
 def _spec(crop: str, channels: str | None) -> CropSpec:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
 import forecast
@@ -68,6 +72,32 @@ def _run(argv: Sequence[str]) -> None:
     module.run(args)
 
 
+def _speak_any_encoding() -> None:
+    """What a terminal's encoding lacks, or a name that is no text at all, is printed escaped instead of raising."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None in a window without a terminal, anything in a notebook
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    """What this package warns of is told as its errors are, without the place in the code."""
+    before, package = warnings.formatwarning, str(Path(forecast.__file__).parent)
+
+    def told(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        if category is UserWarning and filename.startswith(package):
+            return f"forecast: warning: {message}\n"
+        return before(message, category, filename, lineno, line)
+
+    warnings.formatwarning = told
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -75,8 +105,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when done, 2 for a user's mistake or a file that cannot be read or written (one line on stderr); anything
         else raises and Python exits with 1.
     """
+    _speak_any_encoding()
+    with _warnings_in_one_line():
+        return _ended(sys.argv[1:] if argv is None else argv)
+
+
+def _ended(argv: Sequence[str]) -> int:
     try:
-        _run(sys.argv[1:] if argv is None else argv)
+        _run(argv)
     except ForecastError as mistake:
         # What a file holds may be quoted, line breaks and all.
         print("forecast:", r"\n".join(str(mistake).splitlines()), file=sys.stderr)

@@ -28,11 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Forecast and write."""
-    from forecast.core.files import check_place
+    from forecast.cli.inputs import model_files
+    from forecast.core.files import check_outputs
     from forecast.eval.submission import write_submission
     from forecast.prediction.predictor import predict
 
-    check_place(args.out)
+    check_outputs({"--out": args.out}, model_files(args.checkpoint), dataroot=args.dataroot)
     submission = predict(
         args.checkpoint,
         args.dataroot,

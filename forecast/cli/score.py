@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from forecast.report.evaluator import Report
     from forecast.report.scores import Settings
 
+_OUTPUTS = ("out", "html", "markdown", "latex", "per_sample", "per_point")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say which forecasts, which data, and where to."""
@@ -56,13 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Score, print the table, and write what was asked for."""
-    from forecast.core.files import check_place, written_whole
+    from forecast.core.files import check_outputs, written_whole
     from forecast.report.tables import as_latex, as_markdown, print_table
 
     _check_combination(args)
-    for name in ("out", "html", "markdown", "latex", "per_sample", "per_point"):
-        if (path := getattr(args, name)) is not None:
-            check_place(path, f"--{name.replace('_', '-')}")
+    outputs = {f"--{name.replace('_', '-')}": getattr(args, name) for name in _OUTPUTS}
+    inputs = [path for path in (*args.forecasts, args.truth, args.map) if path is not None]
+    check_outputs(outputs, inputs, dataroot=args.dataroot)
     settings = _settings(args)
     report, dataset = _score(args, settings)
     report.write(args.out)
@@ -70,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
     for path, render in ((args.markdown, as_markdown), (args.latex, as_latex)):
         if path:
             with written_whole(path) as temporary:
-                temporary.write_text(render(document))
+                temporary.write_text(render(document), encoding="utf-8", errors="replace")
     _write_details(args, report)
     if args.html:
         from forecast.report.page import write_page

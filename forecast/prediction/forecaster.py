@@ -252,7 +252,7 @@ class Forecaster:
             size_m=scene.size_m[known.targets],
             unanswered=tuple(scene.agent_ids[agent] for agent in known.wanted.tolist() if agent not in answered),
             # All that is to be said of one call, wherever it was noticed.
-            notes=(*scene.notes, *known.notes),
+            notes=(*scene.notes, *known.notes, *self.maps.notes(scene.map_name, pose[:, :2])),
         )
 
     def _nobody(self) -> Forecast:

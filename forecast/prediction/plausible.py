@@ -32,13 +32,13 @@ FASTEST_MPS = np.array([100.0, 20.0, 40.0, 100.0])
 #: Two places of one agent may differ by this at any time: two sensors, two corners of a box.
 SAME_PLACE_M = 2.0
 #: A velocity that changes by more than this within one step, and back, is no motion either: hard braking is 10 m/s² …
-_HARDEST_MPS2 = 30.0
+_HARDEST_MPS2 = 20.0
 #: … but positions are so uncertain, too.
-_UNCERTAIN_M = 10.0
+_UNCERTAIN_M = 6.0
 #: Velocities further apart in time are not compared, nor headings.
 _RELATED_S, _TURN_WITHIN_S = 1.5, 1.0
 #: Reversing is slower than this.
-FASTEST_REVERSE_MPS = 3.0
+FASTEST_REVERSE_MPS = 4.0
 #: Less is no direction: distance for motion that must overrule a heading, speed for one that stands in for one.
 _SURE_M, _MOVES_MPS = 1.5, 0.5
 _FLIP_RAD, _ASIDE_RAD = np.deg2rad(135), np.deg2rad(60)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.errors import SubmissionError
+from forecast.core.files import as_text
 from forecast.data.samples import Samples
 
 if TYPE_CHECKING:
@@ -74,10 +75,10 @@ def open_answers(given: Path | str, dataset: Dataset, device: str = "cpu") -> An
     """
     path = Path(given)
     if path.suffix.lower() == ".json":
-        return AnswerSource(path.stem, _of_submission(path, dataset))
+        return AnswerSource(as_text(path.stem), _of_submission(path, dataset))
     if path.suffix.lower() in (".parquet", ".csv"):
-        return AnswerSource(path.stem, _of_rows(path, dataset))
-    return AnswerSource(path.stem if path.suffix else path.name, _of_model(given, dataset, device))
+        return AnswerSource(as_text(path.stem), _of_rows(path, dataset))
+    return AnswerSource(as_text(path.stem if path.suffix else path.name), _of_model(given, dataset, device))
 
 
 def _of_model(given: Path | str, dataset: Dataset, device: str) -> Callable[[NDArray[np.int64]], Answers]:

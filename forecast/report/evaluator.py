@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import forecast
-from forecast.core.files import written_whole
+from forecast.core.files import as_text, written_whole
 from forecast.core.progress import progress
 from forecast.eval.bootstrap import bootstrap_mean
 from forecast.eval.hardest import ACCELERATION_MPS2, OBSERVATION_M, on_hardest
@@ -80,7 +80,9 @@ class Report:
         import json
 
         with written_whole(path) as temporary:
-            temporary.write_text(json.dumps(_finite(self.as_json()), indent=2, ensure_ascii=False, allow_nan=False))
+            text = json.dumps(_finite(self.as_json()), indent=2, ensure_ascii=False, allow_nan=False)
+            # A file's name need not be text: what UTF-8 lacks becomes the \\u escape that JSON has for it.
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def score_submission(
@@ -164,8 +166,8 @@ def _entries_of(joined: Joined, population: Population) -> NDArray[np.int64]:
 
 def names_of(files: Sequence[Path]) -> list[str]:
     """What to call files: their stems, or their paths where two stems are the same."""
-    stems = [path.stem for path in files]
-    return stems if len(set(stems)) == len(stems) else [str(path) for path in files]
+    stems = [as_text(path.stem) for path in files]
+    return stems if len(set(stems)) == len(stems) else [as_text(path) for path in files]
 
 
 def _body(scores: Scores) -> dict[str, Any]:

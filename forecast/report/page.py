@@ -60,7 +60,7 @@ def write_page(path: Path | str, report: Report, dataset: Dataset | None, road: 
     parts.append("<h2>What is not in it</h2>" + _not_computable(document))
     page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Forecasts</title><style>{_STYLE}</style>'
     with written_whole(path) as temporary:
-        temporary.write_text(page + "\n".join(parts) + "</html>\n", encoding="utf-8")
+        temporary.write_text(page + "\n".join(parts) + "</html>\n", encoding="utf-8", errors="backslashreplace")
 
 
 def _title(document: dict[str, Any]) -> str:

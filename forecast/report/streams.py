@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from forecast.core.errors import SubmissionError
+from forecast.core.errors import DataError, SubmissionError
+from forecast.core.files import as_text
 from forecast.core.progress import progress
 from forecast.core.rows import TruthRows
 from forecast.eval.forecasts import iter_forecasts, read_truth
 from forecast.report.evaluator import Report, names_of, window_of
+from forecast.report.road import NEAR, ON, misfit
 from forecast.report.scores import Scores, Settings, finish, merged, score_rows
 
 
@@ -52,13 +54,14 @@ def score_streams(
 
     Raises:
         SubmissionError: a file is not as documented, or no forecast has any truth.
+        DataError: none of the forecasts begins anywhere near the map.
     """
     files = [Path(path) for path in paths]
     truth = TruthByTrack(read_truth(truth_path))
     scores = [
         _score_file(name, path, truth, truth_path, settings) for name, path in zip(names_of(files), files, strict=True)
     ]
-    about = {"truth": str(truth_path), "population": "all", **window_of(settings)}
+    about = {"truth": as_text(truth_path), "population": "all", **window_of(settings)}
     if settings.road is not None:
         about |= {"map": settings.road.source.name, "off_road_rule": settings.road.rule}
     return Report(tuple(scores), (), about)
@@ -78,6 +81,15 @@ def _score_file(name: str, path: Path, truth: TruthByTrack, truth_path: Path | s
             f"{path}: none of its {forecasts} forecasts has a truth in {truth_path}; "
             "expected the same track names and the same clock in both"
         )
+    if settings.road is not None:
+        counts = scores.coverage
+        said, nowhere = misfit(
+            settings.road.source, "forecasts begin", int(forecasts), int(counts[ON]), int(counts[NEAR])
+        )
+        if nowhere:
+            raise DataError(f"{path}: {said}")
+        if said:
+            scores.warnings.append(f"off-road rate: {said}")
     if without:
         scores.warnings.append(f"{without} of {forecasts} forecasts have no truth at any lead and do not count")
     return finish(scores)
