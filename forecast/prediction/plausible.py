@@ -27,8 +27,8 @@ from forecast.prediction.resample import Integers, Observed, Silence, memory_s, 
 
 Mask = NDArray[np.bool_]
 
-#: Faster than this is no motion, by :class:`~forecast.core.agents.AgentType`: 100 m/s are 360 km/h.
-FASTEST_MPS = np.array([100.0, 20.0, 40.0, 100.0])
+#: Faster than this is no motion, by :class:`~forecast.core.agents.AgentType`: 100 m/s are 288 km/h.
+FASTEST_MPS = np.array([80.0, 20.0, 40.0, 80.0])
 #: Two places of one agent may differ by this at any time: two sensors, two corners of a box.
 SAME_PLACE_M = 2.0
 #: A velocity that changes by more than this within one step, and back, is no motion either: hard braking is 10 m/s² …
@@ -42,6 +42,8 @@ FASTEST_REVERSE_MPS = 4.0
 #: Less is no direction: distance for motion that must overrule a heading, speed for one that stands in for one.
 _SURE_M, _MOVES_MPS = 1.5, 0.5
 _FLIP_RAD, _ASIDE_RAD = np.deg2rad(135), np.deg2rad(60)
+#: Headings need not be wrapped, but nobody turns round and round: these are degrees.
+_TURNS_RAD = 4 * np.pi
 #: A velocity that is given may differ from the positions' by so much, and by that share.
 _SPREAD_MPS, _SPREAD = 5.0, 0.5
 
@@ -108,7 +110,7 @@ def _of_clashes(seen: Observed, agent_ids: Sequence[Hashable]) -> list[str]:
     who = named(agent_ids[int(each)] for each in dict.fromkeys(far[:, 0].tolist()))
     return [
         f"two places at one time of {who}: {agent_ids[int(agent)]!r} at ({x:.1f}, {y:.1f}) m and at ({x_kept:.1f}, "
-        f"{y_kept:.1f}) m, {-time_us * 1e-6:.3f} s before now; the last one given counts: do two agents have one id?"
+        f"{y_kept:.1f}) m, {abs(time_us) * 1e-6:.3f} s before now; the last one counts: do two agents have one id?"
     ]
 
 
@@ -132,10 +134,10 @@ def _without_jumps(seen: Observed, agent_types: Integers, agent_ids: Sequence[Ha
         kept[first:end] = _since_the_jump(seen.pose_world[first:end, :2], jump[first : end - 1])
     pair = np.flatnonzero(jump)[-1]
     note = (
-        f"{int((~kept).sum())} observations do not fit the newest ones of their agents and are left out, of "
-        f"{named(agent_ids[number] for number in jumped.tolist())}: {agent_ids[agent[pair]]!r} moved "
-        f"{moved_m[pair]:.1f} m in {elapsed_s[pair]:.3f} s, until {-seen.time_us[pair + 1] * 1e-6:.3f} s before now; "
-        "such a track begins anew: do two agents have one id, and are times in seconds?"
+        f"{int((~kept).sum())} of the observations of {named(agent_ids[number] for number in jumped.tolist())} do not "
+        f"fit the newest ones and are left out: {agent_ids[agent[pair]]!r} moved "
+        f"{moved_m[pair]:.1f} m in {elapsed_s[pair]:.3f} s, until {abs(seen.time_us[pair + 1]) * 1e-6:.3f} s before "
+        "now; such a track begins anew: do two agents have one id, and are times in seconds?"
     )
     first = np.concatenate([[0], np.cumsum(np.bincount(agent[kept], minlength=agents))])
     return (
@@ -160,7 +162,10 @@ def _sudden(related: Mask, moved: Floats, elapsed_s: Floats) -> Mask:
     differs = change > _HARDEST_MPS2 * (elapsed_s[1:] + elapsed_s[:-1]) / 2 + _UNCERTAIN_M / shorter_s
     found = np.zeros((2, len(elapsed_s)), np.bool_)
     there = np.zeros((2, len(elapsed_s)), np.bool_)
-    found[0, 1:], found[1, :-1] = differs & both, differs & both
+    # Of a pair that jumps and one beside it that does not, the slower one is sound.
+    speed = np.hypot(velocity[:, 0], velocity[:, 1])
+    found[0, 1:] = differs & both & (speed[1:] > 0.5 * speed[:-1])
+    found[1, :-1] = differs & both & (speed[:-1] > 0.5 * speed[1:])
     there[0, 1:], there[1, :-1] = both, both
     sudden: Mask = related & there.any(0) & (found | ~there).all(0)
     return sudden
@@ -200,9 +205,10 @@ def _without_impossible_velocities(
         return seen, []
     worst = int(np.flatnonzero(wrong)[speed_mps[wrong].argmax()])
     note = (
-        f"{int(wrong.sum())} velocities are faster than anything and do not count, of "
-        f"{named(agent_ids[number] for number in np.unique(agent[wrong]).tolist())}: {agent_ids[agent[worst]]!r} is "
-        f"said to move at {speed_mps[worst]:.1f} m/s; expected m/s in the world frame"
+        f"{int(wrong.sum())} of the velocities of "
+        f"{named(agent_ids[number] for number in np.unique(agent[wrong]).tolist())} are faster than anything and do "
+        f"not count: {agent_ids[agent[worst]]!r} is said "
+        f"to move at {speed_mps[worst]:.1f} m/s; expected m/s in the world frame"
     )
     return replace(seen, velocity_world_mps=np.where(wrong[:, None], np.nan, given)), [note]
 
@@ -292,6 +298,9 @@ def _of_disagreement(
     # NaN is not greater than anything.
     off = ~motion.given[rows] & (apart > _SPREAD_MPS + _SPREAD * motion.speed_mps[rows])
     notes = []
+    largest_rad = float(np.abs(seen.pose_world[rows, 2]).max(initial=0.0))
+    if largest_rad > _TURNS_RAD:
+        notes.append(f"headings reach {largest_rad:.0f}: expected radians, counter-clockwise; are they degrees?")
     if aside.any():
         worst = int(np.flatnonzero(aside)[turned[aside].argmax()])
         notes.append(
