@@ -19,7 +19,7 @@ SPLINE_POINTS = 200
 SMOOTHING = 0.1
 #: Polygons this near to each other touch, for the exact rule.
 HAIRLINE_M = 0.01
-_CORNERS: dict[str, Any] = {"join_style": "mitre", "mitre_limit": 20.0}
+_CORNERS: dict[str, Any] = {"join_style": "mitre", "mitre_limit": 5.0}
 _RAW_POINTS = 3
 
 
@@ -48,7 +48,7 @@ def off_road(modes_m: Any, area: DrivableArea) -> tuple[Bools, Bools]:
     """
     modes = as_floats(modes_m)
     valid: Bools = np.isfinite(modes).all((-2, -1))
-    flat = modes[valid]
+    flat = modes[valid] - np.array(area.origin_m, dtype=np.float64)
     chunks = [flat[start : start + _CHUNK] for start in range(0, len(flat), _CHUNK)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         parts = list(pool.map(lambda chunk: _leaves(chunk, area), chunks))
@@ -75,7 +75,8 @@ def drivable_union(polygons: Sequence[Any]) -> Any:
     """Drivable polygons, which may overlap, as one geometry that is quick to ask (shapely, prepared).
 
     Polygons that should touch often miss each other by a hair, as exports round their corners. Gaps and holes up to
-    ``HAIRLINE_M`` wide are closed; no outline moves outwards by more than a thousandth of that, and none inwards.
+    ``HAIRLINE_M`` wide are closed; no outline moves outwards by more than a thousandth of that (the tip of a
+    needle: three times ``HAIRLINE_M``), and none inwards.
     """
     half_m = HAIRLINE_M / 2
     grown = shapely.buffer(np.array(list(polygons), dtype=object), half_m, **_CORNERS)

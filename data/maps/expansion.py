@@ -92,7 +92,8 @@ class ExpansionReader:
         for table in ("node", "polygon", "line"):
             if table not in tables:
                 raise DataError(f"{self.path} has no table {table!r}: expected a nuScenes map expansion")
-        said = _decode(self.path, tables, "version", str | float) if "version" in tables else "1.0"
+        # Some write it as a number.
+        said: object = _decode(self.path, tables, "version", object) if "version" in tables else "1.0"
         version = re.fullmatch(r"v?(\d+)\.(\d+)(\.\d+)*", str(said).strip())
         if version is None:
             raise DataError(f'{self.path}: map version {said!r:.40}, expected 1.3 or newer, as in "1.3"')

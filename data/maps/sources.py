@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import shapely
 from shapely.geometry import shape
@@ -29,7 +29,7 @@ _DEGREES = re.compile(r"CRS:?:?(84|83|27)|EPSG[:/\d.]*[:/](4\d{3})\b|WGS ?84$", 
 _WEB_MERCATOR = re.compile(r"EPSG[:/\d.]*[:/](3857|900913|3785)\b", re.IGNORECASE)
 
 #: Geometries of one layer as people hold them: a list, a GeoSeries or array with gaps (None), or one alone.
-LayerLike = BaseGeometry | Iterable[BaseGeometry | None]
+LayerLike: TypeAlias = BaseGeometry | Iterable[BaseGeometry | None]
 
 
 class PolygonMap:

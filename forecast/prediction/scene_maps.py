@@ -143,7 +143,7 @@ def _crops_of(
     if callable(given):
         return _Asked(name, given, spec, device), None
     raise DataError(
-        f"map {name!r}: expected the path of a map file or baked raster, a MapSource, or a function of points; "
+        f"map {name!r}: expected the path of a baked raster or map file, a MapSource, or a function of points; "
         f"found {type(given).__name__}"
     )
 
@@ -171,7 +171,8 @@ def _extent_m(baked: BakedMap) -> NDArray[np.float64] | None:
         return None
     first = np.array([columns.min(), rows.min()]) * TILE_CELLS + baked.origin_cells
     end = np.array([columns.max() + 1, rows.max() + 1]) * TILE_CELLS + baked.origin_cells
-    return np.stack([first, end]) / baked.cells_per_m
+    corners_m: NDArray[np.float64] = np.stack([first, end]) / baked.cells_per_m
+    return corners_m
 
 
 def _sampler(baked: BakedMap, spec: CropSpec, device: torch.device) -> Sampler | PatchSampler:
