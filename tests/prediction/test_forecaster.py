@@ -310,7 +310,7 @@ def test_the_weights_that_come_with_the_package(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_map_of_no_known_form_is_refused(weights: Path) -> None:
-    with pytest.raises(DataError, match="map 'm': expected the path of a map file or baked raster"):
+    with pytest.raises(DataError, match="map 'm': expected the path of a baked raster or map file"):
         Forecaster.load(weights, {"m": 3})  # type: ignore[dict-item]
 
 
