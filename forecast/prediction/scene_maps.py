@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,14 @@ class SceneMaps:
         self._lock = threading.Lock()
         for name, given in maps.items():
             self.add(name, given)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A lock stays with its process.
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -130,14 +139,7 @@ def _crops_of(
         given = bake_for(given, spec)
     if isinstance(given, BakedMap):
         _check_baked(name, given, spec)
-        sampler = _sampler(given, spec, device)
-
-        def sampled(pose_world: torch.Tensor) -> torch.Tensor:
-            crops = torch.empty((len(pose_world), *spec.shape), device=device)
-            sampler.crop(pose_world, crops)
-            return crops
-
-        return sampled, _extent_m(given)
+        return _Sampled(_sampler(given, spec, device), spec, device), _extent_m(given)
     if callable(given):
         return _Asked(name, given, spec, device), None
     raise DataError(
@@ -183,6 +185,20 @@ def _sampler(baked: BakedMap, spec: CropSpec, device: torch.device) -> Sampler |
         except ModuleNotFoundError:
             pass
     return Sampler(baked, spec, device)
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    """Crops of a baked map."""
+
+    sampler: Sampler | PatchSampler
+    spec: CropSpec
+    device: torch.device
+
+    def __call__(self, pose_world: torch.Tensor) -> torch.Tensor:
+        crops = torch.empty((len(pose_world), *self.spec.shape), device=self.device)
+        self.sampler.crop(pose_world, crops)
+        return crops
 
 
 class _Asked:
