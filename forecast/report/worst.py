@@ -74,4 +74,4 @@ def worst_cases(forecasts: ForecastRows, error_m: PerItem, past_m: Floats, truth
 
 def worst_first(cases: Sequence[Case]) -> list[Case]:
     """The worst of several lists."""
-    return sorted(cases, key=lambda case: -case.error_m)[:WORST]
+    return sorted(cases, key=lambda case: (-case.error_m, case.track, case.issue_time_s))[:WORST]

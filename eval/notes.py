@@ -1,0 +1,99 @@
+"""What the reader of a file noticed, and the reader of its figures must know."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from forecast.eval.results import Floats
+
+#: Positions whose type steps by more than this cannot be told apart as metrics do, m.
+MAX_SPACING_M = 0.01
+#: Positions that are exact in float32 by chance: fewer distinct values than this say nothing.
+_CHANCE = 8
+_SAMPLE = 4096
+
+
+@dataclass
+class Digits:
+    """Whether positions have kept the digits that they need, over all pieces of a file.
+
+    Attributes:
+        narrow: type of a column that is narrower than float64, e.g. ``"float"``; empty if none is.
+        largest_m: largest coordinate.
+        as_float32: whether all positions so far are exact in float32.
+        seen: distinct values so far, up to a few.
+    """
+
+    narrow: str = ""
+    largest_m: float = 0.0
+    as_float32: bool = True
+    seen: set[float] = field(default_factory=set)
+
+    def see(self, positions_m: Floats, kinds: Sequence[str]) -> None:
+        """Look at some positions, and at the types of the columns that they come from (as Arrow calls them)."""
+        flat = positions_m.reshape(-1)
+        self.narrow = max([self.narrow, *(kind for kind in kinds if kind in ("float", "halffloat"))])
+        if len(flat):
+            self.largest_m = max(self.largest_m, float(np.fmax(np.fmax.reduce(np.abs(flat)), 0.0)))
+        if not self.as_float32:
+            return
+        # The first values settle it for nearly all files.
+        for part in (flat[:_SAMPLE], flat[_SAMPLE:]):
+            known = part[np.isfinite(part)]
+            self.as_float32 &= bool((known == known.astype(np.float32)).all())
+            if not self.as_float32:
+                return
+            if len(self.seen) < _CHANCE:
+                self.seen.update(np.unique(known)[: 2 * _CHANCE].tolist())
+
+    def warning(self, where: str) -> str:
+        """What to say of it; empty if the digits are there."""
+        if self.narrow:
+            half = self.narrow == "halffloat"
+            spacing = float(np.spacing((np.float16 if half else np.float32)(self.largest_m)))
+            name = "float16" if half else "float32"
+            said = f"positions are {name}, which"
+        else:
+            if not self.as_float32 or len(self.seen) < _CHANCE:
+                return ""
+            spacing = float(np.spacing(np.float32(self.largest_m)))
+            said = "all positions are exact in float32 (or whole metres): digits were lost before they were written; float32"
+        if not spacing > MAX_SPACING_M:
+            return ""
+        return (
+            f"{where}: {said} steps by {spacing:.2g} m at {self.largest_m:,.0f} m from the origin, so that figures are off "
+            "by as much; write float64 from the start, or positions relative to a local origin"
+        )
+
+
+@dataclass
+class Notes:
+    """What was noticed while a file was read, filled piece by piece.
+
+    Attributes:
+        left_out: bad rows that were left out, by reason.
+        digits: of the positions.
+        lead_end_s: the last lead; 0 before any.
+        lead_count: how many leads there are.
+    """
+
+    left_out: Counter[str] = field(default_factory=Counter)
+    digits: Digits = field(default_factory=Digits)
+    lead_end_s: float = 0.0
+    lead_count: int = 0
+
+    def warnings(self, where: str) -> list[str]:
+        """One line each."""
+        lines = []
+        if self.left_out:
+            reasons = ", ".join(f"{count} with {reason}" for reason, count in sorted(self.left_out.items()))
+            lines.append(f"{where}: bad rows left out: {reasons}")
+        if digits := self.digits.warning(where):
+            lines.append(digits)
+        if self.lead_count > 2 and 0 < self.lead_end_s < 0.2:
+            lines.append(f"{where}: the leads end {self.lead_end_s:g} s ahead; expected seconds: are they minutes?")
+        return lines
