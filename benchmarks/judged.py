@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forecast.eval.submission import Submission
+    from forecast.report.scores import Population
 
 Document = Mapping[str, Any]
 
@@ -21,6 +22,7 @@ class Judge:
     Attributes:
         dataroot, version, split: of a nuScenes folder.
         forecasts, reports: one JSON file a name, each.
+        population: of the temporal metrics; dense forecasts are made for all but the challenge's own.
     """
 
     dataroot: Path | str
@@ -28,11 +30,17 @@ class Judge:
     split: str
     forecasts: Path
     reports: Path
+    population: Population = "challenge-tracks"
+
+    @property
+    def dense(self) -> bool:
+        """Whether more than the split's own agent-samples have to be forecast."""
+        return self.population != "challenge"
 
     def finished(self, name: str) -> Document | None:
         """The report of that name, if there is one."""
         path = self.reports / f"{name}.json"
-        return json.loads(path.read_text()) if path.is_file() else None
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
     def score(self, name: str, submission: Submission) -> Document:
         """Keep forecasts and their report."""
@@ -42,13 +50,13 @@ class Judge:
 
         file = self.forecasts / f"{name}.json"
         write_submission(file, submission)
-        # The oracle has no forecast where the future is not annotated; D and C are over the challenge's tracks.
+        # The oracle has no forecast where the future is not annotated.
         report = score_submission(
             file,
             open_dataset(self.dataroot, self.version),
             self.split,
             allow_missing=True,
-            population="challenge-tracks",
+            population=self.population,
         )
         report.write(self.reports / f"{name}.json")
         return report.as_json()
@@ -62,6 +70,6 @@ class Judge:
         missing = [name for name in names if found[name] is None]
         if missing:
             dataset = open_dataset(self.dataroot, self.version)
-            made = physics_forecasts(dataset.tracks, dataset.samples(self.split, dense=True).rows)
+            made = physics_forecasts(dataset.tracks, dataset.samples(self.split, dense=self.dense).rows)
             found |= {name: self.score(name, made[name]) for name in missing}
         return {name: report for name, report in found.items() if report is not None}

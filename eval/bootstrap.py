@@ -38,10 +38,12 @@ def bootstrap_mean(
         seed: the same seed gives the same interval.
 
     Raises:
-        ValueError: ``level`` is not between 0 and 1.
+        ValueError: ``level`` is not between 0 and 1, or there is not one label an item.
     """
     if not 0 < level < 1:
         raise ValueError(f"expected a level between 0 and 1, got {level}")
+    if clusters is not None and np.shape(clusters) != items.valid.shape:
+        raise ValueError(f"clusters: expected shape {items.valid.shape}, one label an item, got {np.shape(clusters)}")
     mean: Mean = items.mean
     if not mean.count:
         return Interval(mean.value, 0, float("nan"), float("nan"))

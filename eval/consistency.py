@@ -3,8 +3,8 @@
 Take one truth point ``g`` of a track at the absolute time t̂. ``y_t`` is what the forecast issued t steps before t̂
 said about it: its t-step-ahead position, world frame, of the most likely mode (or of the mode closest to the truth).
 
-* dispersion: how far apart the ``y_t`` lie, metres, lower is better. Alone it rewards a forecaster that stubbornly
-  repeats itself: read it beside FDE and convergence.
+* dispersion: mean distance of the ``y_t`` to their barycentre, metres, lower is better. Alone it rewards a forecaster
+  that stubbornly repeats itself: read it beside FDE and convergence.
 * convergence-to-range τ: how many seconds before t̂ the forecasts came to within τ of ``g`` and stayed there.
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.displacement import displacements, likeliest
 from forecast.eval.matching import Matches, match_points, truth_for
-from forecast.eval.results import Bools, Floats, Integers, Mean, PerItem, as_bools, as_floats, per_item
+from forecast.eval.results import Bools, Floats, Integers, Mean, PerItem, per_item, shaped, steps_known
 
-Reading = Literal["rms", "std_of_norms"]
+#: How the distances to the barycentre become one figure. ``"mean_distance"`` is the published D: it alone gives the
+#: paper's figures for the physics baselines (docs/temporal-consistency.md).
+Reading = Literal["mean_distance", "rms", "std_of_norms"]
 Window = Literal["full", "partial"]
 ModeChoice = Literal["likeliest", "closest"]
 
@@ -137,22 +139,28 @@ def _gather(forecasts: ForecastRows, matches: Matches, chosen: Integers) -> Floa
 
 
 def dispersion_of(
-    said_m: Any, valid: Any = None, *, reading: Reading = "rms", window: Window = "full", minimum: int | None = None
+    said_m: Any,
+    valid: Any = None,
+    *,
+    reading: Reading = "mean_distance",
+    window: Window = "full",
+    minimum: int | None = None,
 ) -> PerItem:
     """Dispersion of the positions that successive forecasts gave to the same points.
 
     Args:
         said_m: (points, steps, 2) metres.
         valid: (points, steps); default: where finite.
-        reading: ``"rms"``, sqrt(mean ‖y_t − ȳ‖²), or ``"std_of_norms"``, the standard deviation of ‖y_t − ȳ‖.
+        reading: ``"mean_distance"``, mean ‖y_t − ȳ‖, the published D; ``"rms"``, sqrt(mean ‖y_t − ȳ‖²); or
+            ``"std_of_norms"``, the standard deviation of ‖y_t − ȳ‖.
         window: ``"full"`` counts points with every step, ``"partial"`` those with at least ``minimum`` of them.
         minimum: needed with ``"partial"``, 1 or more.
 
     Raises:
-        ValueError: an unknown reading or window.
+        ValueError: an unknown reading or window, or shapes that do not fit.
     """
-    said = as_floats(said_m)
-    known = np.isfinite(said).all(-1) if valid is None else as_bools(valid)
+    said = shaped("said_m", said_m, (None, None, 2))
+    known = steps_known(valid, said.shape[:2], said)
     count = known.sum(-1)
     used = count >= _needed(window, minimum, said.shape[1])
     divisor = np.maximum(count, 1)
@@ -162,14 +170,15 @@ def dispersion_of(
     relative = np.where(known[..., None], inside - first, 0.0)
     centre = relative.sum(1, keepdims=True) / divisor[:, None, None]
     norm = np.where(known, np.linalg.norm(relative - centre, axis=-1), 0.0)
+    mean = norm.sum(-1) / divisor
+    if reading == "mean_distance":
+        return per_item(mean, used)
     if reading == "rms":
-        variance = (norm**2).sum(-1) / divisor
-    elif reading == "std_of_norms":
-        mean = norm.sum(-1, keepdims=True) / divisor[:, None]
-        variance = np.where(known, (norm - mean) ** 2, 0.0).sum(-1) / divisor
-    else:
-        raise ValueError(f"reading: expected 'rms' or 'std_of_norms', got {reading!r}")
-    return per_item(np.sqrt(variance), used)
+        return per_item(np.sqrt((norm**2).sum(-1) / divisor), used)
+    if reading == "std_of_norms":
+        variance = np.where(known, (norm - mean[:, None]) ** 2, 0.0).sum(-1) / divisor
+        return per_item(np.sqrt(variance), used)
+    raise ValueError(f"reading: expected {', '.join(map(repr, get_args(Reading)))}, got {reading!r}")
 
 
 def convergence_of(
@@ -194,8 +203,9 @@ def convergence_of(
         step_s: seconds between the steps.
         window, minimum: see :func:`dispersion_of`.
     """
-    said, truth = as_floats(said_m), as_floats(truth_m)
-    known = np.isfinite(said).all(-1) if valid is None else as_bools(valid)
+    said = shaped("said_m", said_m, (None, None, 2))
+    truth = shaped("truth_m", truth_m, (len(said), 2))
+    known = steps_known(valid, said.shape[:2], said)
     known = known & np.isfinite(truth).all(-1)[:, None]
     unbroken = np.logical_and.accumulate(known, axis=-1)
     used = unbroken.sum(-1) >= _needed(window, minimum, said.shape[1])
@@ -218,7 +228,7 @@ def dispersion(
     forecasts: ForecastRows,
     truth: TruthRows,
     *,
-    reading: Reading = "rms",
+    reading: Reading = "mean_distance",
     window: Window = "full",
     minimum: int | None = None,
     mode: ModeChoice = "likeliest",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from forecast.eval.displacement import likeliest
-from forecast.eval.results import Floats, PerItem, as_floats, per_item
+from forecast.eval.results import Floats, PerItem, per_item, shaped
 
 INPUTS = ("history", "map", "neighbours")
 
@@ -33,9 +33,8 @@ def kl_divergence(with_context: Any, without_context: Any) -> PerItem:
     Args:
         with_context, without_context: (agents, modes) probabilities of the *same* modes; each row is normalised first.
     """
-    p, q = (_normalised(as_floats(table)) for table in (with_context, without_context))
-    if p.shape != q.shape:
-        raise ValueError(f"expected the same shape on both sides, got {p.shape} and {q.shape}")
+    p = _normalised(shaped("with_context", with_context, (None, None)))
+    q = _normalised(shaped("without_context", without_context, p.shape))
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(p > 0, p * (np.log(p) - np.log(q)), 0.0)
     valid = np.isfinite(p).all(-1) & np.isfinite(q).all(-1)
@@ -51,8 +50,8 @@ def _normalised(table: Floats) -> Floats:
 
 def travelled_m(modes_m: Any, probabilities: Any) -> PerItem:
     """‖y_T − y_1‖ of the most likely mode: what the CAB paper's figure 3 attributes to the inputs, metres."""
-    modes = as_floats(modes_m)
-    chosen = modes[np.arange(len(modes)), likeliest(probabilities)]
+    modes = shaped("modes_m", modes_m, (None, None, None, 2))
+    chosen = modes[np.arange(len(modes)), likeliest(shaped("probabilities", probabilities, modes.shape[:2]))]
     length = np.linalg.norm(chosen[:, -1] - chosen[:, 0], axis=-1)
     return per_item(length, np.isfinite(length))
 

@@ -3,8 +3,10 @@
 All take ``modes_m`` (agents, modes, steps, 2) and ``truth_m`` (agents, steps, 2) in one frame, metres (float64 where
 that frame is the world), ``probabilities`` (agents, modes), and ``valid`` (agents, steps), True where the truth is
 known (default: where ``truth_m`` is finite). NumPy arrays, nested lists and torch tensors will do. A mode of NaN
-positions or of NaN probability is one that the agent does not have; a step at which only some modes are NaN counts as
-unknown for these modes alone. Ties in probability go to the lower mode index.
+positions or of NaN probability is one that the agent does not have. A mode that is NaN at a step which another mode of
+the agent reaches ends early: it is compared with nothing, so that a forecast of one near point cannot win over
+forecasts of the whole horizon. Where such a mode is among the k most probable ones, the others compete; where all of
+them are, the agent does not count. Ties in probability go to the lower mode index.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast.eval.results import Bools, Floats, Integers, PerItem, as_bools, as_floats, per_item
+from forecast.eval.results import Bools, Floats, Integers, PerItem, as_floats, per_item, shaped, steps_known
 
 MISS_THRESHOLD_M = 2.0
 _CHUNK = 64
@@ -41,11 +43,13 @@ class Displacements:
     Attributes:
         distance_m: (agents, modes, steps) float64; inf at steps that do not count.
         known: (agents, modes, steps) bool, where both mode and truth are known.
+        reached: (agents, modes, steps) bool, where the mode has a position.
         probabilities: (agents, modes), NaN in absent modes.
     """
 
     distance_m: Floats
     known: Bools
+    reached: Bools
     probabilities: Floats
 
     @cached_property
@@ -53,8 +57,19 @@ class Displacements:
         return rank_modes(self.probabilities)
 
     @cached_property
+    def ends_early(self) -> Bools:
+        """(agents, modes) modes that lack a step which another mode of the agent reaches; they do not compete."""
+        if self._everywhere:
+            return np.zeros(self.probabilities.shape, dtype=bool)
+        there = self.reached.any(-1) & ~np.isnan(self.probabilities)
+        longest = (self.reached & there[..., None]).any(1, keepdims=True)
+        early: Bools = there & (self.reached != longest).any(-1)
+        return early
+
+    @cached_property
     def _present(self) -> Bools:
-        present: Bools = self.known.any(-1) & ~np.isnan(self.probabilities)
+        """(agents, modes) modes that are compared."""
+        present: Bools = self.known.any(-1) & ~np.isnan(self.probabilities) & ~self.ends_early
         return present
 
     @cached_property
@@ -63,7 +78,7 @@ class Displacements:
 
     @cached_property
     def ade_m(self) -> Floats:
-        """(agents, modes) mean distance over the known steps; inf in absent modes."""
+        """(agents, modes) mean distance over the known steps; inf in modes that are absent or end early."""
         if self._everywhere:
             steps = self.distance_m.shape[-1]
             mean: Floats = self.distance_m @ np.full(steps, 1 / steps)
@@ -73,7 +88,7 @@ class Displacements:
 
     @cached_property
     def worst_m(self) -> Floats:
-        """(agents, modes) largest distance over the known steps; inf in absent modes."""
+        """(agents, modes) largest distance over the known steps; inf in modes that are absent or end early."""
         if self._everywhere:
             return reduce(np.maximum, np.moveaxis(self.distance_m, -1, 0))
         return np.where(self._present, np.where(self.known, self.distance_m, -np.inf).max(-1), np.inf)
@@ -90,7 +105,7 @@ class Displacements:
         return np.where(self._present, at_last, np.inf)
 
     def best_of(self, score: Floats, k: int) -> tuple[Floats, Integers]:
-        """Smallest score among the k most probable modes, and that mode; absent modes never win.
+        """Smallest score among the k most probable modes, and that mode; absent ones and short ones never win.
 
         Raises:
             ValueError: k is less than 1.
@@ -141,7 +156,8 @@ class Displacements:
         available = self.distance_m.shape[-1]
         if not 1 <= steps <= available:
             raise ValueError(f"expected 1 to {available} steps, got {steps}")
-        return Displacements(self.distance_m[..., :steps], self.known[..., :steps], self.probabilities)
+        distance, known, reached = self.distance_m, self.known, self.reached
+        return Displacements(distance[..., :steps], known[..., :steps], reached[..., :steps], self.probabilities)
 
 
 def displacements(modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = None) -> Displacements:
@@ -150,22 +166,21 @@ def displacements(modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = N
     Raises:
         ValueError: shapes do not fit each other.
     """
-    modes, wanted, truth = as_floats(modes_m), as_floats(probabilities), as_floats(truth_m)
-    agents, steps = (*modes.shape, 0, 0, 0)[0], modes.shape[-2] if modes.ndim > 1 else -1
-    expected = {"modes_m": (agents, *modes.shape[1:2], steps, 2), "truth_m": (agents, steps, 2)}
-    expected["probabilities"] = modes.shape[:2]
-    for name, found in {"modes_m": modes, "truth_m": truth, "probabilities": wanted}.items():
-        if found.shape != expected[name]:
-            raise ValueError(f"{name}: expected shape {expected[name]}, got {found.shape}")
+    modes = shaped("modes_m", modes_m, (None, None, None, 2))
+    agents, _, steps, _ = modes.shape
+    truth = shaped("truth_m", truth_m, (agents, steps, 2))
+    wanted = shaped("probabilities", probabilities, modes.shape[:2])
     distance = _distances(modes, truth)
-    steps_valid = None if valid is None else as_bools(valid)
+    steps_valid = None if valid is None else steps_known(valid, truth.shape[:2], truth)
     if not np.isnan(distance.sum()) and (steps_valid is None or steps_valid.all()):
-        return Displacements(distance, np.broadcast_to(np.True_, distance.shape), wanted)
+        everywhere = np.broadcast_to(np.True_, distance.shape)
+        return Displacements(distance, everywhere, everywhere, wanted)
     known = ~np.isnan(distance)
     if steps_valid is not None:
         known &= steps_valid[:, None]
     distance[~known] = np.inf
-    return Displacements(distance, known, wanted)
+    reached: Bools = ~np.isnan(modes).any(-1)
+    return Displacements(distance, known, reached, wanted)
 
 
 def _distances(modes: Floats, truth: Floats) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 
 from forecast.eval.drivable import DrivableArea
 from forecast.eval.offroad import off_road_rate
-from forecast.eval.results import Floats, PerItem, as_bools, as_floats, per_item
+from forecast.eval.results import Floats, PerItem, per_item, shaped, steps_known
 
 
 def nll(modes_m: Any, probabilities: Any, covariances_m2: Any, truth_m: Any, valid: Any = None) -> PerItem:
@@ -25,14 +25,18 @@ def nll(modes_m: Any, probabilities: Any, covariances_m2: Any, truth_m: Any, val
         valid: (agents, steps); default: where ``truth_m`` is finite.
 
     Raises:
-        ValueError: a covariance of a present mode is not positive definite.
+        ValueError: a covariance of a present mode is not positive definite, or shapes do not fit.
     """
-    modes, wanted, truth = as_floats(modes_m), as_floats(probabilities), as_floats(truth_m)
-    known = np.isfinite(truth).all(-1) if valid is None else as_bools(valid)
+    modes = shaped("modes_m", modes_m, (None, None, None, 2))
+    agents, count, steps, _ = modes.shape
+    wanted = shaped("probabilities", probabilities, (agents, count))
+    truth = shaped("truth_m", truth_m, (agents, steps, 2))
+    covariances = shaped("covariances_m2", covariances_m2, (agents, count, steps, 2, 2))
+    known = steps_known(valid, (agents, steps), truth)
     present = ~np.isnan(wanted)
     reached = (np.isfinite(modes).all(-1) | ~present[..., None]).all(1)
     counts = present[..., None] & (known & reached)[:, None]
-    log_step = _log_gaussian(modes - truth[:, None], as_floats(covariances_m2), counts)
+    log_step = _log_gaussian(modes - truth[:, None], covariances, counts)
     with np.errstate(divide="ignore"):
         log_weight = np.log(np.where(present, wanted, 0.0) / np.nansum(wanted, -1, keepdims=True))
     joint = log_weight + log_step.sum(-1)
@@ -60,9 +64,10 @@ def draw_samples(modes_m: Any, probabilities: Any, covariances_m2: Any, *, sampl
     Returns:
         (agents, samples, steps, 2).
     """
-    modes, covariances = as_floats(modes_m), as_floats(covariances_m2)
+    modes = shaped("modes_m", modes_m, (None, None, None, 2))
+    covariances = shaped("covariances_m2", covariances_m2, (*modes.shape[:3], 2, 2))
     random = np.random.default_rng(seed)
-    shares = np.nan_to_num(as_floats(probabilities))
+    shares = np.nan_to_num(shaped("probabilities", probabilities, modes.shape[:2]))
     edges = np.cumsum(shares / shares.sum(-1, keepdims=True), -1)
     chosen = (random.random((len(modes), samples, 1)) > edges[:, None, :-1]).sum(-1)
     agent = np.arange(len(modes))[:, None]
@@ -101,6 +106,7 @@ def sample_off_road(samples_m: Any, area: DrivableArea) -> PerItem:
 
 
 def _sample_distances(samples_m: Any, truth_m: Any, valid: Any) -> tuple[Floats, Any]:
-    samples, truth = as_floats(samples_m), as_floats(truth_m)
-    known = np.isfinite(truth).all(-1) if valid is None else as_bools(valid)
+    samples = shaped("samples_m", samples_m, (None, None, None, 2))
+    truth = shaped("truth_m", truth_m, (len(samples), samples.shape[2], 2))
+    known = steps_known(valid, truth.shape[:2], truth)
     return np.linalg.norm(samples - truth[:, None], axis=-1), known[:, None] & np.isfinite(samples).all(-1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast.eval.results import Floats, PerItem, as_bools, as_floats, per_item
+from forecast.eval.results import Floats, PerItem, per_item, shaped, steps_known
 
 #: Standard deviations of the filter: white acceleration of the agent, and the noise of an observed position.
 ACCELERATION_MPS2 = 1.0
@@ -40,8 +40,8 @@ def kalman_forecast(
     Returns:
         (agents, 2) position after ``horizon_s``; NaN where nothing was observed.
     """
-    history = as_floats(history_m)
-    known = np.isfinite(history).all(-1) if valid is None else as_bools(valid)
+    history = shaped("history_m", history_m, (None, None, 2))
+    known = steps_known(valid, history.shape[:2], history)
     step = np.array([[1.0, step_s], [0.0, 1.0]])
     noise = acceleration_mps2**2 * np.array([[step_s**4 / 4, step_s**3 / 2], [step_s**3 / 2, step_s**2]])
     agents = len(history)
@@ -69,7 +69,8 @@ def difficulty(predicted_m: Any, truth_m: Any) -> PerItem:
         predicted_m: (agents, 2) of :func:`kalman_forecast`.
         truth_m: (agents, 2) at the same time; NaN where unknown.
     """
-    error = np.linalg.norm(as_floats(predicted_m) - as_floats(truth_m), axis=-1)
+    predicted = shaped("predicted_m", predicted_m, (None, 2))
+    error = np.linalg.norm(predicted - shaped("truth_m", truth_m, predicted.shape), axis=-1)
     return per_item(error, np.isfinite(error))
 
 

@@ -6,6 +6,7 @@ Sums are float64, whatever the default type.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -54,6 +55,18 @@ class MeanMetric(Metric):
     def set_dtype(self, dst_type: Any) -> MeanMetric:
         """Leave the sums in float64."""
         return self
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], exclude_state: Sequence[str] = "") -> torch.nn.Module:
+        """Follow the module that holds this metric to another device, never to another precision.
+
+        A trainer of true half precision casts all it holds, and sums of half precision stop growing.
+        """
+
+        def moved(tensor: torch.Tensor) -> torch.Tensor:
+            there = fn(tensor)
+            return there if there.dtype == tensor.dtype else tensor.to(there.device)
+
+        return super()._apply(moved, exclude_state)
 
 
 class _TopK(MeanMetric):
@@ -156,7 +169,12 @@ class Dispersion(MeanMetric):
     """:func:`~forecast.eval.consistency.dispersion_of`: update(said_m, valid=None)."""
 
     def __init__(
-        self, *, reading: Reading = "rms", window: Window = "full", minimum: int | None = None, **options: Any
+        self,
+        *,
+        reading: Reading = "mean_distance",
+        window: Window = "full",
+        minimum: int | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self.reading, self.window, self.minimum = reading, window, minimum

@@ -19,6 +19,17 @@ def nuscenes_dataroot() -> Path:
     return Path(root)
 
 
+@pytest.fixture(scope="session")
+def trainval_dataroot() -> Path:
+    """Folder of nuScenes v1.0-trainval, or of the prediction challenge's part of it; tests that need it skip where
+    ``NUSCENES_TRAINVAL_DATAROOT`` is not set.
+    """
+    root = os.environ.get("NUSCENES_TRAINVAL_DATAROOT")
+    if not root:
+        pytest.skip("NUSCENES_TRAINVAL_DATAROOT is not set: no complete challenge splits to test on")
+    return Path(root)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["FORECAST_CACHE"] = str(tmp_path_factory.mktemp("forecast-cache"))

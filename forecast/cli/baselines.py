@@ -19,13 +19,13 @@ def run(args: argparse.Namespace) -> None:
     """Forecast and write."""
     from pathlib import Path
 
-    from forecast.core.files import check_place
+    from forecast.core.files import check_outputs, dataset_inputs
     from forecast.data.cache import open_dataset
     from forecast.eval.submission import write_submission
     from forecast.prediction.physics import physics_forecasts
 
     out = Path(args.out)
-    check_place(out, folder=True)
+    check_outputs({"--out": out}, dataset_inputs(args.dataroot, args.version), folders=True)
     dataset = open_dataset(args.dataroot, args.version, args.cache)
     samples = dataset.samples(args.split, dense=args.dense)
     for name, submission in physics_forecasts(dataset.tracks, samples.rows).items():

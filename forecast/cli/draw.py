@@ -44,13 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Draw and write."""
-    from forecast.core.files import check_place
+    from forecast.core.files import check_outputs, dataset_inputs, run_inputs
     from forecast.data.cache import open_dataset
     from forecast.report.answers import open_answers
 
     suffix = Path(args.out).suffix.lower()
     names = _check(args, suffix)
-    check_place(args.out)
+    read = [path for model in args.models for path in run_inputs(model)]
+    check_outputs({"--out": args.out}, [*read, *dataset_inputs(args.dataroot, args.version)])
     dataset = open_dataset(args.dataroot, args.version, args.cache)
     sources = [open_answers(model, dataset, args.device) for model in args.models]
     if names:

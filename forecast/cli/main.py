@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import forecast
 from forecast.core.errors import ForecastError
+from forecast.core.terminal import speak_plainly
 
 #: Command → what it does. The module ``forecast.cli.<command>`` holds ``add_arguments(parser)`` and ``run(args)``;
 #: it is imported only when its command is called, so that help answers at once.
@@ -75,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when done, 2 for a user's mistake or a file that cannot be read or written (one line on stderr); anything
         else raises and Python exits with 1.
     """
+    speak_plainly()
     try:
         _run(sys.argv[1:] if argv is None else argv)
     except ForecastError as mistake:

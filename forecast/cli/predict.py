@@ -28,11 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Forecast and write."""
-    from forecast.core.files import check_place
+    from forecast.core.files import check_outputs, dataset_inputs, run_inputs
     from forecast.eval.submission import write_submission
     from forecast.prediction.predictor import predict
 
-    check_place(args.out)
+    check_outputs({"--out": args.out}, [*run_inputs(args.checkpoint), *dataset_inputs(args.dataroot, args.version)])
     submission = predict(
         args.checkpoint,
         args.dataroot,

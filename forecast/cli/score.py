@@ -32,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allow-missing", action="store_true", help="accept agents of the split without a forecast")
     parser.add_argument(
         "--population",
-        choices=("dense", "challenge-tracks", "challenge"),
-        default="dense",
-        help="temporal metrics over all forecasts, those of the split's tracks, or the split's agent-samples alone",
+        choices=("challenge", "challenge-tracks", "dense"),
+        help="temporal metrics over the split's agent-samples alone (default, as published), all forecasts of their "
+        "tracks, or all forecasts given",
     )
     parser.add_argument(
         "--tolerance-s", type=float, metavar="S", help="match times within this (default: a tenth of a step)"
@@ -65,13 +65,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Score, print the table, and write what was asked for."""
-    from forecast.core.files import check_place, written_whole
+    from forecast.core.files import check_outputs, dataset_inputs, write_text, written_whole
     from forecast.report.tables import as_latex, as_markdown, print_table
 
     _check_combination(args)
-    for name in ("out", "html", "markdown", "latex", "per_sample", "per_point"):
-        if (path := getattr(args, name)) is not None:
-            check_place(path, f"--{name.replace('_', '-')}")
+    outputs = ("out", "html", "markdown", "latex", "per_sample", "per_point")
+    check_outputs(
+        {f"--{name.replace('_', '-')}": getattr(args, name) for name in outputs},
+        [*args.forecasts, args.truth, args.map, *dataset_inputs(args.dataroot, args.version)],
+    )
     settings = _settings(args)
     report, dataset = _score(args, settings)
     report.write(args.out)
@@ -79,7 +81,7 @@ def run(args: argparse.Namespace) -> None:
     for path, render in ((args.markdown, as_markdown), (args.latex, as_latex)):
         if path:
             with written_whole(path) as temporary:
-                temporary.write_text(render(document))
+                write_text(temporary, render(document))
     _write_details(args, report)
     if args.html:
         from forecast.report.page import write_page
@@ -100,7 +102,7 @@ def _check_combination(args: argparse.Namespace) -> None:
     if args.truth:
         only_nuscenes = (
             given
-            + ["--population"] * (args.population != "dense")
+            + ["--population"] * (args.population is not None)
             + ["--allow-missing"] * args.allow_missing
             + ["--exact-off-road"] * args.exact_off_road
         )
@@ -155,7 +157,7 @@ def _score(args: argparse.Namespace, settings: Settings) -> tuple[Report, Datase
         dataset,
         args.split,
         allow_missing=args.allow_missing,
-        population=args.population,
+        population=args.population or "challenge",
         settings=settings,
     )
     return report, dataset

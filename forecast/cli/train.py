@@ -21,13 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train; the last line says where the weights are."""
-    from forecast.core.files import check_place
+    from forecast.core.files import check_outputs, dataset_inputs
     from forecast.training.config import load_config
 
-    check_place(args.out, folder=True)
     given = {f"data.{name}": getattr(args, name) for name in ("dataroot", "version", "cache")}
     settings = {key: value for key, value in given.items() if value is not None}
     config = load_config(args.config, args.configuration, settings)
+    check_outputs({"--out": args.out}, dataset_inputs(config.data.dataroot, config.data.version), folders=True)
 
     from pytorch_lightning.utilities import rank_zero_only
 

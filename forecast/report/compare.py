@@ -1,12 +1,14 @@
-"""Paired comparisons of several files of forecasts on the agents that they share."""
+"""Paired comparisons of several files of forecasts: on the agents, and on the target points, that they share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecast.eval.bootstrap import bootstrap_difference
 from forecast.eval.results import PerItem
@@ -14,30 +16,85 @@ from forecast.eval.results import PerItem
 if TYPE_CHECKING:
     from forecast.report.scores import Scores
 
+Strings = NDArray[np.str_]
+Integers = NDArray[np.int64]
+
 
 def compare(scores: Sequence[Scores]) -> list[dict[str, Any]]:
-    """Every pair of models, metric by metric: mean difference (second minus first) on shared agents, with interval."""
+    """Every pair of models, metric by metric: mean difference (second minus first) on what both share, with interval.
+
+    Accuracy is compared on shared agent-samples (``metrics``), D and C on shared target points (``temporal``).
+    """
     return [
-        {"first": one.name, "second": two.name, "metrics": _differences(one, two)}
+        {
+            "first": one.name,
+            "second": two.name,
+            "metrics": _differences(_agents(one), _agents(two)),
+            "temporal": _differences(_points(one), _points(two)),
+        }
         for one, two in combinations(scores, 2)
     ]
 
 
-def _differences(one: Scores, two: Scores) -> dict[str, Any]:
-    _, first, second = np.intersect1d(one.agent_keys, two.agent_keys, return_indices=True)
-    found = {}
-    for name in sorted(one.agents.keys() & two.agents.keys()):
-        paired = bootstrap_difference(
-            _part(two.agents[name], second), _part(one.agents[name], first), clusters=one.agent_track[first]
+def shared_rows(scores: Sequence[Scores]) -> list[Integers | None]:
+    """Rows of each file's target points that count in all files, in one order, so that figures are of the same points.
+
+    A file without any point that counts is left out, None, and takes nothing from the others.
+    """
+    keyed = [_points(one) for one in scores]
+    counted = [keys[values["dispersion_m"].valid] for keys, _, values in keyed]
+    some = [keys for keys in counted if len(keys)]
+    shared: Strings = reduce(np.intersect1d, some) if some else np.zeros(0, dtype=np.str_)
+    return [
+        np.intersect1d(shared, keys, return_indices=True)[2] if len(own) else None
+        for (keys, _, _), own in zip(keyed, counted, strict=True)
+    ]
+
+
+def on_shared_points(scores: Sequence[Scores]) -> list[tuple[dict[str, PerItem], Integers] | None]:
+    """D and C of each file on the points of :func:`shared_rows`, with the track of each point as a number."""
+    return [
+        None
+        if rows is None
+        else (
+            {name: _part(values, rows) for name, values in one.points.items()},
+            codes(one.successive.track[rows]),
         )
-        found[name] = {
-            "difference": paired.value,
-            "count": paired.count,
-            "ci_low": paired.low,
-            "ci_high": paired.high,
-        }
-    return found
+        for one, rows in zip(scores, shared_rows(scores), strict=True)
+    ]
 
 
-def _part(values: PerItem, chosen: Any) -> PerItem:
+def codes(names: Strings) -> Integers:
+    """A number for each name, the same for equal ones: quicker to resample by."""
+    return np.unique(names, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+_Keyed = tuple[Strings, Strings, Mapping[str, PerItem]]
+
+
+def _agents(scores: Scores) -> _Keyed:
+    return scores.agent_keys, scores.agent_track, scores.agents
+
+
+def _points(scores: Scores) -> _Keyed:
+    points = scores.successive
+    keys = [f"{track}@{time:.6f}" for track, time in zip(points.track.tolist(), points.time_s.tolist(), strict=True)]
+    return np.array(keys, dtype=np.str_), points.track, scores.points
+
+
+def _differences(one: _Keyed, two: _Keyed) -> dict[str, Any]:
+    _, first, second = np.intersect1d(one[0], two[0], return_indices=True)
+    clusters = codes(one[1][first])
+    return {
+        name: _difference(_part(two[2][name], second), _part(one[2][name], first), clusters)
+        for name in sorted(one[2].keys() & two[2].keys())
+    }
+
+
+def _difference(second: PerItem, first: PerItem, clusters: Integers) -> dict[str, Any]:
+    paired = bootstrap_difference(second, first, clusters=clusters)
+    return {"difference": paired.value, "count": paired.count, "ci_low": paired.low, "ci_high": paired.high}
+
+
+def _part(values: PerItem, chosen: Integers) -> PerItem:
     return PerItem(values.values[chosen], values.valid[chosen])

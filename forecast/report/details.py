@@ -53,5 +53,6 @@ def _write(path: Path | str, parts: list[dict[str, object]]) -> None:
         tables.append(pa.table({name: pa.array(column, from_pandas=True) for name, column in columns.items()}))
     table = pa.concat_tables(tables, promote_options="default")
     write = pa.csv.write_csv if Path(path).suffix.lower() == ".csv" else pq.write_table
-    with written_whole(path) as temporary:
-        write(table, temporary)
+    # Opened here: the writers take no name that is not of the system's encoding.
+    with written_whole(path) as temporary, temporary.open("wb") as file:
+        write(table, file)

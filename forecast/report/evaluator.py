@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import forecast
-from forecast.core.files import written_whole
+from forecast.core.files import shown, write_text, written_whole
 from forecast.core.progress import progress
 from forecast.eval.bootstrap import bootstrap_mean
 from forecast.eval.hardest import ACCELERATION_MPS2, OBSERVATION_M, on_hardest
 from forecast.eval.results import PerItem, per_item
 from forecast.eval.submission import read_submission
-from forecast.report.compare import compare
+from forecast.report.compare import codes, compare, on_shared_points
 from forecast.report.join import Joined, join
 from forecast.report.road import add_off_road
 from forecast.report.scores import Population, Scores, Settings, finish, score_rows
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from forecast.data.cache import Dataset
 
 #: Raised whenever a field of report.json changes its name or meaning.
-REPORT_FORMAT = 1
+REPORT_FORMAT = 2
 
 _FULL = "needs covariances or samples, which only files of rows carry (docs/forecasts-format.md)"
 #: What may be missing from a report, and what it takes.
@@ -73,6 +73,8 @@ class Report:
         bodies = [_body(scores) for scores in self.scores]
         if len(bodies) == 1:
             return head | bodies[0]
+        for body, points in zip(bodies, on_shared_points(self.scores), strict=True):
+            body["temporal_shared"] = _by_point(*points) if points else {}
         return head | {"reports": bodies, "comparisons": compare(self.scores)}
 
     def write(self, path: Path | str) -> None:
@@ -80,7 +82,7 @@ class Report:
         import json
 
         with written_whole(path) as temporary:
-            temporary.write_text(json.dumps(_finite(self.as_json()), indent=2, ensure_ascii=False, allow_nan=False))
+            write_text(temporary, json.dumps(_finite(self.as_json()), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def score_submission(
@@ -89,7 +91,7 @@ def score_submission(
     split: str,
     *,
     allow_missing: bool = False,
-    population: Population = "dense",
+    population: Population = "challenge",
     settings: Settings = Settings(),  # noqa: B008 frozen
 ) -> Report:
     """Score nuScenes submissions.
@@ -100,8 +102,9 @@ def score_submission(
         paths: one or several JSON files.
         dataset, split: what they were made for.
         allow_missing: accept that agent-samples of the split have no forecast.
-        population: of the temporal metrics: all forecasts given, those of tracks that occur among the split's
-            agent-samples (``"challenge-tracks"``), or the agent-samples alone (``"challenge"``).
+        population: of the temporal metrics: the split's agent-samples alone (``"challenge"``, the published one),
+            all forecasts given (``"dense"``), or those of tracks that occur among the split's agent-samples
+            (``"challenge-tracks"``).
         settings: what to measure beside the defaults.
 
     Raises:
@@ -139,7 +142,7 @@ def score_joined(
     name: str,
     joined: Joined,
     *,
-    population: Population = "dense",
+    population: Population = "challenge",
     settings: Settings = Settings(),  # noqa: B008 frozen
 ) -> Scores:
     """Score one submission that is joined with its data set."""
@@ -149,7 +152,7 @@ def score_joined(
     scores.coverage["missing_agent_samples"] = joined.missing
     if joined.missing:
         scores.warnings.append(f"{joined.missing} agent-samples of the split have no forecast and do not count")
-    return finish(replace(scores, strata=strata_of_joined(joined)))
+    return finish(replace(scores, strata=strata_of_joined(joined)), population)
 
 
 def _entries_of(joined: Joined, population: Population) -> NDArray[np.int64]:
@@ -164,13 +167,13 @@ def _entries_of(joined: Joined, population: Population) -> NDArray[np.int64]:
 
 def names_of(files: Sequence[Path]) -> list[str]:
     """What to call files: their stems, or their paths where two stems are the same."""
-    stems = [path.stem for path in files]
-    return stems if len(set(stems)) == len(stems) else [str(path) for path in files]
+    stems = [shown(path.stem) for path in files]
+    return stems if len(set(stems)) == len(stems) else [shown(path) for path in files]
 
 
 def _body(scores: Scores) -> dict[str, Any]:
     # Integers once, instead of names in every bootstrap.
-    agent, point = _codes(scores.agent_track), _codes(scores.successive.track)
+    agent, point = codes(scores.agent_track), codes(scores.successive.track)
     return {
         "name": scores.name,
         "metrics": {name: figure(values, agent) for name, values in scores.agents.items()},
@@ -201,15 +204,20 @@ def _body(scores: Scores) -> dict[str, Any]:
     }
 
 
-def _temporal(scores: Scores, point: NDArray[np.int64]) -> dict[str, Any]:
+def _by_point(points: Mapping[str, PerItem], track: NDArray[np.int64]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, values in scores.points.items():
+    for name, values in points.items():
         group, _, tau = name.partition(".")
         if tau:
-            found.setdefault(group, {})[tau] = figure(values, point)
+            found.setdefault(group, {})[tau] = figure(values, track)
         else:
-            found[name] = figure(values, point)
-    pair = _codes(scores.stability.pair_track)
+            found[name] = figure(values, track)
+    return found
+
+
+def _temporal(scores: Scores, point: NDArray[np.int64]) -> dict[str, Any]:
+    found = _by_point(scores.points, point)
+    pair = codes(scores.stability.pair_track)
     found |= {name: figure(values, pair) for name, values in scores.stability.pairs.items()}
     return found | {"endpoint_jitter_m": figure(scores.stability.jitter)}
 
@@ -226,10 +234,6 @@ def _strata(scores: Scores, agent: NDArray[np.int64]) -> dict[str, Any]:
 
 def _where(values: PerItem, chosen: NDArray[np.bool_]) -> PerItem:
     return per_item(values.values, values.valid & chosen)
-
-
-def _codes(names: NDArray[np.str_]) -> NDArray[np.int64]:
-    return np.unique(names, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
 def figure(values: PerItem, groups: Any = None) -> dict[str, Any]:

@@ -12,18 +12,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from forecast.core.files import written_whole
+from forecast.core.files import write_text, written_whole
 from forecast.core.maps import MapSource
 from forecast.report.evaluator import Report
 from forecast.report.page_figures import calibration_figure, error_figure, temporal_figure, worst_figure
 from forecast.report.strata import SPEEDS_MPS, STATIONARY_M, STRAIGHT_DEG, U_TURN_DEG, in_order
-from forecast.report.tables import at, bodies, columns, text, warnings
+from forecast.report.tables import at, bodies, columns, shared_points, text, warnings
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
 
 #: Metrics of which several files' differences are shown.
-_COMPARED = {"min_ade_1": "minADE_1", "min_fde_1": "minFDE_1", "min_ade_5": "minADE_5", "miss_rate_5_2m": "MissRate_5"}
+_COMPARED = {
+    "minADE_1": ("metrics", "min_ade_1"),
+    "minFDE_1": ("metrics", "min_fde_1"),
+    "minADE_5": ("metrics", "min_ade_5"),
+    "MissRate_5": ("metrics", "miss_rate_5_2m"),
+    "D": ("temporal", "dispersion_m"),
+    "C 1 m": ("temporal", "convergence_s.1.0"),
+}
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}
 table{border-collapse:collapse;margin:1em 0;font-size:13px}td,th{padding:.3em .6em;border-bottom:1px solid #ddd;
 text-align:right}td:first-child,th:first-child{text-align:left}img{max-width:100%}
@@ -60,7 +67,7 @@ def write_page(path: Path | str, report: Report, dataset: Dataset | None, road: 
     parts.append("<h2>What is not in it</h2>" + _not_computable(document))
     page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Forecasts</title><style>{_STYLE}</style>'
     with written_whole(path) as temporary:
-        temporary.write_text(page + "\n".join(parts) + "</html>\n", encoding="utf-8")
+        write_text(temporary, page + "\n".join(parts) + "</html>\n")
 
 
 def _title(document: dict[str, Any]) -> str:
@@ -93,14 +100,24 @@ def _headline(document: dict[str, Any]) -> str:
             lines.append([name, *(f"{text(one)}\n{_span(one)}" if text(one) != "–" else "–" for one in found)])
     return _table(lines) + (
         "<p>Metres, seconds and shares; for C higher is better, for all else lower. Beside each figure its 95 % "
-        "bootstrap interval over tracks, and the number of items behind it.</p>" + _coverage(document)
+        "bootstrap interval over tracks, and the number of items behind it. D is the mean distance of successive "
+        "forecasts to their barycentre; D rms and D std are other readings of it.</p>"
+        + _points_note(document)
+        + _coverage(document)
     )
+
+
+def _points_note(document: dict[str, Any]) -> str:
+    line = shared_points(document)
+    return f"<p>{escape(line)}.</p>" if line else ""
 
 
 def _coverage(document: dict[str, Any]) -> str:
     lines = [["coverage", *(body["name"] for body in bodies(document))]]
     for name in bodies(document)[0]["coverage"]:
         found = [body["coverage"][name] for body in bodies(document)]
+        if not any(found):
+            continue  # nothing of that kind: the report says so, the page need not
         lines.append([name.replace("_", " "), *(f"{n:.1%}" if "share" in name else f"{n:,}" for n in found)])
     return _table(lines)
 
@@ -163,14 +180,15 @@ def _stratum(figures: dict[str, Any] | None) -> str:
 
 
 def _comparisons(document: dict[str, Any]) -> str:
-    lines = [["second − first", *_COMPARED.values(), "shared"]]
+    lines = [["second − first", *_COMPARED, "shared agent-samples, points"]]
     for pair in document["comparisons"]:
-        found = [pair["metrics"].get(name) for name in _COMPARED]
+        found = [at(pair, path) for path in _COMPARED.values()]
         cells = ["–" if one is None or not one["count"] else _change(one) for one in found]
-        lines.append([f"{pair['second']} − {pair['first']}", *cells, f"{pair['metrics']['min_fde_1']['count']:,}"])
+        shared = f"{pair['metrics']['min_fde_1']['count']:,}, {pair['temporal']['dispersion_m']['count']:,}"
+        lines.append([f"{pair['second']} − {pair['first']}", *cells, shared])
     return (
-        "<p>Mean difference on the agent-samples that both forecast, with its paired 95 % bootstrap interval over "
-        "tracks; below 0 the second is better.</p>" + _table(lines)
+        "<p>Mean difference on the agent-samples (D and C: on the target points) that both have, with its paired 95 % "
+        "bootstrap interval over tracks; below 0 the second is better, for C above 0.</p>" + _table(lines)
     )
 
 

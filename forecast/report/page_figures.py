@@ -11,6 +11,7 @@ from forecast.core.maps import MapSource
 from forecast.core.progress import progress
 from forecast.eval.consistency import convergence_of, dispersion_of
 from forecast.report.cases import CaseDrawer
+from forecast.report.compare import shared_rows
 from forecast.report.draw import Agent, draw_forecast
 from forecast.report.evaluator import Report
 
@@ -34,18 +35,21 @@ def error_figure(report: Report) -> Figure:
 
 
 def temporal_figure(report: Report) -> Figure:
-    """D by how many forecasts are compared, and C by range, a line a file."""
+    """D by how many forecasts are compared, and C by range, a line a file, on the points that all files share."""
     figure = Figure(figsize=(11, 3.5), layout="constrained")
     dispersions, convergences = figure.subplots(1, 2)
-    for scores in report.scores:
+    for scores, rows in zip(report.scores, shared_rows(report.scores), strict=True):
+        if rows is None:
+            continue
         points = scores.successive
-        full = points.valid.all(-1)  # the same points at every lead, so that the curve compares like with like
-        steps = np.arange(2, points.said_m.shape[1] + 1)
-        spread = [dispersion_of(points.said_m[full, :step]).mean.value for step in steps.tolist()]
+        # The same points at every lead, so that the curve compares like with like.
+        rows = rows[points.valid[rows].all(-1)]
+        said, truth = points.said_m[rows], points.truth_m[rows]
+        steps = np.arange(2, said.shape[1] + 1)
+        spread = [dispersion_of(said[:, :step]).mean.value for step in steps.tolist()]
         dispersions.plot(steps * points.step_s, spread, ".-", label=scores.name)
         means = [
-            convergence_of(points.said_m, points.truth_m, points.valid, tau_m=tau, step_s=points.step_s).mean.value
-            for tau in _CURVE_RANGES_M.tolist()
+            convergence_of(said, truth, tau_m=tau, step_s=points.step_s).mean.value for tau in _CURVE_RANGES_M.tolist()
         ]
         convergences.plot(_CURVE_RANGES_M, means, ".-", label=scores.name)
     dispersions.set(xlabel="forecasts up to this long before, s", ylabel="D, m")

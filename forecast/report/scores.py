@@ -25,6 +25,8 @@ from forecast.eval.displacement import Displacements, displacements
 from forecast.eval.hardest import difficulty, kalman_forecast
 from forecast.eval.matching import TOLERANCE_STEPS, NoGridError, Timing, lead_step_s, timing_of, truth_for
 from forecast.eval.results import Floats, PerItem, joined
+from forecast.report.beginnings import about_beginnings, count_beginnings
+from forecast.report.ends import about_ends, count_ends
 from forecast.report.full import distribution_scores
 from forecast.report.road import Road
 from forecast.report.stability import Stability, merged_stability, stability
@@ -33,6 +35,8 @@ from forecast.report.worst import Case, worst_cases, worst_first
 
 Population = Literal["dense", "challenge-tracks", "challenge"]
 KS = (1, 5, 10)
+#: D and C over fewer points than this rank nothing.
+FEW_POINTS = 100
 RANGES_M = (0.2, 1.0, 5.0)
 #: Observations, the present included, that a Kalman filter extrapolates, and that pictures show.
 HISTORY = 5
@@ -119,8 +123,8 @@ def agent_scores(found: Displacements) -> tuple[dict[str, PerItem], Floats]:
 def point_scores(
     points: SuccessiveForecasts, closest: SuccessiveForecasts, minimum_leads: int | None = None
 ) -> dict[str, PerItem]:
-    """Temporal consistency per target point: D in both readings and C at each range, of the most likely mode; and of
-    the mode closest to the truth.
+    """Temporal consistency per target point: D in its three readings and C at each range, of the most likely mode; and
+    of the mode closest to the truth.
 
     Args:
         points: what the most likely modes said.
@@ -143,9 +147,11 @@ def point_scores(
         return convergence_of(said.said_m, said.truth_m, said.valid, **ranges, window=window, minimum=minimum_leads)
 
     return {
+        "dispersion_m": spread(points, "mean_distance"),
         "dispersion_rms_m": spread(points, "rms"),
         "dispersion_std_of_norms_m": spread(points, "std_of_norms"),
         **{f"convergence_s.{tau:.1f}": reach(points, tau) for tau in RANGES_M},
+        "closest_mode_dispersion_m": spread(closest, "mean_distance"),
         "closest_mode_dispersion_rms_m": spread(closest, "rms"),
         **{f"closest_mode_convergence_s.{tau:.1f}": reach(closest, tau) for tau in RANGES_M},
     }
@@ -218,6 +224,8 @@ def score_rows(
         gap=gap,
         coverage={
             "agent_samples": len(official),
+            **count_ends(official, found, positions, truth, tolerance_s),
+            **count_beginnings(official, positions, past[:, -1]),
             "agent_samples_without_truth": int((~(known & reached).any(-1)).sum()),
             "probabilities_not_summing_to_1": int((np.abs(np.nansum(official.probabilities, 1) - 1) > 1e-3).sum()),
             "forecasts": len(temporal),
@@ -283,9 +291,14 @@ def _calibration_of(parts: Sequence[Calibration]) -> Calibration:
     return Calibration(parts[0].edges, stated, observed, count, error)
 
 
-def finish(scores: Scores) -> Scores:
-    """Complete the coverage and add what the reader must know."""
-    used, annotated = int(scores.points["dispersion_rms_m"].valid.sum()), len(scores.successive)
+def finish(scores: Scores, population: Population | None = None) -> Scores:
+    """Complete the coverage and add what the reader must know.
+
+    Args:
+        scores: of a whole file.
+        population: of the temporal metrics, on a data set; None for rows.
+    """
+    used, annotated = int(scores.points["dispersion_m"].valid.sum()), len(scores.successive)
     pairs, neighbours = len(scores.stability.pair_track), scores.stability.candidates
     scores.coverage.update(
         points_annotated=annotated,
@@ -294,22 +307,13 @@ def finish(scores: Scores) -> Scores:
         neighbouring_issues=neighbours,
         successive_pairs=pairs,
     )
-    unnormalised, agents = scores.coverage["probabilities_not_summing_to_1"], scores.coverage["agent_samples"]
-    if scores.gap:
-        scores.warnings.append(f"dispersion and convergence cannot be computed: {scores.gap}")
-    elif not used:
-        scores.warnings.append(
-            "dispersion and convergence cannot be computed: no target point was forecast at every lead; "
-            "forecast at every step (predict and baselines: --dense), or count partly forecast points (--minimum-leads)"
-        )
-    elif used < 0.2 * annotated:
-        scores.warnings.append(
-            f"dispersion and convergence rest on {used} of {annotated} annotated points ({used / annotated:.1%}): "
-            "forecasts are issued less often than observations are made; forecast at every step for more "
-            "(predict and baselines: --dense)"
-        )
+    scores.warnings.extend(about_beginnings(scores.coverage))
+    if (line := _about_points(scores, used, annotated, population)) is not None:
+        scores.warnings.append(line)
     if scores.stability.reason:
         scores.warnings.append(f"overlap, jitter and mode flips cannot be computed: {scores.stability.reason}")
+    scores.warnings.extend(about_ends(scores))
+    unnormalised, agents = scores.coverage["probabilities_not_summing_to_1"], scores.coverage["agent_samples"]
     if unnormalised:
         scores.warnings.append(f"the probabilities of {unnormalised} of {agents} agent-samples do not sum to 1")
     if used:
@@ -318,3 +322,28 @@ def finish(scores: Scores) -> Scores:
             "convergence"
         )
     return scores
+
+
+def _about_points(scores: Scores, used: int, annotated: int, population: Population | None) -> str | None:
+    """Whether D and C rest on too little; the challenge's own population is sparse by its nature."""
+    if scores.gap:
+        return f"dispersion and convergence cannot be computed: {scores.gap}"
+    denser = "forecast at every step (predict and baselines: --dense)"
+    if population is not None and population != "dense":
+        denser += " and score with --population dense"
+    points = f"{used} point{'s' * (used != 1)}"
+    sparse = used < 0.2 * annotated
+    if not used:
+        return (
+            "dispersion and convergence cannot be computed: no target point was forecast at every lead; "
+            f"{denser}, or count partly forecast points (--minimum-leads)"
+        )
+    if used < FEW_POINTS:
+        advice = f"; for more, {denser}" if population is not None or sparse else ""
+        return f"dispersion and convergence rest on {points} of {annotated}: too few to compare models by{advice}"
+    if population != "challenge" and sparse:
+        return (
+            f"dispersion and convergence rest on {points} of {annotated} annotated ones ({used / annotated:.1%}): "
+            f"forecasts are issued less often than observations are made; for more, {denser}"
+        )
+    return None

@@ -224,9 +224,11 @@ def _prepare_folder(out: Path, config: TrainingConfig, fingerprint: str, resume:
         _check_readable(ckpt)
         return ckpt
     with written_whole(out / _ENVIRONMENT_NAME) as temporary:
-        temporary.write_text(json.dumps({**_environment(), "data_fingerprint": fingerprint}, indent=2) + "\n")
+        temporary.write_text(
+            json.dumps({**_environment(), "data_fingerprint": fingerprint}, indent=2) + "\n", encoding="utf-8"
+        )
     with written_whole(path) as temporary:
-        temporary.write_text(yaml.safe_dump(record["config"], sort_keys=False))
+        temporary.write_text(yaml.safe_dump(record["config"], sort_keys=False), encoding="utf-8")
     return None
 
 
@@ -250,7 +252,7 @@ def _records(out: Path) -> list[dict[str, Any]]:
     found = []
     for name, read in ((_CONFIG_NAME, yaml.safe_load), (_ENVIRONMENT_NAME, json.loads)):
         try:
-            values = read((out / name).read_text())
+            values = read((out / name).read_text(encoding="utf-8"))
         except (OSError, ValueError, yaml.YAMLError) as error:
             why = " ".join(str(error).split())[:160]
             raise CheckpointError(f"{out / name}: cannot be read ({why}); a run is resumed by it") from error

@@ -52,6 +52,8 @@ def dispersion_by_loop(said, reading):
     points = [point for _, point in said]
     centre = sum(points) / len(points)
     norms = [sqrt((p[0] - centre[0]) ** 2 + (p[1] - centre[1]) ** 2) for p in points]
+    if reading == "mean_distance":
+        return sum(norms) / len(norms)
     if reading == "rms":
         return sqrt(sum(n**2 for n in norms) / len(norms))
     mean = sum(norms) / len(norms)
@@ -72,9 +74,8 @@ def convergence_by_loop(said, goal, tau):
 def test_equals_a_loop_from_the_definition(seed, window, minimum):
     forecasts, truth = stream(seed, gaps=0.02 if window == "full" else 0.15)
     taus = (0.5, 2.0, 6.0)
-    found_d = {
-        r: dispersion(forecasts, truth, reading=r, window=window, minimum=minimum) for r in ("rms", "std_of_norms")
-    }
+    readings = ("mean_distance", "rms", "std_of_norms")
+    found_d = {r: dispersion(forecasts, truth, reading=r, window=window, minimum=minimum) for r in readings}
     found_c = convergence_to_range(forecasts, truth, tau_m=taus, window=window, minimum=minimum)
     assert found_d["rms"].mean.count > 5
     assert len(found_d["rms"].points) == len(truth)
@@ -97,10 +98,12 @@ def test_by_hand():
     # Four forecasts of one point on a line, at 0, 0, 4 and 4 m: barycentre 2, every one 2 m from it.
     said = np.array([[[0.0, 0], [0, 0], [4, 0], [4, 0]]])
     assert dispersion_of(said).values == pytest.approx([2.0])
+    assert dispersion_of(said, reading="rms").values == pytest.approx([2.0])
     assert dispersion_of(said, reading="std_of_norms").values == pytest.approx([0.0])
     # At 0, 0, 0 and 4: barycentre 1, distances 1, 1, 1, 3.
     said = np.array([[[0.0, 0], [0, 0], [0, 0], [4, 0]]])
-    assert dispersion_of(said).values == pytest.approx([sqrt(3)])
+    assert dispersion_of(said).values == pytest.approx([1.5])
+    assert dispersion_of(said, reading="rms").values == pytest.approx([sqrt(3)])
     assert dispersion_of(said, reading="std_of_norms").values == pytest.approx([sqrt(0.75)])
     truth = np.array([[0.0, 0.0]])
     assert convergence_of(said, truth, tau_m=0.0, step_s=0.5).values == pytest.approx([1.5])
@@ -185,6 +188,22 @@ def test_what_cannot_be_matched_is_said():
     assert nothing.mean.count == 0
     assert np.isnan(nothing.mean.value)
     assert np.isnan(nothing.coverage)
+
+
+def test_the_published_reading_is_the_default_everywhere():
+    said = np.random.default_rng(1).normal(0, 4, (5, 12, 2))
+    expected = [np.mean([np.hypot(*(y - point.mean(0))) for y in point]) for point in said]
+    assert dispersion_of(said).values == pytest.approx(expected)
+    assert dispersion_of(said, reading="mean_distance").values == pytest.approx(expected)
+    forecasts, truth = stream(3, gaps=0.0)
+    assert dispersion(forecasts, truth).mean == dispersion(forecasts, truth, reading="mean_distance").mean
+    with pytest.raises(ValueError, match="reading: expected 'mean_distance', 'rms', 'std_of_norms', got 'std'"):
+        dispersion_of(said, reading="std")
+
+
+def test_mean_distance_is_never_more_than_rms():
+    said = np.random.default_rng(2).normal(0, 4, (50, 12, 2))
+    assert (dispersion_of(said).values <= dispersion_of(said, reading="rms").values + 1e-12).all()
 
 
 def test_partial_needs_a_minimum():

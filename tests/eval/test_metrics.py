@@ -86,6 +86,49 @@ def test_survives_pickling_and_type_changes(name):
         assert torch.isnan(again.compute())
 
 
+@pytest.mark.parametrize("low", [torch.float16, torch.bfloat16])
+def test_a_trainer_of_low_precision_leaves_the_sums_as_they_are(low):
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.metric = torch.nn.Linear(2, 2), metrics.MinADE(1)
+
+    modes, likely, truth = torch.ones(3, 1, 12, 2), torch.ones(3, 1), torch.zeros(3, 12, 2)
+    net = Net()
+    net.metric.update(modes, likely, truth)
+    net = net.to(low)  # what precision="16-true" does to all that a module holds
+    for _ in range(3000):
+        net.metric.update(modes.to(low), likely.to(low), truth.to(low))
+    assert net.layer.weight.dtype == low
+    assert net.metric.total.dtype == torch.float64
+    assert float(net.metric.compute()) == pytest.approx(2**0.5, rel=1e-12)
+    net.metric.reset()
+    assert net.metric.total.dtype == torch.float64
+    assert net.to("meta").metric.total.device.type == "meta"  # it does follow to another device
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-true", "16-true"])
+def test_lightning_logs_the_same_at_every_precision(precision):
+    import pytorch_lightning as pl
+
+    class Net(pl.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.metric = torch.nn.Linear(2, 2), metrics.MinADE(1)
+
+        def validation_step(self, batch, index):
+            self.metric.update(torch.ones(3, 1, 12, 2), torch.ones(3, 1), torch.zeros(3, 12, 2))
+            self.log("minADE", self.metric)
+
+        def configure_optimizers(self):
+            return None
+
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = pl.Trainer(accelerator="cpu", precision=precision, enable_model_summary=False, **quiet)
+    found = trainer.validate(Net(), torch.utils.data.DataLoader(torch.zeros(300, 2)), verbose=False)
+    assert found[0]["minADE"] == pytest.approx(2**0.5, rel=1e-6)
+
+
 def _share(rank, port, queue):
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)

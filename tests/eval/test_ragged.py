@@ -30,6 +30,39 @@ def test_likelihoods_are_of_the_steps_that_all_modes_reach():
     assert nll(modes, [[0.5, 0.5]], covariances, [[[np.nan, 0], [0, 0]]]).mean.count == 0
 
 
+def test_a_mode_that_ends_early_never_wins():
+    modes = np.full((1, 3, 4, 2), 5.0)
+    modes[0, 1, 0] = 0.0  # right where it is, and nothing more
+    modes[0, 1, 1:] = np.nan
+    modes[0, 2] = np.nan
+    likely, truth = [[0.6, 0.4, np.nan]], np.zeros((1, 4, 2))
+    found = displacements(modes, likely, truth)
+    assert found.ends_early.tolist() == [[False, True, False]]
+    for k in (1, 2, 5):
+        np.testing.assert_allclose(found.min_ade_k(k).values, [50**0.5])
+        np.testing.assert_allclose(found.min_fde_k(k, last_valid=True).values, [50**0.5])
+        assert found.miss_k(k).values.tolist() == [1.0]
+    assert calibration(found).observed[6] == 1.0
+    # Were it the most likely one, nothing is left to compare for k = 1, and the count says so.
+    assert displacements(modes, [[0.4, 0.6, np.nan]], truth).min_ade_k(1).mean.count == 0
+    assert displacements(modes, [[0.4, 0.6, np.nan]], truth).min_ade_k(2).mean.count == 1
+
+
+def test_modes_that_end_together_are_compared_as_far_as_they_go():
+    modes = np.full((1, 2, 4, 2), [3.0, 4.0])
+    modes[:, :, 2:] = np.nan
+    found = displacements(modes, [[0.5, 0.5]], np.zeros((1, 4, 2)))
+    assert not found.ends_early.any()
+    assert found.min_ade_k(5).values.tolist() == [5.0]
+    assert found.min_fde_k(5).mean.count == 0
+    # Who goes on longer than the others is not told by the truth: it may end before both.
+    modes[:, 0, 2:] = 0.0
+    found = displacements(modes, [[0.5, 0.5]], np.zeros((1, 4, 2)), [[True, True, False, False]])
+    assert found.ends_early.tolist() == [[False, True]]
+    # Up to where both go, both are compared.
+    assert not found.until(2).ends_early.any()
+
+
 def test_an_unknown_point_has_no_convergence():
     found = convergence_of(np.zeros((2, 3, 2)), [[0, 0], [np.nan, 0]], tau_m=1.0, step_s=0.5)
     assert found.valid.tolist() == [True, False]

@@ -60,15 +60,17 @@ def _part(submission: Submission, chosen: np.ndarray) -> Submission:
 def test_writes_report_page_and_details(town, dense_file, tmp_path):
     extra = [f"--{name}={tmp_path / name}" for name in ("html", "markdown", "latex", "per-sample", "per-point")]
     out = tmp_path / "report.json"
-    assert main(["score", str(dense_file), *town.arguments, "--out", str(out), *extra]) == 0
+    population = ["--population", "dense"]
+    assert main(["score", str(dense_file), *town.arguments, *population, "--out", str(out), *extra]) == 0
     report = json.loads(out.read_text())
     agents = len(town.dataset.samples(SPLIT))
-    assert (report["format_version"], report["name"], report["split"]) == (1, "dense", SPLIT)
+    assert (report["format_version"], report["name"], report["split"]) == (2, "dense", SPLIT)
     for name in ("min_ade_5", "min_fde_1", "miss_rate_5_2m", "off_road_rate"):
         figure = report["metrics"][name]
         assert figure["count"] == agents
         assert figure["ci_low"] <= figure["value"] <= figure["ci_high"]
     temporal = report["temporal"]
+    assert temporal["dispersion_rms_m"]["value"] > temporal["dispersion_m"]["value"] > 0
     assert temporal["dispersion_rms_m"]["value"] > temporal["dispersion_std_of_norms_m"]["value"] > 0
     convergence = [temporal["convergence_s"][tau]["value"] for tau in ("0.2", "1.0", "5.0")]
     assert convergence == sorted(convergence)

@@ -253,7 +253,7 @@ def test_the_order_of_tracks_changes_nothing(tmp_path, suffix):
         write_forecasts(tmp_path / f"f{suffix}", forecasts, flat=suffix == ".csv")
         write_truth(tmp_path / "t.csv", truth)
         found.append(score_streams([tmp_path / f"f{suffix}"], tmp_path / "t.csv").as_json())
-        assert found[-1]["temporal"]["dispersion_rms_m"]["value"] == pytest.approx(
+        assert found[-1]["temporal"]["dispersion_m"]["value"] == pytest.approx(
             dispersion(forecasts, truth).mean.value, abs=1e-9
         )
     assert found[0]["matching"] == found[1]["matching"] == {"step_s": 1.0, "tolerance_s": 0.1}
