@@ -181,9 +181,11 @@ def names(table: pa.Table, where: str) -> tuple[Integers, np.ndarray[Any, np.dty
     texts = _texts(values, where)
     lacking = np.array([text is None or not text.strip() for text in texts] + [True])  # the last is for null
     refuse(where, lacking[index], "no name in column track")
+    damaged = np.array(["\ufffd" in (text or "") for text in texts] + [False])
+    refuse(where, damaged[index], "a track name that is not UTF-8 text")
     wrong = np.array(["\0" in (text or "") or len(text or "") > MAX_NAME for text in texts] + [False])
     refuse(where, wrong[index], f"a track name with a zero byte, or longer than {MAX_NAME} characters")
-    used = np.unique(index)
+    used = np.flatnonzero(np.bincount(index, minlength=1))
     found, code = np.unique(np.array([texts[number] for number in used.tolist()], dtype=np.str_), return_inverse=True)
     place = np.zeros(len(texts) + 1, dtype=np.int64)
     place[used] = code.reshape(-1)

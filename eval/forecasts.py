@@ -33,6 +33,7 @@ from forecast.eval.row_files import (
     MAX_CSV_LINE_BYTES,
     Source,
     concatenated,
+    kept,
     open_source,
     sorted_on_disk,
     suffix,
@@ -44,6 +45,8 @@ from forecast.eval.survey import survey
 CHUNK_ROWS = 1 << 20
 NESTED_CHUNK_ROWS = 1 << 14
 _ALL = 1 << 40
+#: Text is parsed once and kept up to this size; larger files are parsed once more.
+_KEPT_CSV_BYTES = 1 << 28
 #: Columns of a CSV that hold numbers.
 _NUMERIC = (*REQUIRED[1:], *COVARIANCE, SAMPLE, "time_s")
 _TRUTH = ("track", "time_s", "x_m", "y_m")
@@ -92,16 +95,16 @@ class ForecastFile:
         """
         with _clear_errors(self.path):
             try:
-                yield from self._pieces(self.notes.left_out if self._skip else None)
+                yield from self._pieces(self.notes.left_out if self._skip else None, by_cell=self._skip)
             except pa.ArrowInvalid:
                 if suffix(self.path) == ".csv":
                     self._name_the_cell()
                 raise
 
-    def _pieces(self, bad: Counter[str] | None) -> Iterator[ForecastRows]:
+    def _pieces(self, bad: Counter[str] | None, *, by_cell: bool) -> Iterator[ForecastRows]:
         where, grid, found = str(self.path), None, False
         with ExitStack() as stack:
-            source = open_source(self.path, piece_rows=self._piece_rows, numeric=_NUMERIC, bad=bad)
+            source = open_source(self.path, piece_rows=self._piece_rows, numeric=_NUMERIC, by_cell=by_cell, bad=bad)
             tables = iter([concatenated(list(source.pieces(None)))] if source.single else ())
             if not source.single:
                 source, grid = self._surveyed(source, stack)
@@ -128,6 +131,8 @@ class ForecastFile:
         flat = not is_nested(source.columns)
         if source.columns:
             require(source.where, source.columns, REQUIRED if flat else ("track", "issue_time_s"))
+        elif self.path.stat().st_size <= _KEPT_CSV_BYTES:
+            source = kept(source)
         found = survey(source, flat=flat)
         if found is None:
             source = sorted_on_disk(source, stack, self._piece_rows(source.columns))
@@ -160,7 +165,7 @@ class ForecastFile:
 
     def _name_the_cell(self) -> None:
         """Read a CSV once more, by the cell, to say which row is bad."""
-        for _ in self._pieces(Counter()):
+        for _ in self._pieces(None, by_cell=True):
             pass
 
 
@@ -226,19 +231,19 @@ def read_truth(path: Path | str, *, skip_bad_rows: bool = False, notes: Notes | 
     path, notes = Path(path), Notes() if notes is None else notes
     with _clear_errors(path):
         try:
-            return _truth(path, skip_bad_rows, notes.left_out if skip_bad_rows else None, notes)
+            return _truth(path, skip_bad_rows, notes, by_cell=skip_bad_rows)
         except pa.ArrowInvalid:
             if suffix(path) == ".csv":
-                _truth(path, skip_bad_rows, Counter(), Notes())
+                _truth(path, False, Notes(), by_cell=True)
             raise
 
 
-def _truth(path: Path, skip: bool, bad: Counter[str] | None, notes: Notes) -> TruthRows:
-    source = open_source(path, piece_rows=lambda _: CHUNK_ROWS, numeric=_NUMERIC, bad=bad)
+def _truth(path: Path, skip: bool, notes: Notes, *, by_cell: bool) -> TruthRows:
+    bad = notes.left_out if skip else None
+    source = open_source(path, piece_rows=lambda _: CHUNK_ROWS, numeric=_NUMERIC, by_cell=by_cell, bad=bad)
     if source.columns:
         require(str(path), source.columns, _TRUTH)
     table = concatenated(list(source.pieces(_TRUTH if source.columns else None)))
-    require(str(path), table.column_names, _TRUTH)
     found = sifted(table, lambda part: _truth_of(part, str(path), notes), skip=skip, notes=notes)
     if found is None:
         raise SubmissionError(f"{path}: {_nothing(notes, 'no rows; expected at least one observation')}")
@@ -246,6 +251,7 @@ def _truth(path: Path, skip: bool, bad: Counter[str] | None, notes: Notes) -> Tr
 
 
 def _truth_of(table: pa.Table, where: str, notes: Notes) -> TruthRows:
+    require(where, table.column_names, _TRUTH)
     code, track_names = names(table, where)
     time_s, x, y = times(table, "time_s", where), numbers(table, "x_m", where), numbers(table, "y_m", where)
     refuse_times(where, "time_s", time_s)

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from forecast.core.errors import SubmissionError
-from forecast.eval.results import Floats, Integers
+from forecast.eval.results import Bools, Floats, Integers
 
 _US = 1e6
 #: Leads of one forecast closer than this are one lead: its modes, written with a little noise.
@@ -65,9 +65,10 @@ class Spans:
         return Spans(np.concatenate(forecasts), np.concatenate(leads))
 
     @property
-    def first(self) -> np.ndarray:  # type: ignore[type-arg]
+    def first(self) -> Bools:
         """(leads,) whether each is the first of its forecast."""
-        return np.diff(self.forecast, prepend=-1) != 0
+        first: Bools = np.diff(self.forecast, prepend=-1) != 0
+        return first
 
     @property
     def gap_us(self) -> Floats:
@@ -187,9 +188,9 @@ def _none(where: str, spans: Spans, step_us: float) -> LeadGrid:
     worst = int(np.abs(steps - np.maximum(np.rint(steps), 1)).argmax())
     before = 0.0 if spans.first[worst] else spans.lead_us[worst - 1] / _US
     raise SubmissionError(
-        f"{where}: the leads lie on no grid: one forecast has points {before:.6g} s and {spans.lead_us[worst] / _US:.6g} s "
-        f"ahead, {steps[worst]:.2f} steps of {step_us / _US:.6g} s apart (the median); expected the same leads in all "
-        f"forecasts, or whole steps within {STRAY_STEPS:g} of one: interpolate the points to even leads"
+        f"{where}: the leads lie on no grid: one forecast has points {before:.6g} s and "
+        f"{spans.lead_us[worst] / _US:.6g} s ahead, {steps[worst]:.3g} steps of {step_us / _US:.6g} s apart (the median "
+        f"of all); expected the same leads in all forecasts, or whole steps within {STRAY_STEPS:g} of one: interpolate the points to even leads"
     )
 
 
@@ -198,7 +199,8 @@ def _medians(group: Integers, values: Floats) -> Floats:
     count = np.bincount(group)
     start = np.cumsum(count) - count
     ordered = values[order]
-    return (ordered[start + (count - 1) // 2] + ordered[start + count // 2]) / 2
+    middle: Floats = (ordered[start + (count - 1) // 2] + ordered[start + count // 2]) / 2
+    return middle
 
 
 def _even(number: Integers, median_s: Floats) -> Floats:

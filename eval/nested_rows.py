@@ -55,7 +55,7 @@ def _lists(values: Floats, present: Bools) -> pa.Array:
 
 
 def nested_rows_of(table: pa.Table, where: str, *, max_modes: int, notes: Notes | None = None) -> ForecastRows:
-    """Read a table in this form, its rows in any order, into one row a forecast, by track and issue time.
+    """Read a table in this form; the rows come in the order of time within each track.
 
     Raises:
         BadRowsError: rows that are wrong by themselves.
@@ -66,14 +66,13 @@ def nested_rows_of(table: pa.Table, where: str, *, max_modes: int, notes: Notes 
     code, track_names = names(table, where)
     issue_s = times(table, "issue_time_s", where)
     refuse_times(where, "issue_time_s", issue_s)
-    number, first = numbered(code, issue_s)
+    first = numbered(code, issue_s)[1]
     if len(first) < len(code):
         again = np.ones(len(code), dtype=bool)
         again[first] = False
         refuse(where, again, "a second forecast of the same track and issue time; expected one each")
-    if (np.diff(number) < 0).any():
-        table, code, issue_s = table.take(first), code[first], issue_s[first]
-        return nested_rows_of(table, where, max_modes=max_modes, notes=notes)
+    if not _in_order(code, issue_s):
+        return nested_rows_of(table.take(first), where, max_modes=max_modes, notes=notes)
     flat, count = _flattened(table, "probabilities", where)
     refuse(where, (count < 1) | (count > max_modes), f"expected 1 to {max_modes} modes")
     present = np.arange(int(count.max())) < count[:, None]
@@ -94,6 +93,13 @@ def nested_rows_of(table: pa.Table, where: str, *, max_modes: int, notes: Notes 
     if notes is not None:
         notes.digits.see(positions, [str(table.column("positions_m").type.value_type)])
     return ForecastRows(track_names[code], issue_s, lead_s, positions, probabilities, covariances, samples, own)
+
+
+def _in_order(code: Integers, issue_s: Floats) -> bool:
+    """Whether the rows of each track follow each other, in the order of time."""
+    same = np.diff(code) == 0
+    runs = len(code) - int(same.sum())
+    return runs == len(np.unique(code)) and bool((np.diff(issue_s)[same] > 0).all())
 
 
 def _own_leads(table: pa.Table, where: str, lead_s: Floats) -> Floats | None:

@@ -61,12 +61,12 @@ class Digits:
             if not self.as_float32 or len(self.seen) < _CHANCE:
                 return ""
             spacing = float(np.spacing(np.float32(self.largest_m)))
-            said = "all positions are exact in float32 (or whole metres): digits were lost before they were written; float32"
+            said = "all positions are exact in float32 (or whole metres), so that digits were lost before; float32"
         if not spacing > MAX_SPACING_M:
             return ""
         return (
-            f"{where}: {said} steps by {spacing:.2g} m at {self.largest_m:,.0f} m from the origin, so that figures are off "
-            "by as much; write float64 from the start, or positions relative to a local origin"
+            f"{where}: {said} steps by {spacing:.2g} m at {self.largest_m:,.0f} m from the origin, and figures are off by "
+            "as much; write float64 from the start, or positions relative to a local origin"
         )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -57,7 +58,12 @@ class Source:
 
 
 def open_source(
-    path: Path, *, piece_rows: Callable[[Sequence[str]], int], numeric: Sequence[str], bad: Counter[str] | None = None
+    path: Path,
+    *,
+    piece_rows: Callable[[Sequence[str]], int],
+    numeric: Sequence[str],
+    by_cell: bool = False,
+    bad: Counter[str] | None = None,
 ) -> Source:
     """Open a file of rows.
 
@@ -65,14 +71,15 @@ def open_source(
         path: ``.parquet`` or ``.csv``.
         piece_rows: rows of a piece, given the columns.
         numeric: columns of a CSV that hold numbers.
-        bad: leave lines out of a CSV that have another number of cells than the header, and count them here; cells that
-            are no numbers become infinite. None: they are errors.
+        by_cell: cells of a CSV that are no numbers become infinite, and what is no UTF-8 a replacement character, so
+            that they can be told by the row; otherwise they are errors.
+        bad: leave out lines that have another number of cells than the header, and count them here; None: an error.
 
     Raises:
         SubmissionError: another suffix, or no file of that kind.
     """
     if suffix(path) == ".csv":
-        return _csv_source(path, piece_rows, numeric, bad)
+        return _csv_source(path, piece_rows, numeric, by_cell, bad)
     with pq.ParquetFile(path) as file:
         schema, rows = file.schema_arrow, file.metadata.num_rows
     size = piece_rows(schema.names)
@@ -112,7 +119,11 @@ def _numbered(table: pa.Table, start: int) -> pa.Table:
 
 
 def _csv_source(
-    path: Path, piece_rows: Callable[[Sequence[str]], int], numeric: Sequence[str], bad: Counter[str] | None
+    path: Path,
+    piece_rows: Callable[[Sequence[str]], int],
+    numeric: Sequence[str],
+    by_cell: bool,
+    bad: Counter[str] | None,
 ) -> Source:
     size = path.stat().st_size
     limit = piece_rows(())
@@ -120,10 +131,10 @@ def _csv_source(
     def pieces(columns: Columns) -> Iterator[pa.Table]:
         start = 0
         # Only the read of all columns counts what is bad, so that nothing counts twice.
-        reader = _csv_reader(path, columns, numeric, None if bad is None else bad if columns is None else Counter())
+        reader = _csv_reader(path, columns, numeric, by_cell, bad if bad is None or columns is None else Counter())
         for batch in reader:
             table = pa.Table.from_batches([batch])
-            if bad is not None:
+            if by_cell:
                 table = _as_numbers(table, numeric)
             table = _numbered(table, start)
             start += table.num_rows
@@ -134,10 +145,9 @@ def _csv_source(
     return Source(str(path), [], size <= min(_BLOCK_BYTES, 12 * limit) or limit >= size, size // 64, pieces)
 
 
-def _csv_reader(path: Path, columns: Columns, numeric: Sequence[str], bad: Counter[str] | None) -> Any:
-    # A line longer than a block ends the read with an error instead of filling the memory.
+def _csv_reader(path: Path, columns: Columns, numeric: Sequence[str], by_cell: bool, bad: Counter[str] | None) -> Any:
     # Types are stated: inferred ones would be those of the first block alone, and whole numbers may come first.
-    kind = pa.float64() if bad is None else pa.string()
+    kind = pa.string() if by_cell else pa.float64()
     convert = pyarrow.csv.ConvertOptions(
         column_types={"track": pa.string(), **dict.fromkeys(numeric, kind)},
         include_columns=list(columns or ()),
@@ -150,8 +160,16 @@ def _csv_reader(path: Path, columns: Columns, numeric: Sequence[str], bad: Count
         return "skip"
 
     parse = pyarrow.csv.ParseOptions(invalid_row_handler=None if bad is None else left_out)
+    # A line longer than a block ends the read with an error instead of filling the memory.
     read = pyarrow.csv.ReadOptions(block_size=_BLOCK_BYTES)
-    return pyarrow.csv.open_csv(path, read_options=read, parse_options=parse, convert_options=convert)
+    file = _utf8(path) if by_cell else path
+    return pyarrow.csv.open_csv(file, read_options=read, parse_options=parse, convert_options=convert)
+
+
+def _utf8(path: Path) -> Any:
+    """The file's bytes, with a replacement character for what is no UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    return pa.TransformInputStream(pa.OSFile(str(path)), lambda part: decoder.decode(bytes(part), not part).encode())
 
 
 def _as_numbers(table: pa.Table, numeric: Sequence[str]) -> pa.Table:
@@ -164,6 +182,12 @@ def _as_numbers(table: pa.Table, numeric: Sequence[str]) -> pa.Table:
         sound = pc.if_else(pc.match_substring_regex(cells, _NUMBER), cells, "inf")
         table = table.set_column(place, name, pc.if_else(empty, pa.scalar(None, pa.string()), sound).cast(pa.float64()))
     return table
+
+
+def kept(source: Source) -> Source:
+    """The same rows, read once and held in memory."""
+    tables = list(source.pieces(None))
+    return replace(source, pieces=lambda _: iter(tables))
 
 
 class Grouping:
@@ -223,6 +247,8 @@ def whole_tracks(pieces: Iterable[pa.Table], where: str) -> Iterator[pa.Table]:
 
 def concatenated(tables: Sequence[pa.Table]) -> pa.Table:
     """Several pieces as one table; the names of all are told by one dictionary."""
+    if not tables:
+        return pa.table({})
     return tables[0] if len(tables) == 1 else pa.concat_tables(tables).unify_dictionaries()
 
 

@@ -73,8 +73,8 @@ def ratio_complaint(interval_s: float, lead_step_s: float) -> str:
     if ratio < UNIT_RATIO:
         return ""
     return (
-        f"issue_time_s steps by {interval_s:g} and lead_s by {lead_step_s:g}; expected seconds in both, but one of them "
-        "looks like another unit (milliseconds are 1000 to a second)"
+        f"issue_time_s steps by {interval_s:g} and lead_s by {lead_step_s:g}; expected seconds in both, but one of "
+        "them looks like another unit (milliseconds are 1000 to a second)"
     )
 
 
@@ -120,7 +120,7 @@ def plain(values: Any, name: str) -> NDArray[Any]:
     if hasattr(values, "detach"):
         values = values.detach().cpu()
     if isinstance(values, np.ma.MaskedArray):
-        masked = np.ma.getmaskarray(values)
+        masked = np.broadcast_to(np.asarray(values.mask, dtype=bool), values.shape)
         if not masked.any():
             return np.asarray(values.data)
         if values.dtype.kind not in "iuf":

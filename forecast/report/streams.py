@@ -113,8 +113,9 @@ def _score_file(name: str, file: ForecastFile, truth: TruthByTrack, truth_path: 
         parts.append(score_rows(name, piece, piece, known, settings, timing=timing))
         times_s += [*_reach_s(piece)]
         _check_same(parts, file.path)
-    scores = merged(parts) if len(parts) == 1 else _by_track(merged(parts))
+    scores = _by_track(merged(parts))
     without, forecasts = scores.coverage["agent_samples_without_truth"], scores.coverage["agent_samples"]
+    _check_meant_once(np.unique(scores.agent_track).tolist(), truth, file.path)
     unknown = sorted({track for track in scores.agent_track.tolist() if truth.known(track) is None})
     if without == forecasts:
         why = _why_none(scores, truth, unknown, (min(times_s), max(times_s)))
@@ -144,8 +145,8 @@ def _why_none(scores: Scores, truth: TruthByTrack, unknown: list[str], reach_s: 
         )
     known = truth.of(np.unique(scores.agent_track).tolist()).time_s
     return (
-        f"{tracks - len(unknown)} of its {tracks} tracks are known there, but not at these times: the forecasts are for "
-        f"{_span(*reach_s)}, the truth of these tracks is from {_span(known.min(), known.max())}"
+        f"{tracks - len(unknown)} of its {tracks} tracks are known there, but not at these times: the forecasts are "
+        f"for {_span(*reach_s)}, the truth of these tracks is from {_span(known.min(), known.max())}"
         f"{_unit_guess(reach_s, (known.min(), known.max()))}; expected seconds on the same clock in both"
     )
 
@@ -173,6 +174,16 @@ def _check_same(parts: Sequence[Scores], path: Path) -> None:
             f"{path}: the forecasts after {last.agent_keys[0]} have other leads or columns than those before; "
             "expected the same in all"
         )
+
+
+def _check_meant_once(tracks: Sequence[str], truth: TruthByTrack, path: Path) -> None:
+    meant: dict[str, str] = {}
+    for track in tracks:
+        own = truth.known(track)
+        if own is not None and meant.setdefault(own, track) != track:
+            raise SubmissionError(
+                f"{path}: tracks {meant[own]!r} and {track!r} are both {own!r} in the truth; expected one name a track"
+            )
 
 
 def _by_track(scores: Scores) -> Scores:

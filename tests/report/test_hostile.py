@@ -238,7 +238,7 @@ NAMED = {
     "time running backwards": (lambda lines: [lines[0], *lines[61:], *lines[1:61][::-1]], None),
     "a track that returns": (lambda lines: [*lines[:30], *lines[61:], *lines[30:61]], None),
     "a column twice": (lambda lines: [lines[0].replace("y_m", "x_m"), *lines[1:]], "column x_m twice"),
-    "a lead of years": (with_cell(1, 4, "9e10"), None),
+    "a lead of years": (with_cell(1, 4, "9e10"), "expected seconds"),
     "microseconds": (with_cell(1, 1, "1.5e15"), "expected seconds"),
 }
 
