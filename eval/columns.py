@@ -42,7 +42,9 @@ class BadRowsError(SubmissionError):
     def __str__(self) -> str:
         """One line: the first such row, and how many there are."""
         many = f"{self.count} rows are so" if self.count > 1 else "1 row is so"
-        return f"{self.where}: row {self.row}: {self.detail} ({many}; --skip-bad-rows leaves out such rows)"
+        # Where no row is right, none can be left out.
+        hint = "" if self.wrong.all() else "; --skip-bad-rows leaves out such rows"
+        return f"{self.where}: row {self.row}: {self.detail} ({many}{hint})"
 
     def in_file(self, table: pa.Table) -> BadRowsError:
         """The same, with the row's number in the file."""

@@ -136,8 +136,8 @@ def _check_size(where: str, shape: tuple[int, int, int], rows: int) -> None:
     """Refuse before they are made arrays that would be nearly empty."""
     if np.prod(shape, dtype=np.float64) > _MAX_EMPTY * rows + 1e6:
         raise SubmissionError(
-            f"{where}: {shape[0]} forecasts of up to {shape[1]} modes have {shape[2]} different leads in all, but there "
-            f"are {rows} rows; expected leads on one grid: interpolate the points to even leads"
+            f"{where}: {shape[0]} forecasts of up to {shape[1]} modes have {shape[2]} different leads in all, but "
+            f"there are {rows} rows; expected leads on one grid: interpolate the points to even leads"
         )
 
 

@@ -189,8 +189,9 @@ def _none(where: str, spans: Spans, step_us: float) -> LeadGrid:
     before = 0.0 if spans.first[worst] else spans.lead_us[worst - 1] / _US
     raise SubmissionError(
         f"{where}: the leads lie on no grid: one forecast has points {before:.6g} s and "
-        f"{spans.lead_us[worst] / _US:.6g} s ahead, {steps[worst]:.3g} steps of {step_us / _US:.6g} s apart (the median "
-        f"of all); expected the same leads in all forecasts, or whole steps within {STRAY_STEPS:g} of one: interpolate the points to even leads"
+        f"{spans.lead_us[worst] / _US:.6g} s ahead, {steps[worst]:.3g} steps of {step_us / _US:.6g} s apart (the "
+        f"median); expected the same leads in all forecasts, or whole steps within {STRAY_STEPS:g} of one: interpolate "
+        "the points to even leads"
     )
 
 

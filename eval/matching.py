@@ -106,7 +106,7 @@ def _on_leads(interval_s: float, lead_step_s: float) -> float:
 
 def lead_step_s(forecasts: ForecastRows) -> float:
     """Seconds between the leads (the median difference; the first lead where there is but one)."""
-    return float(np.median(np.diff(forecasts.lead_s, prepend=0.0)))
+    return round(float(np.median(np.diff(forecasts.lead_s, prepend=0.0))), 9)
 
 
 def issue_step_s(forecasts: ForecastRows) -> float:

@@ -15,6 +15,8 @@ MAX_SPACING_M = 0.01
 #: Positions that are exact in float32 by chance: fewer distinct values than this say nothing.
 _CHANCE = 8
 _SAMPLE = 4096
+#: How many are tried as text; and from where on numbers of a decimal place or two are not float32 by chance, m.
+_TEXTS, _TEXT_M = 256, 2.0**20
 
 
 @dataclass
@@ -25,12 +27,14 @@ class Digits:
         narrow: type of a column that is narrower than float64, e.g. ``"float"``; empty if none is.
         largest_m: largest coordinate.
         as_float32: whether all positions so far are exact in float32.
+        as_text: whether all that were tried are what float32 is written as, in as few digits as tell it apart.
         seen: distinct values so far, up to a few.
     """
 
     narrow: str = ""
     largest_m: float = 0.0
     as_float32: bool = True
+    as_text: bool = True
     seen: set[float] = field(default_factory=set)
 
     def see(self, positions_m: Floats, kinds: Sequence[str]) -> None:
@@ -39,16 +43,16 @@ class Digits:
         self.narrow = max([self.narrow, *(kind for kind in kinds if kind in ("float", "halffloat"))])
         if len(flat):
             self.largest_m = max(self.largest_m, float(np.fmax(np.fmax.reduce(np.abs(flat)), 0.0)))
-        if not self.as_float32:
-            return
+        if self.as_text or len(self.seen) < _CHANCE:
+            distinct = np.unique(flat[:_SAMPLE][np.isfinite(flat[:_SAMPLE])])
+            some = distinct[:: max(len(distinct) // _TEXTS, 1)].tolist()
+            self.seen.update(some[: 2 * _CHANCE])
+            self.as_text = self.as_text and all(float(str(np.float32(value))) == value for value in some)
         # The first values settle it for nearly all files.
         for part in (flat[:_SAMPLE], flat[_SAMPLE:]):
-            known = part[np.isfinite(part)]
-            self.as_float32 &= bool((known == known.astype(np.float32)).all())
-            if not self.as_float32:
-                return
-            if len(self.seen) < _CHANCE:
-                self.seen.update(np.unique(known)[: 2 * _CHANCE].tolist())
+            if self.as_float32:
+                known = part[np.isfinite(part)]
+                self.as_float32 = bool((known == known.astype(np.float32)).all())
 
     def warning(self, where: str) -> str:
         """What to say of it; empty if the digits are there."""
@@ -58,14 +62,15 @@ class Digits:
             name = "float16" if half else "float32"
             said = f"positions are {name}, which"
         else:
-            if not self.as_float32 or len(self.seen) < _CHANCE:
+            as_text = self.as_text and self.largest_m >= _TEXT_M
+            if not (self.as_float32 or as_text) or len(self.seen) < _CHANCE:
                 return ""
             spacing = float(np.spacing(np.float32(self.largest_m)))
-            said = "all positions are exact in float32 (or whole metres), so that digits were lost before; float32"
+            said = "no position has more digits than float32 holds, so that some were lost before; float32"
         if not spacing > MAX_SPACING_M:
             return ""
         return (
-            f"{where}: {said} steps by {spacing:.2g} m at {self.largest_m:,.0f} m from the origin, and figures are off by "
+            f"{where}: {said} steps by {spacing:.2g} m at {self.largest_m:,.0f} m from the origin: figures are off by "
             "as much; write float64 from the start, or positions relative to a local origin"
         )
 

@@ -264,7 +264,9 @@ def sorted_on_disk(source: Source, stack: ExitStack, piece_rows: int) -> Source:
         piece_rows: rows of a bucket, about.
     """
     count = min(max(math.ceil(source.rows / piece_rows), 1), _MAX_BUCKETS)
-    files = [stack.enter_context(tempfile.TemporaryFile(prefix="forecast-sort-")) for _ in range(count)]
+    files = [tempfile.TemporaryFile(prefix="forecast-sort-") for _ in range(count)]  # noqa: SIM115 the stack closes them
+    for file in files:
+        stack.enter_context(file)
     writers: list[Any] = [None] * count
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     columns: list[str] = []
