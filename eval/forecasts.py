@@ -117,7 +117,7 @@ class ForecastFile:
                     self.interval_s = issue_step_s(rows)
                 if not found and (complaint := ratio_complaint(self.interval_s, lead_step_s(rows))):
                     raise SubmissionError(f"{where}: {complaint}")
-                self.notes.lead_end_s, self.notes.lead_count = float(rows.lead_s[-1]), len(rows.lead_s)
+                self.notes.see_leads(rows)
                 found = True
                 yield rows
         if not found:

@@ -22,12 +22,12 @@ _US = 1e6
 _SAME_US = 1000
 #: From one lead to the next is a whole number of steps, to this share of one.
 STRAY_STEPS = 0.3
-#: The n-th lead may wander from its median by this many steps over a forecast.
-_WANDER_STEPS = 1.0
+#: The n-th lead may wander from its median by a step, or by this share of its steps.
+_WANDER = 0.25
 #: Leads of different forecasts within this share of a step are one, where they cannot be counted.
 _CLOSE_STEPS = 0.1
-#: A round step may be off by this share of a step at the last lead.
-_ROUND_STEPS = 0.02
+#: A round step may be off by this share of a step at the last lead; where the leads wander, by the second.
+_ROUND_STEPS, _ROUND_WANDERING_STEPS = 0.02, 0.25
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,8 @@ def _counting(spans: Spans, step_us: float) -> LeadGrid | None:
     number = _counted(spans, step_us)
     places, at = np.unique(number, return_inverse=True)
     median = _medians(at.reshape(-1), spans.lead_us)
-    if (np.abs(spans.lead_us - median[at.reshape(-1)]) > _WANDER_STEPS * step_us).any() or (np.diff(median) <= 0).any():
+    limit_us = np.maximum(_WANDER * number, 1.0) * step_us
+    if (np.abs(spans.lead_us - median[at.reshape(-1)]) > limit_us).any() or (np.diff(median) <= 0).any():
         return None
     return LeadGrid(_even(places, median / _US), "counted", places.astype(np.float64), step_us)
 
@@ -205,13 +206,15 @@ def _medians(group: Integers, values: Floats) -> Floats:
 
 
 def _even(number: Integers, median_s: Floats) -> Floats:
-    """Multiples of the roundest step that is near enough to all leads; or these themselves."""
+    """Multiples of the roundest step that is near enough to the leads; nearer where these hardly wander."""
     step_s = float(np.median(median_s / number))
-    for digits in range(7):
-        even_s: Floats = number * round(step_s, digits)
-        if even_s[0] > 0 and np.abs(even_s - median_s).max() <= _ROUND_STEPS * step_s:
-            return np.round(even_s, 6)
-    return _rounded(median_s, step_s)
+    for share in (_ROUND_STEPS, _ROUND_WANDERING_STEPS):
+        for digits in range(7):
+            even_s: Floats = number * round(step_s, digits)
+            target_s = median_s if share == _ROUND_STEPS else number * step_s
+            if even_s[0] > 0 and np.abs(even_s - target_s).max() <= share * step_s:
+                return np.round(even_s, 6)
+    return number * step_s
 
 
 def _rounded(median_s: Floats, step_s: float) -> Floats:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from forecast.core.rows import ForecastRows
 from forecast.eval.results import Floats
 
 #: Positions whose type steps by more than this cannot be told apart as metrics do, m.
@@ -15,6 +16,8 @@ MAX_SPACING_M = 0.01
 #: Positions that are exact in float32 by chance: fewer distinct values than this say nothing.
 _CHANCE = 8
 _SAMPLE = 4096
+#: Several leads that all end sooner are looked at twice, s; and those that stray by more than this share of a step.
+_SHORT_S, _STRAY_STEPS = 0.2, 0.1
 #: How many are tried as text; and from where on numbers of a decimal place or two are not float32 by chance, m.
 _TEXTS, _TEXT_M = 256, 2.0**20
 
@@ -28,6 +31,7 @@ class Digits:
         largest_m: largest coordinate.
         as_float32: whether all positions so far are exact in float32.
         as_text: whether all that were tried are what float32 is written as, in as few digits as tell it apart.
+        whole: whether all that were tried are whole metres.
         seen: distinct values so far, up to a few.
     """
 
@@ -35,6 +39,7 @@ class Digits:
     largest_m: float = 0.0
     as_float32: bool = True
     as_text: bool = True
+    whole: bool = True
     seen: set[float] = field(default_factory=set)
 
     def see(self, positions_m: Floats, kinds: Sequence[str]) -> None:
@@ -47,6 +52,7 @@ class Digits:
             distinct = np.unique(flat[:_SAMPLE][np.isfinite(flat[:_SAMPLE])])
             some = distinct[:: max(len(distinct) // _TEXTS, 1)].tolist()
             self.seen.update(some[: 2 * _CHANCE])
+            self.whole = self.whole and bool((distinct == np.floor(distinct)).all())
             self.as_text = self.as_text and all(float(str(np.float32(value))) == value for value in some)
         # The first values settle it for nearly all files.
         for part in (flat[:_SAMPLE], flat[_SAMPLE:]):
@@ -67,6 +73,8 @@ class Digits:
                 return ""
             spacing = float(np.spacing(np.float32(self.largest_m)))
             said = "no position has more digits than float32 holds, so that some were lost before; float32"
+            if self.whole:
+                said, spacing = "all positions are whole metres; what", 1.0
         if not spacing > MAX_SPACING_M:
             return ""
         return (
@@ -82,14 +90,20 @@ class Notes:
     Attributes:
         left_out: bad rows that were left out, by reason.
         digits: of the positions.
-        lead_end_s: the last lead; 0 before any.
-        lead_count: how many leads there are.
+        lead_s: (steps,) the leads.
+        stray_s: by how much the leads of single forecasts stray from these at most.
     """
 
     left_out: Counter[str] = field(default_factory=Counter)
     digits: Digits = field(default_factory=Digits)
-    lead_end_s: float = 0.0
-    lead_count: int = 0
+    lead_s: Floats = field(default_factory=lambda: np.zeros(0))
+    stray_s: float = 0.0
+
+    def see_leads(self, rows: ForecastRows) -> None:
+        """Look at the leads of a piece."""
+        self.lead_s = rows.lead_s
+        if rows.row_lead_s is not None:
+            self.stray_s = max(self.stray_s, float(np.abs(rows.row_lead_s - rows.lead_s).max(initial=0.0)))
 
     def warnings(self, where: str) -> list[str]:
         """One line each."""
@@ -99,6 +113,11 @@ class Notes:
             lines.append(f"{where}: bad rows left out: {reasons}")
         if digits := self.digits.warning(where):
             lines.append(digits)
-        if self.lead_count > 2 and 0 < self.lead_end_s < 0.2:
-            lines.append(f"{where}: the leads end {self.lead_end_s:g} s ahead; expected seconds: are they minutes?")
+        if len(self.lead_s) > 2 and self.lead_s[-1] < _SHORT_S:
+            lines.append(f"{where}: the leads end {self.lead_s[-1]:g} s ahead; expected seconds: are they minutes?")
+        if len(self.lead_s) and self.stray_s > _STRAY_STEPS * np.median(np.diff(self.lead_s, prepend=0.0)):
+            lines.append(
+                f"{where}: leads stray by up to {self.stray_s:.2g} s from the {len(self.lead_s)} steps that they are "
+                "counted as: each point is compared with the truth at its own time, and horizons are those of the steps"
+            )
         return lines
