@@ -134,7 +134,7 @@ def test_clocks_of_different_units_in_one_file(tmp_path):
     table = {name: values * 2 for name, values in FLAT.items()} | {"issue_time_s": [0.0] * 2 + [500.0] * 6}
     table["track"] = ["a", "a", "a", "a", "b", "b", "c", "c"]
     pq.write_table(pa.table(table), tmp_path / "f.parquet")
-    with pytest.raises(SubmissionError, match="steps by 500 and lead_s by 0.5"):
+    with pytest.raises(SubmissionError, match=r"steps by 500 and lead_s by 0\.5"):
         list(iter_forecasts(tmp_path / "f.parquet"))
 
 
@@ -174,7 +174,7 @@ def test_bad_rows_are_left_out_and_counted(tmp_path, name, chunk_rows):
     assert "1 with a negative probability" in notes.warnings("f")[0]
     pieces = list(iter_forecasts(tmp_path / name, chunk_rows=chunk_rows, skip_bad_rows=True))
     assert sum(map(len, pieces)) == 2
-    with pytest.raises(SubmissionError, match="row|cells|columns"):
+    with pytest.raises(SubmissionError, match=r"row|cells|columns"):
         read_forecasts(tmp_path / name)
 
 
@@ -211,7 +211,11 @@ def forecast_rows(**changes):
 @pytest.mark.parametrize(
     ("changes", "issue_s", "lead_s"),
     [
-        ({"issue_time_s": np.array(["1970-01-01T00:00:01", "1970-01-01T00:00:02.5"], "datetime64[ms]")}, [1, 2.5], None),
+        (
+            {"issue_time_s": np.array(["1970-01-01T00:00:01", "1970-01-01T00:00:02.5"], "datetime64[ms]")},
+            [1, 2.5],
+            None,
+        ),
         ({"issue_time_s": np.array([1500, 2500], "timedelta64[ms]")}, [1.5, 2.5], None),
         ({"lead_s": np.array([500, 1000], "timedelta64[ms]")}, None, [0.5, 1]),
         ({"lead_s": np.array([0.5, 1.0], "f4")}, None, [0.5, 1]),
