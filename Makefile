@@ -11,10 +11,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo weights paper test test-slow test-wheel lint clean
+.PHONY: help install demo weights paper test test-slow test-wheel test-numpy2 lint clean
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(VENV)/.installed: pyproject.toml .ci/constraints.txt
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null || \
@@ -40,7 +40,7 @@ weights: $(VENV)/.installed ## train the weights that come with the package, on 
 	mkdir -p forecast/weights
 	cp $(WEIGHTS_OUT)/run/best.safetensors forecast/weights/town.safetensors
 
-test: $(VENV)/.installed-dev ## the tests (set NUSCENES_DATAROOT to run those on real data, too)
+test: $(VENV)/.installed-dev ## the tests (set NUSCENES_DATAROOT to v1.0-mini, NUSCENES_TRAINVAL_DATAROOT to v1.0-trainval for those on real data)
 	$(BIN)/python -m pytest $(IN_PARALLEL)
 
 test-slow: $(VENV)/.installed-dev ## the longer checks
@@ -59,5 +59,8 @@ lint: $(VENV)/.installed-dev ## ruff, mypy --strict, import-linter
 test-wheel: $(VENV)/.installed-dev ## build wheel and sdist; run the tests on the installed wheel, away from the checkout
 	VENV="$(VENV)" bash .ci/test_wheel.sh $(IN_PARALLEL)
 
-clean: ## remove what was built (keeps .venv)
+test-numpy2: ## the quick tests on NumPy 2 without nuscenes-devkit, in .venv-numpy2
+	PYTHON="$(PYTHON)" TORCH="$(TORCH)" bash .ci/test_numpy2.sh $(IN_PARALLEL)
+
+clean: ## remove what was built (keeps the environments)
 	rm -rf build dist *.egg-info out

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,18 +14,20 @@ import numpy as np
 from filelock import FileLock
 
 from forecast.core.agents import AgentType
-from forecast.core.errors import DataError, one_of
+from forecast.core.errors import DataError, DataWarning, one_of
 from forecast.core.tracks import Tracks
 from forecast.data.inputs import combined_digest, digests_of
 from forecast.data.nuscenes.columns import Columns
+from forecast.data.nuscenes.reading import Reading, read_reading
 from forecast.data.nuscenes.splits import challenge_path, check_split, official_scenes, read_challenge
 from forecast.data.nuscenes.tables import TABLES, Log, MapMask, read_table, table_path, version_folder
 from forecast.data.nuscenes.tracks import read_columns
+from forecast.data.remarks import remarks_on
 from forecast.data.samples import Samples, challenge_samples, dense_samples, thin_standing
 from forecast.data.store import Damaged, read_store, write_store
 
 #: Raise it whenever the arrays, or how they are computed, change: older caches are then made anew.
-FORMAT = 2
+FORMAT = 3
 
 
 class Notes(msgspec.Struct, frozen=True):
@@ -33,11 +37,13 @@ class Notes(msgspec.Struct, frozen=True):
         scenes: official scene names by split.
         challenge: ``instance_sample`` tokens by scene, or None where the folder holds no lists.
         masks: map name → file of its semantic prior, relative to the data root.
+        remarks: what the user should know, one line each.
     """
 
     scenes: dict[str, list[str]]
     challenge: dict[str, list[str]] | None
     masks: dict[str, str]
+    remarks: list[str]
 
 
 class Dataset:
@@ -72,6 +78,11 @@ class Dataset:
     def tracks(self) -> Tracks:
         """All that was seen: scenes, key frames, tracks and observations."""
         return self.columns.tracks
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What its user should know: pieces that are missing, and what was taken instead; one line each."""
+        return tuple(self._notes.remarks)
 
     @cached_property
     def map_names(self) -> tuple[str, ...]:
@@ -188,17 +199,29 @@ def default_cache() -> Path:
     return (Path(user) if user else Path.home() / ".cache") / "cab-forecast"
 
 
-def open_dataset(dataroot: str | Path, version: str, cache: str | Path | None = None) -> Dataset:
+def open_dataset(
+    dataroot: str | Path,
+    version: str,
+    cache: str | Path | None = None,
+    *,
+    categories: Mapping[str, str] | None = None,
+    ego_channel: str | None = None,
+) -> Dataset:
     """Open a nuScenes folder; the first time its tables are read into a cache, later they are memory-mapped.
 
     A cache is used only if it was made from exactly the present content of the folder by this format, and is whole;
     otherwise it is made anew. Several processes may call this at once: one works, the others wait. The data root is
-    never written to.
+    never written to. What the user should know of it (:attr:`Dataset.remarks`) is a :class:`DataWarning` each time the
+    cache is made.
 
     Args:
         dataroot: folder that holds the version's folder and ``maps``.
         version: e.g. ``v1.0-mini``.
         cache: folder of caches; by default :func:`default_cache`.
+        categories: name of a category → ``vehicle``, ``pedestrian``, ``cyclist`` or ``other``, for names that tell
+            nothing; added to those in ``forecast.yaml`` beside the tables, which every command reads.
+        ego_channel: the sensor whose key frames have the ego's poses, in place of the one in ``forecast.yaml``, or of
+            ``LIDAR_TOP``.
 
     Raises:
         DataError: one line: which file and entry is missing, damaged or unexpected, or that the cache cannot be
@@ -207,21 +230,23 @@ def open_dataset(dataroot: str | Path, version: str, cache: str | Path | None = 
     dataroot = Path(dataroot).expanduser().resolve()
     version = version.rstrip("/")
     folder = version_folder(dataroot, version)
+    reading = read_reading(folder, ego_channel=ego_channel, categories=categories)
     place = Path(cache).expanduser() if cache is not None else default_cache()
     try:
         place.mkdir(parents=True, exist_ok=True)
-        return _open(dataroot, version, folder, place.resolve())
+        return _open(dataroot, version, folder, place.resolve(), reading)
     except OSError as fault:
         raise DataError(
             f"{place}: cannot hold the cache ({fault}); choose another with --cache or FORECAST_CACHE"
         ) from fault
 
 
-def _open(dataroot: Path, version: str, folder: Path, place: Path) -> Dataset:
+def _open(dataroot: Path, version: str, folder: Path, place: Path, reading: Reading) -> Dataset:
     files = _input_files(dataroot, folder)
     memory = place / f"inputs-{combined_digest([str(dataroot), version])[:16]}.json"
     digests = digests_of(files, memory)
-    key = combined_digest([f"format {FORMAT}", *(f"{name} {digests[name]}" for name in sorted(digests))])
+    said = f"reading {msgspec.json.encode(reading, order='sorted').decode()}"
+    key = combined_digest([f"format {FORMAT}", said, *(f"{name} {digests[name]}" for name in sorted(digests))])
     entry = place / f"{version}-{key[:16]}"
     try:
         return Dataset(dataroot, version, key, entry)
@@ -231,8 +256,11 @@ def _open(dataroot: Path, version: str, folder: Path, place: Path) -> Dataset:
         try:  # another process may have made it while this one waited
             return Dataset(dataroot, version, key, entry)
         except Damaged:
-            _prepare(dataroot, folder, key, entry)
-    return Dataset(dataroot, version, key, entry)
+            _prepare(dataroot, folder, key, entry, reading)
+    dataset = Dataset(dataroot, version, key, entry)
+    for remark in dataset.remarks:
+        warnings.warn(f"{folder}: {remark}", DataWarning, stacklevel=3)
+    return dataset
 
 
 def _input_files(dataroot: Path, folder: Path) -> dict[str, Path]:
@@ -244,11 +272,13 @@ def _input_files(dataroot: Path, folder: Path) -> dict[str, Path]:
     return files | ({"prediction_scenes.json": challenge} if challenge.is_file() else {})
 
 
-def _prepare(dataroot: Path, folder: Path, key: str, entry: Path) -> None:
-    columns = read_columns(folder)
+def _prepare(dataroot: Path, folder: Path, key: str, entry: Path, reading: Reading) -> None:
+    columns, ego_channel = read_columns(folder, reading)
     scenes = official_scenes()
     challenge = read_challenge(dataroot)
-    notes = Notes(scenes, challenge, _masks(folder))
+    official = [name for names in scenes.values() for name in names]
+    remarks = remarks_on(columns.tracks, reading, ego_channel, official)
+    notes = Notes(scenes, challenge, _masks(folder), list(remarks))
     write_store(entry, key, columns.arrays(), notes)
 
 

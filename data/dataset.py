@@ -12,10 +12,10 @@ from torch import Tensor
 
 from forecast.core.agents import AgentType
 from forecast.core.batch import AgentBatch
-from forecast.core.errors import DataError
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
 from forecast.data.batches import inputs_of
 from forecast.data.cache import Dataset, open_dataset
+from forecast.data.clock import check_step
 from forecast.data.samples import Samples
 from forecast.data.states import agent_positions
 from forecast.data.windows import NeighbourRule, window
@@ -82,7 +82,7 @@ class NuScenesForecasts(torch.utils.data.Dataset[AgentBatch]):
         return made
 
     def _set_up(self, dataset: Dataset, samples: Samples, horizon: Horizon, rule: NeighbourRule) -> None:
-        _check_step(dataset, horizon)
+        check_step(dataset.tracks, horizon, str(dataset.dataroot / dataset.version), samples.rows)
         self.dataset, self.samples, self.horizon, self.neighbour_rule = dataset, samples, horizon, rule
         scene_maps = dataset.tracks.scene_maps
         self._scene_map = np.searchsorted(np.array(dataset.map_names), scene_maps).astype(np.int64)
@@ -141,17 +141,3 @@ def _whole_numbers(indices: Indices) -> NDArray[np.int64]:
 def as_is(batch: AgentBatch) -> AgentBatch:
     """The ``collate_fn`` for torch's loaders: batches come whole."""
     return batch
-
-
-def _check_step(dataset: Dataset, horizon: Horizon) -> None:
-    """Refuse a horizon whose step is not that of the key frames (by more than a quarter)."""
-    tracks = dataset.tracks
-    within = np.diff(tracks.sample_scene) == 0
-    if not within.any():
-        return
-    found_s = float(np.median(np.diff(tracks.sample_time_us)[within])) * 1e-6
-    if abs(found_s / horizon.step_s - 1) > 0.25:
-        raise DataError(
-            f"{dataset.dataroot / dataset.version}: key frames are {found_s:.2f} s apart, but the horizon's steps are "
-            f"{horizon.step_s} s; steps count key frames"
-        )

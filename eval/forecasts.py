@@ -20,7 +20,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from forecast.core.errors import SubmissionError
-from forecast.core.files import written_whole
+from forecast.core.files import for_arrow, written_whole
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.core.units import ratio_complaint
 from forecast.eval.columns import BadRowsError, names, numbers, refuse, refuse_times, require, sifted, times
@@ -290,7 +290,7 @@ def write_truth(path: Path | str, truth: TruthRows) -> None:
 
 
 def rows_from_submission(submission: Submission, issue_time_s: Any, *, step_s: float = 0.5) -> ForecastRows:
-    """A nuScenes submission as rows; the tracks are its instances.
+    """A nuScenes submission as rows, covariances and samples included; the tracks are its instances.
 
     Args:
         submission: world frame.
@@ -299,24 +299,25 @@ def rows_from_submission(submission: Submission, issue_time_s: Any, *, step_s: f
     """
     lead_s = step_s * np.arange(1, submission.positions_m.shape[2] + 1)
     times = np.asarray(issue_time_s, dtype=np.float64)
-    return ForecastRows(submission.instance_tokens, times, lead_s, submission.positions_m, submission.probabilities)
+    kept = submission.positions_m, submission.probabilities, submission.covariances_m2, submission.samples_m
+    return ForecastRows(submission.instance_tokens, times, lead_s, *kept)
 
 
 def submission_from_rows(rows: ForecastRows, sample_tokens: Any) -> Submission:
     """Rows as a nuScenes submission, given each row's key frame token; the tracks must be instance tokens."""
     samples = np.asarray(sample_tokens, dtype=np.str_)
-    return Submission(rows.track, samples, rows.positions_m, rows.probabilities)
+    return Submission(rows.track, samples, rows.positions_m, rows.probabilities, rows.covariances_m2, rows.samples_m)
 
 
 def _write(path: Path | str, tables: Iterable[pa.Table]) -> None:
     csv = suffix(Path(path)) == ".csv"
-    with written_whole(path) as temporary:
+    with written_whole(path) as temporary, for_arrow(temporary, "wb") as file:
         writer: Any = None
         try:
             for table in tables:
                 if writer is None:
                     make, schema = pyarrow.csv.CSVWriter if csv else pq.ParquetWriter, table.schema
-                    writer = make(temporary, schema)
+                    writer = make(file, schema)
                 if not table.schema.equals(schema, check_metadata=True):
                     raise SubmissionError(f"{path}: pieces with different columns or leads; expected the same in all")
                 writer.write_table(table)

@@ -39,12 +39,16 @@ class Submission:
         sample_tokens: (entries,) at which key frame the forecast was issued.
         positions_m: (entries, modes, steps, 2) float64; NaN in the modes that an entry does not have.
         probabilities: (entries, modes) float64; NaN likewise. Not necessarily normalised.
+        covariances_m2: (entries, modes, steps, 2, 2) of the positions, or None: JSON has no place for them.
+        samples_m: (entries, samples, steps, 2) draws of the full distribution, or None, likewise.
     """
 
     instance_tokens: NDArray[np.str_]
     sample_tokens: NDArray[np.str_]
     positions_m: Floats
     probabilities: Floats
+    covariances_m2: Floats | None = None
+    samples_m: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.instance_tokens)
@@ -88,7 +92,13 @@ def read_submission(
 
 
 def write_submission(path: Path | str, submission: Submission) -> None:
-    """Write a submission as the devkit does; absent (NaN) modes are left out."""
+    """Write a submission as the devkit does, without covariances and samples; absent (NaN) modes are left out.
+
+    Raises:
+        SubmissionError: the name is that of a file of rows.
+    """
+    if Path(path).suffix.lower() in (".parquet", ".csv"):
+        raise SubmissionError(f"{path}: a submission is JSON; rows are written by forecast.eval.forecasts")
     present = ~np.isnan(submission.probabilities)
     entries = [
         {

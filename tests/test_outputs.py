@@ -1,198 +1,178 @@
-"""No command loses a byte of an input: outputs that name inputs, or each other, are refused before any work."""
+"""No output takes the place of an input or of another output, in any command; what is lost is told before the work."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from forecast.cli.main import main
+from forecast.core.errors import ConfigError
+from forecast.core.files import check_outputs, written_whole
 from forecast.core.rows import ForecastRows, TruthRows
-from forecast.data.cache import open_dataset
-from forecast.data.synthetic.town import write_town
 from forecast.eval.forecasts import write_forecasts, write_truth
-from forecast.eval.submission import write_submission
-from forecast.prediction.physics import physics_forecasts
 
-VERSION = "v1.0-mini"
-SCORE_OUTPUTS = ("--out", "--html", "--markdown", "--latex", "--per-sample", "--per-point")
+OPTIONS = ("--out", "--html", "--markdown", "--latex", "--per-sample", "--per-point")
 
 
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with everything that commands read: a town, a submission, weights, rows, a map, a configuration."""
-    root = tmp_path_factory.mktemp("inputs")
-    write_town(root / "town", scenes=4, seed=3, workers=1)
-    dataset = open_dataset(root / "town", VERSION)
-    made = physics_forecasts(dataset.tracks, dataset.samples("mini_val", dense=True).rows)
-    write_submission(root / "cv.json", made["constant_velocity_heading"])
-    time = 0.5 * np.arange(20)
-    truth = TruthRows(np.full(20, "a"), time, np.stack([time, 0 * time], -1))
-    ahead = time[:, None] + 0.5 * np.arange(1, 13)
-    modes = np.stack([ahead, 0 * ahead], -1)[:, None]
-    write_forecasts(
-        root / "f.parquet", ForecastRows(truth.track, time, 0.5 * np.arange(1, 13), modes, np.ones((20, 1)))
-    )
-    write_truth(root / "t.csv", truth)
-    square = '{"type":"Polygon","coordinates":[[[-50,-50],[50,-50],[50,50],[-50,50],[-50,-50]]]}'
-    feature = f'{{"type":"Feature","properties":{{"layer":"drivable_area"}},"geometry":{square}}}'
-    (root / "m.geojson").write_text(f'{{"type":"FeatureCollection","features":[{feature}]}}', encoding="utf-8")
-    return root
-
-
-@pytest.fixture
-def untouched(inputs: Path) -> Iterator[None]:
-    """Whatever happens, every file of the inputs is afterwards what it was, and no other is among them."""
-    before = _content(inputs)
-    yield
-    assert _content(inputs) == before
-
-
-def _content(folder: Path) -> dict[str, str]:
+def hashes(folder: Path) -> dict[str, str]:
+    """Of all files in a folder, links read through."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
+        for path in folder.rglob("*")
         if path.is_file()
     }
 
 
-def rows_score(inputs: Path) -> list[str]:
-    return ["score", str(inputs / "f.parquet"), "--truth", str(inputs / "t.csv"), "--map", str(inputs / "m.geojson")]
-
-
-def data(inputs: Path) -> list[str]:
-    return ["--dataroot", str(inputs / "town"), "--version", VERSION]
-
-
 @pytest.fixture
-def refused(capsys: pytest.CaptureFixture[str]) -> Callable[[list[str]], str]:
-    def call(arguments: list[str]) -> str:
-        assert main(arguments) == 2
-        said = capsys.readouterr().err
-        assert said.count("\n") == 1
-        return said
-
-    return call
-
-
-@pytest.mark.usefixtures("untouched")
-@pytest.mark.parametrize("option", SCORE_OUTPUTS)
-@pytest.mark.parametrize("victim", ["f.parquet", "t.csv", "m.geojson"])
-def test_score_of_rows(inputs, tmp_path, refused, option, victim):
-    out = [] if option == "--out" else ["--out", str(tmp_path / "r.json")]
-    line = refused([*rows_score(inputs), *out, option, str(inputs / victim)])
-    assert f"{option} " in line
-    assert victim in line
-    assert not (tmp_path / "r.json").exists()
-
-
-@pytest.mark.usefixtures("untouched")
-@pytest.mark.parametrize("way", ["detour", "link", "hard link", "link to the folder", "relative"])
-def test_other_names_of_an_input_are_seen_through(inputs, tmp_path, refused, monkeypatch, way):
-    victim = inputs / "t.csv"
-    if way == "detour":
-        other = inputs / "town" / ".." / "t.csv"
-    elif way == "link":
-        (other := tmp_path / "link.csv").symlink_to(victim)
-    elif way == "hard link":
-        os.link(victim, other := tmp_path / "hard.csv")
-    elif way == "link to the folder":
-        (tmp_path / "folder").symlink_to(inputs)
-        other = tmp_path / "folder" / "t.csv"
-    else:
-        monkeypatch.chdir(inputs)
-        other = Path("t.csv")
-    assert "would be lost" in refused([*rows_score(inputs), "--out", str(other)])
-    # and the other way round: the input is given by its other name
-    named = ["score", str(inputs / "f.parquet"), "--truth", str(other)]
-    assert "would be lost" in refused([*named, "--out", str(victim)])
+def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Forecasts, truth, a map, and a small data set's tables, in the working folder; other names of the same files."""
+    monkeypatch.chdir(tmp_path)
+    times = 0.5 * np.arange(8)
+    paths = np.stack([5 * (times[:, None] + [0.5, 1.0]), np.zeros((8, 2))], -1)[:, None]
+    rows = ForecastRows(np.full(8, "a"), times, np.array([0.5, 1.0]), paths, np.ones((8, 1)))
+    write_forecasts(tmp_path / "f.parquet", rows)
+    write_truth(tmp_path / "t.csv", TruthRows(np.full(8, "a"), times, np.stack([5 * times, 0 * times], -1)))
+    square = '{"type": "Polygon", "coordinates": [[[-9, -9], [90, -9], [90, 9], [-9, 9], [-9, -9]]]}'
+    feature = f'{{"type": "Feature", "properties": {{"layer": "drivable_area"}}, "geometry": {square}}}'
+    (tmp_path / "m.geojson").write_text(f'{{"type": "FeatureCollection", "features": [{feature}]}}')
+    for table in ("v1.0-mini/sample.json", "v1.0-trainval/sample.json", "maps/expansion/boston-seaport.json"):
+        (tmp_path / "data" / table).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / table).write_text("[]")
+    (tmp_path / "run").mkdir()
+    for name in ("best.safetensors", "config.yaml"):
+        (tmp_path / "run" / name).write_text("mine")
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "link.json").symlink_to("f.parquet")
+    os.link(tmp_path / "t.csv", tmp_path / "hard.json")
+    return tmp_path
 
 
-@pytest.mark.usefixtures("untouched")
-def test_two_outputs_of_one_name(inputs, tmp_path, refused):
-    out = str(tmp_path / "r.json")
-    line = refused([*rows_score(inputs), "--out", out, "--html", str(tmp_path / "x" / ".." / "r.json")])
-    assert "--out names the same file" in line
-    (tmp_path / "old.html").write_text("old", encoding="utf-8")
-    (tmp_path / "link.md").symlink_to(tmp_path / "old.html")
-    both = ["--html", str(tmp_path / "old.html"), "--markdown", str(tmp_path / "link.md")]
-    assert "--html names the same file" in refused([*rows_score(inputs), "--out", out, *both])
+def refused(argv: list[str], folder: Path, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    before = hashes(folder)
+    assert main(argv) == 2
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert len(printed.err.strip().splitlines()) == 1
+    assert hashes(folder) == before
 
 
-@pytest.mark.usefixtures("untouched")
-@pytest.mark.parametrize("place", ["town/v1.0-mini/sample.json", "town/v1.0-mini/new.json", "town/maps/new.json"])
-def test_nothing_is_written_into_a_data_set(inputs, tmp_path, refused, place):
-    picture = str(Path(inputs / place).with_suffix(".png"))
-    submission = str(inputs / "cv.json")
-    split = ["--split", "mini_val"]
-    instance = open_dataset(inputs / "town", VERSION).samples("mini_val").tokens
-    token = instance(open_dataset(inputs / "town", VERSION).tracks)[0]
-    calls = [
-        ["score", submission, *data(inputs), *split, "--allow-missing", "--out", str(inputs / place)],
-        ["predict", "--checkpoint", "town", *data(inputs), *split, "--out", str(inputs / place)],
-        ["baselines", *data(inputs), *split, "--out", str((inputs / place).parent)],
-        ["draw", submission, *data(inputs), "--out", picture],
-        ["inspect", *data(inputs), "--sample", token, "--out", picture],
-        ["export", "--checkpoint", "town", *data(inputs), *split, "--out", str(inputs / place)],
-        ["train", "--config", "demo", *data(inputs), "--out", str((inputs / place).parent)],
-    ]
-    for call in calls:
-        assert "input" in refused(call), call[0]
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize(
+    "victim", ["f.parquet", "t.csv", "m.geojson", "./f.parquet", "dir/../t.csv", "link.json", "hard.json"]
+)
+def test_no_output_of_score_is_an_input(
+    option: str, victim: str, inputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["score", "f.parquet", "--truth", "t.csv", "--map", "m.geojson"]
+    given = ["--out", victim] if option == "--out" else ["--out", "r.json", option, victim]
+    refused([*argv, *given], inputs, f"{option} {Path(victim)}: would overwrite the input", capsys)
 
 
-@pytest.mark.usefixtures("untouched")
-def test_forecasts_weights_and_configurations_are_inputs_too(inputs, tmp_path, refused):
-    submission = str(inputs / "cv.json")
-    score = ["score", submission, *data(inputs), "--split", "mini_val", "--allow-missing"]
-    assert "would be lost" in refused([*score, "--out", submission])
-    weights = tmp_path / "weights.safetensors"
-    weights.write_bytes(b"these are weights")
-    for command in ("predict", "export"):
-        call = [command, "--checkpoint", str(weights), *data(inputs), "--split", "mini_val", "--out", str(weights)]
-        assert "would be lost" in refused(call)
-    run = tmp_path / "run"
-    run.mkdir()
-    (run / "best.safetensors").write_bytes(b"these are weights")
-    call = ["predict", "--checkpoint", str(run), *data(inputs), "--split", "mini_val"]
-    assert "would be lost" in refused([*call, "--out", str(run / "best.safetensors")])
-    assert (run / "best.safetensors").read_bytes() == weights.read_bytes() == b"these are weights"
+@pytest.mark.parametrize("option", OPTIONS[1:])
+@pytest.mark.parametrize("name", ["r.json", "./r.json", "dir/../r.json"])
+def test_two_outputs_are_not_one(option: str, name: str, inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["score", "f.parquet", "--truth", "t.csv", "--out", "r.json", option, name]
+    refused(argv, inputs, "--out writes there too", capsys)
 
 
-@pytest.mark.usefixtures("untouched")
-def test_devices_and_pipes_are_no_place(inputs, tmp_path, refused):
-    os.mkfifo(tmp_path / "pipe")
-    for place in ("/dev/null", str(tmp_path / "pipe")):
-        assert "is no regular file" in refused([*rows_score(inputs), "--out", place])
+def test_an_output_is_no_folder_of_another(inputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["score", "f.parquet", "--truth", "t.csv", "--out", "r", "--html", "r/page.html"]
+    refused(argv, inputs, "--html r/page.html: r cannot be a file and a folder", capsys)
+
+
+MODEL = ["--checkpoint", "run"]
+DATA = ["--dataroot", "data", "--version", "v1.0-mini"]
+SPLIT = [*DATA, "--split", "mini_val"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["predict", *MODEL, *SPLIT, "--out", "run/best.safetensors"], "would overwrite the input"),
+        (["predict", *MODEL, *SPLIT, "--out", "data/v1.0-mini/sample.json"], "lies within the data set"),
+        (["predict", *MODEL, *SPLIT, "--out", "data/v1.0-trainval/sample.json"], "lies within the data set"),
+        (["export", "--checkpoint", "run/best.safetensors", "--out", "run/best.safetensors"], "would overwrite"),
+        (["export", *MODEL, "--out", "run/config.yaml"], "would overwrite the input"),
+        (["draw", "f.png", *DATA, "--out", "f.png"], "would overwrite the input"),
+        (["draw", "town", *DATA, "--out", "data/maps/x.png"], "lies within the data set"),
+        (["inspect", *DATA, "--sample", "a_b", "--out", "data/maps/expansion/x.png"], "lies within the data set"),
+        (["baselines", *SPLIT, "--out", "data/v1.0-mini"], "lies within the data set"),
+        (["baselines", *SPLIT, "--out", "data/maps/expansion"], "lies within the data set"),
+        (["score", "f.json", *SPLIT, "--out", "data/v1.0-mini/sample.json"], "lies within the data set"),
+        (["score", "f.json", *SPLIT, "--out", "r", "--html", "dir/../data/maps/r.html"], "lies within the data set"),
+        (["score", "run/config.yaml", *SPLIT, "--out", "run/config.yaml"], "would overwrite the input"),
+        (["train", *DATA, "--out", "data/v1.0-mini/run"], "lies within the data set"),
+        (["train", *DATA, "--config", "run/config.yaml", "--out", "run", "--resume"], ""),
+        (["train", *DATA, "--out", "run", "--run.start_from", "run"], ""),
+        (["town", "--out", "data"], "data"),
+        (["demo", "--out", "."], "holds something else"),
+    ],
+)
+def test_no_command_writes_over_what_it_reads(
+    argv: list[str], said: str, inputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused(argv, inputs, said, capsys)
+
+
+def test_a_demo_does_not_clear_away_the_weights_it_begins_with(
+    inputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["demo", "--out", ".", "--run.start_from", "run/best.safetensors"]
+    refused(argv, inputs, "run.start_from run/best.safetensors: lies in", capsys)
+
+
+def test_the_same_file_as_a_case_insensitive_disk_sees_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forecast.core.files._folds_case", lambda _: True)
+    with pytest.raises(ConfigError, match="--out writes there too"):
+        check_outputs({"--out": tmp_path / "r.json", "--html": tmp_path / "R.JSON"})
+
+
+def test_beside_the_data_is_no_trespass(inputs: Path) -> None:
+    for name in ("data/report.json", "data/out/report.json", "run/report.json", "other.json"):
+        check_outputs({"--out": name}, ["run/best.safetensors", "f.parquet"], dataroot="data")
+
+
+def test_a_link_is_replaced_and_its_target_kept(tmp_path: Path) -> None:
+    (tmp_path / "kept.json").write_text("kept")
+    (tmp_path / "link.json").symlink_to("kept.json")
+    with written_whole(tmp_path / "link.json") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "kept.json").read_text() == "kept"
+    assert (tmp_path / "link.json").read_text() == "new"
+
+
+def test_devices_and_pipes_are_written_into(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.json"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    check_outputs({"--out": pipe, "--html": "/dev/null", "--markdown": "/dev/null"})
+    for path in (pipe, Path("/dev/null")):
+        with written_whole(path) as temporary:
+            temporary.write_text("all of it")
+    assert os.read(reader, 99) == b"all of it"
+    os.close(reader)
+    assert pipe.is_fifo()
     assert Path("/dev/null").is_char_device()
 
 
-@pytest.mark.usefixtures("untouched")
-def test_an_output_that_is_a_link_elsewhere_leaves_its_target(inputs, tmp_path):
-    (tmp_path / "kept.json").write_text("kept", encoding="utf-8")
-    (tmp_path / "r.json").symlink_to(tmp_path / "kept.json")
-    assert main([*rows_score(inputs), "--out", str(tmp_path / "r.json")]) == 0
-    assert (tmp_path / "kept.json").read_text(encoding="utf-8") == "kept"
-    assert (tmp_path / "r.json").read_text(encoding="utf-8").startswith("{")
+@pytest.mark.parametrize("option", OPTIONS[1:])
+def test_a_fault_half_way_costs_nothing(
+    option: str, inputs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each file is the old one or the whole new one; the inputs are what they were."""
+    before = hashes(inputs)
+    (inputs / "old").write_text("old")
 
+    def full(self: Path, *_: object) -> Path:
+        raise OSError(28, "No space left on device", str(self))
 
-@pytest.mark.usefixtures("untouched")
-@pytest.mark.parametrize("fails", SCORE_OUTPUTS)
-def test_a_failure_half_way_leaves_no_half_file(inputs, tmp_path, monkeypatch, fails):
-    """Whichever output cannot be put in place, those before it are whole and none is half written."""
-    replace = Path.replace
-
-    def refuse(self: Path, target: Path) -> Path:
-        if Path(target).name == fails.strip("-"):
-            raise OSError(28, "No space left on device", str(target))
-        return replace(self, target)
-
-    monkeypatch.setattr(Path, "replace", refuse)
-    outputs = [part for option in SCORE_OUTPUTS for part in (option, str(tmp_path / option.strip("-")))]
-    assert main([*rows_score(inputs), *outputs]) == 2
-    names = {path.name for path in tmp_path.iterdir()}
-    assert fails.strip("-") not in names
-    assert not [name for name in names if name.startswith(".")]
+    monkeypatch.setattr(Path, "replace", full)
+    assert main(["score", "f.parquet", "--truth", "t.csv", "--out", "r.json", option, "old"]) == 2
+    assert "No space left on device" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert (inputs / "old").read_text() == "old"
+    assert hashes(inputs) == before | {"old": hashlib.sha256(b"old").hexdigest()}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.core.errors import DataError
+from forecast.core.errors import DataError, one_of
 from forecast.data.nuscenes.annotations import Boxes, check_pose, yaw_of
 from forecast.data.nuscenes.json_rows import stream_rows
 from forecast.data.nuscenes.tables import CalibratedSensor, EgoPose, SampleData, Sensor, read_table, table_path
@@ -30,7 +30,7 @@ _WHEELBASE_M, _FRONT_OVERHANG_M, _REAR_OVERHANG_M = 2.588, 0.839, 0.657
 EGO_CENTRE_AHEAD_M = (_WHEELBASE_M + _FRONT_OVERHANG_M - _REAR_OVERHANG_M) / 2
 
 
-def read_ego(folder: Path, samples: Mapping[str, int]) -> Boxes:
+def read_ego(folder: Path, samples: Mapping[str, int], channel: str | None = None) -> tuple[Boxes, str]:
     """Read the ego's box at every key frame; ``track`` is 0 throughout: the caller knows the scenes.
 
     Of millions of sensor readings and poses only those of one sensor's key frames are kept, at no time all at once.
@@ -38,11 +38,24 @@ def read_ego(folder: Path, samples: Mapping[str, int]) -> Boxes:
     Args:
         folder: the version's folder.
         samples: token → index.
+        channel: the sensor; by default :data:`EGO_CHANNEL`, or where that has no key frames, the one that covers most
+            of them. Another sensor's poses are right to within a frame's time.
+
+    Returns:
+        The boxes, and the channel taken; ``""`` where no sensor has key frames.
 
     Raises:
-        DataError: a table is damaged, or refers to a pose that does not exist.
+        DataError: a table is damaged, or refers to a pose that does not exist, or there is no such channel.
     """
-    wanted = _key_frame_poses(folder, samples)
+    sensors = _channels(folder)
+    if channel is not None and channel not in sensors.values():
+        path = table_path(folder, "sensor")
+        raise DataError(f"{path}: no channel {channel!r} for the ego's poses; {one_of(set(sensors.values()), channel)}")
+    taken = EGO_CHANNEL if channel is None else channel
+    wanted = _key_frame_poses(folder, samples, sensors, taken)
+    if not wanted and channel is None:
+        taken = _fullest_channel(folder, samples, sensors)
+        wanted = _key_frame_poses(folder, samples, sensors, taken)
     path = table_path(folder, "ego_pose")
     sample: list[int] = []
     poses: list[tuple[float, ...]] = []
@@ -63,7 +76,7 @@ def read_ego(folder: Path, samples: Mapping[str, int]) -> Boxes:
     if missing:
         token = min(missing)
         raise DataError(f"{path}: no pose {token}, which sample_data.json refers to ({len(missing)} missing)")
-    return _boxes(np.array(sample, np.int64), np.array(poses, np.float64).reshape(-1, 7))
+    return _boxes(np.array(sample, np.int64), np.array(poses, np.float64).reshape(-1, 7)), taken
 
 
 def _boxes(sample: NDArray[np.int64], poses: NDArray[np.float64]) -> Boxes:
@@ -75,25 +88,42 @@ def _boxes(sample: NDArray[np.int64], poses: NDArray[np.float64]) -> Boxes:
     return Boxes(np.zeros(count, np.int64), sample, poses[:, :2] + ahead, heading, size, none)
 
 
-def _key_frame_poses(folder: Path, samples: Mapping[str, int]) -> dict[str, list[int]]:
-    """Pose token → key frames at which the ego channel was read there."""
+def _channels(folder: Path) -> dict[str, str]:
+    """Token of a calibrated sensor → its channel."""
     channels = {row.token: row.channel for row in read_table(folder, "sensor", Sensor)}
-    lidars = {
-        row.token
+    return {
+        row.token: channels[row.sensor_token]
         for row in read_table(folder, "calibrated_sensor", CalibratedSensor)
-        if channels.get(row.sensor_token) == EGO_CHANNEL
+        if row.sensor_token in channels
     }
+
+
+def _fullest_channel(folder: Path, samples: Mapping[str, int], sensors: Mapping[str, str]) -> str:
+    """The channel with readings at most key frames, among equals a lidar; ``""`` where none has any."""
+    covered = {channel: np.zeros(len(samples), np.bool_) for channel in sorted(set(sensors.values()))}
+    for _, rows in stream_rows(table_path(folder, "sample_data"), SampleData):
+        for row in rows:
+            if row.is_key_frame and row.calibrated_sensor_token in sensors and row.sample_token in samples:
+                covered[sensors[row.calibrated_sensor_token]][samples[row.sample_token]] = True
+    count = {channel: int(at.sum()) for channel, at in covered.items() if at.any()}
+    return max(count, key=lambda channel: (count[channel], "LIDAR" in channel.upper()), default="")
+
+
+def _key_frame_poses(
+    folder: Path, samples: Mapping[str, int], sensors: Mapping[str, str], channel: str
+) -> dict[str, list[int]]:
+    """Pose token → key frames at which the channel was read there."""
     path = table_path(folder, "sample_data")
     wanted: dict[str, list[int]] = {}
     covered: dict[int, int] = {}
     for first, rows in stream_rows(path, SampleData):
         for number, row in enumerate(rows, first):
-            if not row.is_key_frame or row.calibrated_sensor_token not in lidars:
+            if not row.is_key_frame or sensors.get(row.calibrated_sensor_token) != channel:
                 continue
             index = samples.get(row.sample_token)
             if index is None:
                 raise DataError(f"{path}: entry {number}: sample_token {row.sample_token!r} is not in sample.json")
             if covered.setdefault(index, number) != number:
-                raise DataError(f"{path}: entries {covered[index]} and {number} are both {EGO_CHANNEL} of one sample")
+                raise DataError(f"{path}: entries {covered[index]} and {number} are both {channel} of one sample")
             wanted.setdefault(row.ego_pose_token, []).append(index)
     return wanted

@@ -7,27 +7,14 @@ from pathlib import Path
 import msgspec
 
 from forecast.core.errors import DataError, one_of
+from forecast.data.nuscenes.scene_lists import SCENE_NUMBERS, scene_names
 
-SPLITS = ("mini_train", "mini_val", "train", "train_val", "val")
-
-#: The first scenes of the official training set are the challenge's ``train_val``, the others its ``train``.
-_SCENES_IN_TRAIN_VAL = 200
+SPLITS = tuple(SCENE_NUMBERS)
 
 
 def official_scenes() -> dict[str, list[str]]:
-    """Scene names of every split, in the official order; from the devkit's own lists."""
-    # Only while a folder is prepared: the devkit takes seconds to load, and whoever forecasts can do without it.
-    from nuscenes.utils.splits import create_splits_scenes
-
-    lists: dict[str, list[str]] = create_splits_scenes()
-    train = lists["train"]
-    return {
-        "mini_train": lists["mini_train"],
-        "mini_val": lists["mini_val"],
-        "train": train[_SCENES_IN_TRAIN_VAL:],
-        "train_val": train[:_SCENES_IN_TRAIN_VAL],
-        "val": lists["val"],
-    }
+    """Scene names of every split, in the official order."""
+    return {split: scene_names(numbers) for split, numbers in SCENE_NUMBERS.items()}
 
 
 def challenge_path(dataroot: Path) -> Path:

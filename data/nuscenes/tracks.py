@@ -12,19 +12,28 @@ from numpy.typing import NDArray
 from forecast.core.agents import agent_type
 from forecast.core.errors import DataError
 from forecast.core.tracks import Strings, Tracks
+from forecast.data.clock import check_microseconds
 from forecast.data.motion import backward_motion
 from forecast.data.nuscenes.annotations import Boxes, joined, read_boxes
 from forecast.data.nuscenes.columns import Columns
 from forecast.data.nuscenes.ego import EGO_CATEGORY, read_ego
+from forecast.data.nuscenes.reading import Reading, check_categories
 from forecast.data.nuscenes.tables import Instance, Log, Named, Sample, Scene, index_by_token, read_table, resolve
 from forecast.data.nuscenes.tables import table_path as path_of
 
 
-def read_columns(folder: Path) -> Columns:
+def read_columns(folder: Path, reading: Reading = Reading()) -> tuple[Columns, str]:  # noqa: B008 - frozen
     """Read all that a version's tables say about scenes, key frames and tracks.
 
     Every instance is a track, and so is the ego vehicle in every scene (``vehicle.ego``, token ``ego-<scene name>``).
     Tracks are ordered by the time stamps of their key frames alone, in whatever order the tables list them.
+
+    Args:
+        folder: the version's folder.
+        reading: what its user says about it.
+
+    Returns:
+        The columns, and the sensor whose poses are the ego's; ``""`` where there is none.
 
     Raises:
         DataError: one line naming the file and the entry.
@@ -39,14 +48,14 @@ def read_columns(folder: Path) -> Columns:
         samples.by_token,
         index_by_token(attributes, path_of(folder, "attribute")),
     )
-    categories = _categories(folder, instances)
+    categories = _categories(folder, instances, reading)
     _check_boxes(folder, boxes, samples.scene, instances)
-    ego = read_ego(folder, samples.by_token)
+    ego, channel = read_ego(folder, samples.by_token, reading.ego_channel)
     tokens = [row.token for row in instances] + [f"ego-{name}" for name in scenes.names]
     categories += [EGO_CATEGORY] * len(scenes.names)
     ego = replace(ego, track=samples.scene[ego.sample].astype(np.int64) + len(instances))
     merged = joined([boxes, ego])
-    return _columns(scenes, samples, tokens, categories, merged, [row.name for row in attributes])
+    return _columns(scenes, samples, tokens, categories, merged, [row.name for row in attributes], reading), channel
 
 
 class _Scenes(NamedTuple):
@@ -93,18 +102,25 @@ def _read_samples(folder: Path, scenes: _Scenes) -> _Samples:
         ],
         np.int32,
     )
+    for number, row in enumerate(rows):
+        if not abs(row.timestamp) < 2**62:
+            raise DataError(f"{path}: entry {number}: timestamp {row.timestamp}; expected microseconds")
     time_us = np.array([row.timestamp for row in rows], np.int64)
     order = np.lexsort((time_us, scene))
     same = (np.diff(time_us[order]) == 0) & (np.diff(scene[order]) == 0)
     if same.any():
         one, other = order[same.argmax()], order[same.argmax() + 1]
-        raise DataError(f"{path}: entries {one} and {other} are of one scene and have the same timestamp")
+        raise DataError(
+            f"{path}: entries {one} and {other} are of one scene and have the same timestamp; expected microseconds"
+        )
+    check_microseconds(path, scenes.names, scene[order], time_us[order])
     tokens = [rows[number].token for number in order]
     return _Samples(tokens, time_us[order], scene[order], {token: i for i, token in enumerate(tokens)})
 
 
-def _categories(folder: Path, instances: list[Instance]) -> list[str]:
+def _categories(folder: Path, instances: list[Instance], reading: Reading) -> list[str]:
     categories = read_table(folder, "category", Named)
+    check_categories(reading, (row.name for row in categories), folder)
     index = index_by_token(categories, path_of(folder, "category"))
     path = path_of(folder, "instance")
     return [
@@ -131,7 +147,13 @@ def _check_boxes(folder: Path, boxes: Boxes, sample_scene: NDArray[np.int32], in
 
 
 def _columns(
-    scenes: _Scenes, samples: _Samples, tokens: list[str], categories: list[str], boxes: Boxes, attributes: list[str]
+    scenes: _Scenes,
+    samples: _Samples,
+    tokens: list[str],
+    categories: list[str],
+    boxes: Boxes,
+    attributes: list[str],
+    reading: Reading,
 ) -> Columns:
     order = np.lexsort((boxes.sample, boxes.track))
     row_track, row_sample = boxes.track[order].astype(np.int32), boxes.sample[order].astype(np.int32)
@@ -140,7 +162,7 @@ def _columns(
     first_row = np.concatenate([[0], np.cumsum(counts[kept])]).astype(np.int64)
     row_track = np.repeat(np.arange(len(kept), dtype=np.int32), counts[kept])
     names = np.array(categories, np.str_)[kept]
-    kinds = {name: int(agent_type(name)) for name in np.unique(names).tolist()}
+    kinds = {name: _type_of(name, reading) for name in np.unique(names).tolist()}
     tracks = Tracks(
         scene_names=np.array(scenes.names, np.str_),
         scene_maps=np.array(scenes.maps, np.str_),
@@ -167,6 +189,11 @@ def _columns(
         sample_first=np.concatenate([[0], np.cumsum(sample_counts)]).astype(np.int64),
         sample_rows=np.argsort(row_sample, kind="stable").astype(np.int32),
     )
+
+
+def _type_of(category: str, reading: Reading) -> int:
+    said = reading.agent_type(category)
+    return int(agent_type(category) if said is None else said)
 
 
 def _strings(values: list[str]) -> Strings:

@@ -5,24 +5,17 @@ from __future__ import annotations
 from functools import lru_cache
 
 from forecast.core.errors import ConfigError
+from forecast.data.nuscenes.splits import official_scenes
 
-#: Official scenes of the mini version: training, validation.
-_MINI = {
-    "mini_train": "0061 0553 0655 0757 0796 1077 1094 1100".split(),
-    "mini_val": "0103 0916".split(),
-}
 VERSIONS = {"v1.0-mini": 10, "v1.0-trainval": 850}
-_TRAIN_VAL_SCENES = 200
 
 
 @lru_cache
 def _splits(version: str) -> tuple[tuple[str, ...], ...]:
     """Scene names by split, the most used split first."""
-    if version == "v1.0-mini":
-        return tuple(tuple(f"scene-{number}" for number in names) for names in _MINI.values())
-    from nuscenes.utils.splits import train, val
-
-    return tuple(train[_TRAIN_VAL_SCENES:]), tuple(val), tuple(train[:_TRAIN_VAL_SCENES])
+    splits = ("mini_train", "mini_val") if version == "v1.0-mini" else ("train", "val", "train_val")
+    official = official_scenes()
+    return tuple(tuple(official[split]) for split in splits)
 
 
 def scene_names(version: str, scenes: int) -> list[str]:

@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> None:
         {"data.dataroot": str(town), "data.version": VERSION, "data.cache": str(cache), "run.seed": args.seed},
     )
 
+    _check_start(config.run.start_from, out)
     _clear(out)
     _say(f"1/5  a town of {args.scenes} scenes, as a nuScenes folder: {town}")
     write_town(town, scenes=args.scenes, seed=args.seed, version=VERSION)
@@ -64,6 +65,16 @@ def run(args: argparse.Namespace) -> None:
     _conclude(out, document, pictures, (time.monotonic() - started) / 60)
 
 
+def _check_start(weights: str | None, out: Path) -> None:
+    """Weights to begin with may not lie where an earlier demo is cleared away."""
+    from forecast.cli.inputs import model_files
+    from forecast.core.errors import ConfigError
+
+    for file in model_files(weights) if weights else ():
+        if out.resolve() in file.resolve().parents:
+            raise ConfigError(f"run.start_from {weights}: lies in {out}, which a new demo clears; choose another --out")
+
+
 def _clear(out: Path) -> None:
     """Remove the results of an earlier demo, and nothing else; the town is replaced when the new one is whole."""
     from forecast.core.errors import ConfigError
@@ -81,7 +92,7 @@ def _clear(out: Path) -> None:
 def _say(line: str) -> None:
     from rich.console import Console
 
-    Console(highlight=False).print(line, style="bold", soft_wrap=True)
+    Console(highlight=False).print(line, style="bold", soft_wrap=True, markup=False)
 
 
 def _forecast(out: Path, dataset: Dataset, run_folder: Path) -> list[Path]:

@@ -44,14 +44,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Draw and write."""
-    from forecast.core.files import check_outputs, dataset_inputs, run_inputs
+    from forecast.cli.inputs import model_files
+    from forecast.core.files import check_outputs
     from forecast.data.cache import open_dataset
     from forecast.report.answers import open_answers
 
     suffix = Path(args.out).suffix.lower()
     names = _check(args, suffix)
-    read = [path for model in args.models for path in run_inputs(model)]
-    check_outputs({"--out": args.out}, [*read, *dataset_inputs(args.dataroot, args.version)])
+    inputs = [file for model in args.models for file in model_files(model)]
+    check_outputs({"--out": args.out}, inputs, dataroot=args.dataroot)
     dataset = open_dataset(args.dataroot, args.version, args.cache)
     sources = [open_answers(model, dataset, args.device) for model in args.models]
     if names:
@@ -101,13 +102,17 @@ def _still(args: argparse.Namespace, dataset: Dataset, sources: list[AnswerSourc
 
 
 def _animation(args: argparse.Namespace, dataset: Dataset, sources: list[AnswerSource]) -> None:
+    import numpy as np
+
     from forecast.core.horizon import NUSCENES_HORIZON
+    from forecast.data.clock import check_step
     from forecast.report.animate import write_animation
     from forecast.report.choice import chosen_point
     from forecast.report.successive import successive_at
 
     horizon, tracks = NUSCENES_HORIZON, dataset.tracks
     row = chosen_point(tracks, _scene(args, dataset), args.agent, args.frame, horizon.future_steps)
+    check_step(tracks, horizon, str(dataset.dataroot / dataset.version), np.array([row]))
     found = successive_at(tracks, row, sources[0], steps=horizon.future_steps, step_s=horizon.step_s)
     write_animation(args.out, dataset, found, sources[0].name)
 

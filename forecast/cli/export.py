@@ -29,17 +29,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Export, compare, write."""
+    from forecast.cli.inputs import model_files
     from forecast.core.errors import ExportError
     from forecast.core.extras import optional_module
-    from forecast.core.files import check_outputs, dataset_inputs, run_inputs
+    from forecast.core.files import check_outputs
     from forecast.export.metadata import metadata_of
     from forecast.export.onnx_file import onnx_model, write_metadata, write_onnx
     from forecast.export.runtime import OnnxPredictor
     from forecast.prediction.checkpoint import load_checkpoint
 
     _check(args)
-    read = [*run_inputs(args.checkpoint), *dataset_inputs(args.dataroot, args.version)]
-    check_outputs({"--out": args.out}, read)
+    check_outputs({"--out": args.out}, model_files(args.checkpoint), dataroot=args.dataroot)
     for package in ("onnx", "onnxscript", "onnxruntime"):  # before the work, not after it
         optional_module(package, "onnx")
     checkpoint = load_checkpoint(args.checkpoint)

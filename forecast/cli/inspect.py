@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
     import numpy as np
 
     from forecast.core.errors import DataError
-    from forecast.core.files import check_outputs, dataset_inputs, written_whole
+    from forecast.core.files import check_outputs, written_whole
     from forecast.data.cache import open_dataset
     from forecast.data.dataset import NuScenesForecasts
     from forecast.data.maps.crop import Cropper
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
         raise DataError(f"--sample {args.sample!r}: expected two tokens joined by an underscore, INSTANCE_SAMPLE")
     if Path(args.out).suffix.lower() not in (".png", ".pdf", ".svg"):
         raise DataError(f"--out {args.out}: expected a picture's name, ending in .png, .pdf or .svg")
-    check_outputs({"--out": args.out}, dataset_inputs(args.dataroot, args.version))
+    check_outputs({"--out": args.out}, dataroot=args.dataroot)
     spec = _spec(args.crop, args.channels)
     dataset = open_dataset(args.dataroot, args.version, args.cache)
     row = dataset.locate(instance, sample)

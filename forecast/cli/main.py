@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import NoReturn
 
 import forecast
+from forecast.cli.terminal import plainly_spoken
 from forecast.core.errors import ForecastError
-from forecast.core.terminal import speak_plainly
 
 #: Command → what it does. The module ``forecast.cli.<command>`` holds ``add_arguments(parser)`` and ``run(args)``;
 #: it is imported only when its command is called, so that help answers at once.
@@ -76,9 +76,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when done, 2 for a user's mistake or a file that cannot be read or written (one line on stderr); anything
         else raises and Python exits with 1.
     """
-    speak_plainly()
+    with plainly_spoken():
+        return _run_and_tell(sys.argv[1:] if argv is None else argv)
+
+
+def _run_and_tell(argv: Sequence[str]) -> int:
     try:
-        _run(sys.argv[1:] if argv is None else argv)
+        _run(argv)
     except ForecastError as mistake:
         # What a file holds may be quoted, line breaks and all.
         print("forecast:", r"\n".join(str(mistake).splitlines()), file=sys.stderr)

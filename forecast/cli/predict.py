@@ -1,4 +1,4 @@
-"""Forecast a split with a trained model; writes a nuScenes prediction submission."""
+"""Forecast a split with a trained model: a nuScenes prediction submission, or rows that hold covariances too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataroot", required=True, metavar="DIR", help="folder of a nuScenes data set")
     parser.add_argument("--version", required=True, metavar="V", help="e.g. v1.0-trainval")
     parser.add_argument("--split", required=True, metavar="S", help="mini_train, mini_val, train, train_val or val")
-    parser.add_argument("--out", required=True, metavar="FILE", help="the submission to write, JSON")
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="FILE",
+        help="to write: .json is a submission, .parquet or .csv rows with covariances",
+    )
     parser.add_argument("--dense", action="store_true", help="every vehicle at every key frame that has a past")
     parser.add_argument("--null-context", action="store_true", help="forecast with neither map nor neighbours")
     parser.add_argument(
@@ -28,11 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Forecast and write."""
-    from forecast.core.files import check_outputs, dataset_inputs, run_inputs
-    from forecast.eval.submission import write_submission
+    from forecast.cli.inputs import model_files
+    from forecast.core.files import check_outputs
+    from forecast.data.cache import open_dataset
     from forecast.prediction.predictor import predict
+    from forecast.report.join import check_forecast_name, write_for_dataset
 
-    check_outputs({"--out": args.out}, [*run_inputs(args.checkpoint), *dataset_inputs(args.dataroot, args.version)])
+    check_outputs({"--out": args.out}, model_files(args.checkpoint), dataroot=args.dataroot)
+    check_forecast_name(args.out)
     submission = predict(
         args.checkpoint,
         args.dataroot,
@@ -44,5 +52,5 @@ def run(args: argparse.Namespace) -> None:
         cache=args.cache,
         device=args.device,
     )
-    write_submission(args.out, submission)
+    write_for_dataset(args.out, submission, open_dataset(args.dataroot, args.version, args.cache))
     print(f"{len(submission.instance_tokens)} forecasts: {args.out}")

@@ -12,13 +12,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache", metavar="DIR", help="where to keep it (default: $FORECAST_CACHE, else the user's cache folder)"
     )
+    parser.add_argument(
+        "--truth", metavar="FILE", help="write where every track was, too: rows (.parquet, .csv) for 'score --truth'"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Prepare the folder and print what it holds."""
+    import warnings
+
+    from forecast.core.errors import ConfigError, DataWarning
+    from forecast.core.files import check_place
     from forecast.data.cache import open_dataset
 
-    dataset = open_dataset(args.dataroot, args.version, args.cache)
+    if args.truth:
+        check_place(args.truth, "--truth")
+        if not args.truth.lower().endswith((".parquet", ".csv")):
+            raise ConfigError(f"--truth {args.truth}: expected a name that ends in .parquet or .csv")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # said below, whether or not the cache was there already
+        dataset = open_dataset(args.dataroot, args.version, args.cache)
     tracks = dataset.tracks
     print(
         f"{args.version}: {len(tracks.scene_names)} scenes on {', '.join(dataset.map_names)}, "
@@ -31,4 +45,12 @@ def run(args: argparse.Namespace) -> None:
         print(
             f"  {split:<11}{len(dataset.scenes_of(split)):>4} scenes {listed:>8} challenge samples {dense:>10,} dense"
         )
+    for remark in dataset.remarks:
+        print(f"note: {remark}")
     print(f"cache: {dataset.folder}")
+    if args.truth:
+        from forecast.eval.forecasts import write_truth
+        from forecast.report.join import truth_of_dataset
+
+        write_truth(args.truth, truth_of_dataset(dataset))
+        print(f"truth: {args.truth}")

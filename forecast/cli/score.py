@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from forecast.report.evaluator import Report
     from forecast.report.scores import Settings
 
+_OUTPUTS = ("out", "html", "markdown", "latex", "per_sample", "per_point")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say which forecasts, which data, and where to."""
@@ -17,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "forecasts",
         nargs="+",
         metavar="FILE",
-        help="nuScenes submissions (JSON), or rows (Parquet, CSV) with --truth; several are compared",
+        help="nuScenes submissions (JSON), or rows (Parquet, CSV) of a data set or with --truth; several are compared",
     )
     parser.add_argument("--dataroot", metavar="DIR", help="folder of a nuScenes data set")
     parser.add_argument("--version", metavar="V", help="e.g. v1.0-trainval")
@@ -65,15 +67,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Score, print the table, and write what was asked for."""
-    from forecast.core.files import check_outputs, dataset_inputs, write_text, written_whole
+    from forecast.core.files import check_outputs, written_whole
     from forecast.report.tables import as_latex, as_markdown, print_table
 
     _check_combination(args)
-    outputs = ("out", "html", "markdown", "latex", "per_sample", "per_point")
-    check_outputs(
-        {f"--{name.replace('_', '-')}": getattr(args, name) for name in outputs},
-        [*args.forecasts, args.truth, args.map, *dataset_inputs(args.dataroot, args.version)],
-    )
+    outputs = {f"--{name.replace('_', '-')}": getattr(args, name) for name in _OUTPUTS}
+    inputs = [path for path in (*args.forecasts, args.truth, args.map) if path is not None]
+    check_outputs(outputs, inputs, dataroot=args.dataroot)
     settings = _settings(args)
     report, dataset = _score(args, settings)
     report.write(args.out)
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> None:
     for path, render in ((args.markdown, as_markdown), (args.latex, as_latex)):
         if path:
             with written_whole(path) as temporary:
-                write_text(temporary, render(document))
+                temporary.write_text(render(document), encoding="utf-8", errors="replace")
     _write_details(args, report)
     if args.html:
         from forecast.report.page import write_page
@@ -117,8 +117,11 @@ def _check_combination(args: argparse.Namespace) -> None:
         raise ConfigError("--skip-bad-rows goes with rows and --truth: a submission has no rows to leave out")
     elif args.map:
         raise ConfigError("--map goes with rows and --truth: a data set brings its own maps")
-    elif rows:
-        raise ConfigError(f"{rows[0]}: rows of forecasts need rows of truth: add --truth FILE")
+    elif rows and missing:
+        raise ConfigError(
+            f"{rows[0]}: rows of forecasts need rows of truth: add --truth FILE; or, if they are of a nuScenes data "
+            f"set, {', '.join(missing)}"
+        )
     elif missing:
         raise ConfigError(f"{', '.join(missing)} missing: a submission is scored on a data set (or rows with --truth)")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 #: Arguments that this module does not name are configuration keys.
 TAKES_CONFIGURATION = True
@@ -21,13 +22,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train; the last line says where the weights are."""
-    from forecast.core.files import check_outputs, dataset_inputs
+    from forecast.cli.inputs import RUN_FILES, model_files
+    from forecast.core.files import check_outputs, check_outside, check_place
     from forecast.training.config import load_config
 
+    check_place(args.out, folder=True)
     given = {f"data.{name}": getattr(args, name) for name in ("dataroot", "version", "cache")}
     settings = {key: value for key, value in given.items() if value is not None}
     config = load_config(args.config, args.configuration, settings)
-    check_outputs({"--out": args.out}, dataset_inputs(config.data.dataroot, config.data.version), folders=True)
+    if config.data.dataroot:
+        check_outside(args.out, config.data.dataroot)
+    out = Path(args.out)
+    if not (out / "last.ckpt").exists():  # what is resumed keeps its records
+        read = [Path(args.config), *(model_files(config.run.start_from) if config.run.start_from else [])]
+        for name in RUN_FILES:
+            check_outputs({"--out": out / name}, read)
 
     from pytorch_lightning.utilities import rank_zero_only
 

@@ -20,14 +20,33 @@ class AgentType(IntEnum):
 STATE_CHANNELS = ("x", "y", "vx", "vy", "ax", "ay", "heading", "yaw_rate")
 
 
-def agent_type(category: str) -> AgentType:
-    """Map a nuScenes category name to an agent type.
+#: Beginnings of nuScenes' own names that are no road users.
+_OBJECTS = ("movable_object", "static_object", "animal", "noise", "flat.", "static.")
+#: Names in other public data sets (Lyft Level 5, KITTI, Argoverse 2, Waymo), and nuScenes' own cut short.
+_ELSEWHERE = {
+    AgentType.VEHICLE: (
+        "car van truck bus trailer other_vehicle emergency_vehicle construction_vehicle construction emergency police "
+        "ambulance regular_vehicle large_vehicle box_truck truck_cab school_bus articulated_bus vehicular_trailer "
+        "type_vehicle"
+    ),
+    AgentType.PEDESTRIAN: "pedestrian person adult child person_sitting type_pedestrian",
+    AgentType.CYCLIST: "bicycle motorcycle cyclist bicyclist motorcyclist bike motorbike type_cyclist",
+    AgentType.OTHER: (
+        "barrier traffic_cone trafficcone construction_cone bollard debris pushable_pullable bicycle_rack sign "
+        "stop_sign traffic_sign dog misc dontcare type_sign type_other other unknown"
+    ),
+}
+_TYPE_ELSEWHERE = {name: kind for kind, names in _ELSEWHERE.items() for name in names.split()}
+
+
+def known_type(category: str) -> AgentType | None:
+    """Map a category's name, nuScenes' own or one that is common elsewhere, to an agent type; None if it is neither.
 
     Two-wheelers (``vehicle.bicycle``, ``vehicle.motorcycle``) are cyclists, as in the published evaluation,
     whose vehicles are those with four or more wheels.
 
-    >>> agent_type("vehicle.bus.rigid")
-    <AgentType.VEHICLE: 0>
+    >>> known_type("emergency vehicle"), known_type("hovercraft")
+    (<AgentType.VEHICLE: 0>, None)
     """
     if category.startswith(("vehicle.bicycle", "vehicle.motorcycle")):
         return AgentType.CYCLIST
@@ -35,4 +54,21 @@ def agent_type(category: str) -> AgentType:
         return AgentType.VEHICLE
     if category.startswith("human.pedestrian"):
         return AgentType.PEDESTRIAN
-    return AgentType.OTHER
+    if category.startswith(_OBJECTS):
+        return AgentType.OTHER
+    return _TYPE_ELSEWHERE.get(category.strip().lower().replace(" ", "_").replace("-", "_"))
+
+
+def agent_type(category: str) -> AgentType:
+    """The same, where a name that is not known counts as other.
+
+    >>> agent_type("vehicle.bus.rigid")
+    <AgentType.VEHICLE: 0>
+    """
+    known = known_type(category)
+    return AgentType.OTHER if known is None else known
+
+
+def named_by_nuscenes(category: str) -> bool:
+    """Whether a category has a name as nuScenes gives it."""
+    return category.startswith(("vehicle.", "human.", *_OBJECTS))

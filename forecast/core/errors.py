@@ -17,6 +17,10 @@ class DataError(ForecastError):
     """A data set or map on disk is missing, damaged or not what it claims to be."""
 
 
+class DataWarning(UserWarning):
+    """Something about a data set that is no mistake, but that its user should know."""
+
+
 class SubmissionError(ForecastError):
     """A file of forecasts (or of truth) cannot be scored as it is."""
 

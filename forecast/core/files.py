@@ -5,11 +5,105 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Literal
 
 from forecast.core.errors import ConfigError
+
+#: Folders of a nuScenes data set beside those of its versions; a data set is only read.
+_DATA_FOLDERS = ("maps", "samples", "sweeps", "can_bus", "lidarseg", "panoptic")
+
+
+def check_outputs(
+    outputs: Mapping[str, Path | str | None],
+    inputs: Iterable[Path | str] = (),
+    *,
+    dataroot: Path | str | None = None,
+) -> None:
+    """Say before any work is done that an output could not be written, or would cost an input.
+
+    Names are compared by the files behind them: links, ``dir/../name``, and other letter case where the file system
+    takes both for one.
+
+    Args:
+        outputs: option → file that it names, None where it was not given.
+        inputs: files that are read.
+        dataroot: folder of a nuScenes data set that is read; nothing may be written among its tables and maps.
+
+    Raises:
+        ConfigError: see :func:`check_place`; or an output is an input, lies within the data set, or is named twice.
+    """
+    given = {option: Path(path) for option, path in outputs.items() if path is not None}
+    read = [Path(path) for path in inputs]
+    for option, path in given.items():
+        check_place(path, option)
+        if dataroot is not None:
+            check_outside(path, dataroot, option)
+    files = {option: path for option, path in given.items() if not _is_stream(path)}
+    for number, (option, path) in enumerate(files.items()):
+        for one in read:
+            if _same(path, one):
+                raise ConfigError(f"{option} {path}: would overwrite the input {one}; choose another name")
+        for before in list(files)[:number]:
+            if _same(path, files[before]):
+                raise ConfigError(f"{option} {path}: {before} writes there too; choose another name")
+            for inner, outer in ((path, files[before]), (files[before], path)):
+                if any(_same(folder, outer) for folder in inner.absolute().parents):
+                    raise ConfigError(f"{option} {path}: {outer} cannot be a file and a folder; choose another name")
+
+
+def check_outside(path: Path | str, dataroot: Path | str, option: str = "--out") -> None:
+    """Refuse a file or folder that lies among the tables, maps or recordings of a nuScenes data set.
+
+    Raises:
+        ConfigError: it does.
+    """
+    root = Path(dataroot)
+    if not root.is_dir():
+        return
+    sacred = [place for place in root.iterdir() if _is_data(place)]
+    ways = Path(os.path.realpath(path)), Path(os.path.realpath(Path(path).absolute().parent), Path(path).name)
+    for place in {place for way in ways for place in (way, *way.parents)}:
+        if any(_same(place, part) for part in sacred):
+            raise ConfigError(f"{option} {path}: lies within the data set {root}, which is only read; choose another")
+
+
+def _is_data(place: Path) -> bool:
+    if place.is_dir():
+        return place.name in _DATA_FOLDERS or (place / "sample.json").is_file()
+    return place.name == "town.json"
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two names are one file or folder, which need not exist yet."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return _place_of(one) == _place_of(other)
+
+
+def _place_of(path: Path) -> tuple[str, str]:
+    folder = os.path.realpath(path.absolute().parent)
+    name = path.absolute().name
+    return folder, name.casefold() if _folds_case(folder) else name
+
+
+def _folds_case(folder: str) -> bool:
+    """Whether a file system takes names in capitals and in small letters for the same."""
+    other = folder.swapcase()
+    try:
+        return other != folder and Path(folder).samefile(other)
+    except OSError:
+        return False
+
+
+def _is_stream(path: Path) -> bool:
+    """A device or a pipe (``/dev/null``, ``/dev/stdout``): written into, never put in another's place."""
+    return path.absolute().parent == Path("/dev") or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 def check_place(path: Path | str, option: str = "--out", *, folder: bool = False) -> None:
@@ -26,8 +120,10 @@ def check_place(path: Path | str, option: str = "--out", *, folder: bool = False
     path = Path(path)
     if not folder and path.is_dir():
         raise ConfigError(f"{option} {path}: is a folder; name a file in it")
-    if not folder and path.exists() and not path.is_file():
-        raise ConfigError(f"{option} {path}: is no regular file; name one to write")
+    if not folder and _is_stream(path) and path.exists():
+        if not os.access(path, os.W_OK):
+            raise ConfigError(f"{option} {path}: may not be written to; choose another place")
+        return
     place = path if folder else path.absolute().parent
     while not place.exists():
         place = place.absolute().parent
@@ -37,76 +133,22 @@ def check_place(path: Path | str, option: str = "--out", *, folder: bool = False
         raise ConfigError(f"{option} {path}: {place} may not be written to; choose another place")
 
 
-def check_outputs(
-    outputs: Mapping[str, Path | str | None], inputs: Iterable[Path | str | None] = (), *, folders: bool = False
-) -> None:
-    """Say before any work is done that an output would destroy an input, or another output, or cannot be written.
-
-    Two names of one file are told by what they lead to: links, hard links and detours are seen through.
-
-    Args:
-        outputs: what named it, e.g. ``--out`` → where to; None where it is not asked for.
-        inputs: files, and folders of which every file is an input; None and what does not exist are passed over.
-        folders: whether the outputs are folders to write into.
-
-    Raises:
-        ConfigError: in one line, which output, and what it would destroy.
-    """
-    named = {option: Path(path) for option, path in outputs.items() if path is not None}
-    read = [Path(path) for path in inputs if path is not None]
-    for option, path in named.items():
-        check_place(path, option, folder=folders)
-        for source in read:
-            if _same_file(path, source):
-                raise ConfigError(f"{option} {path}: is the input {source}, which would be lost; choose another place")
-            if source.is_dir() and source.resolve() in path.resolve().parents:
-                raise ConfigError(f"{option} {path}: lies in the input {source}; choose another place")
-    pairs = list(named.items())
-    for number, (option, path) in enumerate(pairs):
-        for other, taken in pairs[:number]:
-            if _same_file(path, taken):
-                raise ConfigError(f"{option} {path}: {other} names the same file; choose another place for one of them")
-
-
-def _same_file(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:  # one of them is not there yet
-        return one.resolve() == other.resolve()
-
-
-def dataset_inputs(dataroot: Path | str | None, version: str | None) -> list[Path]:
-    """Folders of a nuScenes folder that nothing may be written into: the version's tables, and the maps."""
-    if dataroot is None or version is None:
-        return []
-    return [Path(dataroot) / version, Path(dataroot) / "maps"]
-
-
-def run_inputs(run: Path | str) -> list[Path]:
-    """Files of a run (or the one file of weights) that a command reads which was given it as a checkpoint."""
-    run = Path(run)
-    if not run.is_dir():
-        return [run]
-    return [path for path in run.iterdir() if path.suffix in (".safetensors", ".ckpt", ".yaml", ".json", ".csv")]
-
-
-def shown(path: Path | str) -> str:
-    """A path as text that can be written anywhere, also where its bytes are not of the system's encoding."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write text as UTF-8; what is no character (a file's name may hold such) is written as an escape."""
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")
-
-
 @contextmanager
 def written_whole(path: Path | str) -> Iterator[Path]:
     """Give a temporary name beside ``path`` to write to; rename it into place only if all went well.
 
-    Whatever happens, ``path`` holds either its old content or the whole new one. Missing parent folders are made.
+    Whatever happens, ``path`` holds either its old content or the whole new one. Missing parent folders are made. A
+    symbolic link of this name is replaced; what it points to stays as it is. Into a device or a pipe the whole
+    content is written at the end.
     """
     path = Path(path)
+    if _is_stream(path) and path.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            whole = Path(folder) / f"whole{path.suffix}"
+            yield whole
+            with whole.open("rb") as content, path.open("wb") as stream:
+                shutil.copyfileobj(content, stream)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last: writers such as matplotlib choose the format by it.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
@@ -115,6 +157,24 @@ def written_whole(path: Path | str) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def for_arrow(path: Path | str, mode: Literal["rb", "wb"] = "rb") -> Iterator[Path | IO[bytes]]:
+    """What pyarrow can open: the path, or, where its name is not UTF-8 (pyarrow takes no other), the opened file."""
+    path = Path(path)
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with path.open(mode) as file:
+            yield file
+    else:
+        yield path
+
+
+def as_text(path: Path | str) -> str:
+    """A file's name for reports and pictures: as UTF-8 has it, whatever the locale; what is no text is escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def file_hash(path: Path) -> str:

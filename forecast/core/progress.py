@@ -18,10 +18,11 @@ def progress(items: Iterable[T], description: str, *, total: float | None = None
     """
     try:
         from rich.console import Console
+        from rich.markup import escape
         from rich.progress import track
     except ModuleNotFoundError:
         yield from items
         return
 
-    console = Console(stderr=True)
-    yield from track(items, description, total=total, console=console, disable=not console.is_terminal, transient=True)
+    console, what = Console(stderr=True), escape(description)
+    yield from track(items, what, total=total, console=console, disable=not console.is_terminal, transient=True)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from forecast.core.frames import wrap_angle
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
 from forecast.core.tracks import Tracks
+from forecast.data.clock import check_step
 from forecast.prediction.future import key_frame_future
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def oracle_choice(paths_m: Floats, truth_m: Floats) -> NDArray[np.int64]:
 
 
 def physics_forecasts(
-    tracks: Tracks, rows: NDArray[np.int64], horizon: Horizon = NUSCENES_HORIZON
+    tracks: Tracks, rows: NDArray[np.int64], horizon: Horizon = NUSCENES_HORIZON, where: str = ""
 ) -> dict[str, Submission]:
     """Forecast agents with the four physics models and the oracle over them.
 
@@ -150,10 +151,15 @@ def physics_forecasts(
         tracks: the data set.
         rows: (agents,) each target's observation at time 0.
         horizon: what to forecast; key frames are ``step_s`` apart.
+        where: the data set's folder, for messages.
 
     Returns:
         Name → forecasts of one mode each. The oracle, which looks at the future, omits agents with none annotated.
+
+    Raises:
+        DataError: key frames are not ``step_s`` apart.
     """
+    check_step(tracks, horizon, where, rows)
     now = kinematics(tracks, rows)
     paths = {name: model(now, horizon) for name, model in PHYSICS_MODELS.items()}
     stacked = np.stack(list(paths.values()), 1)

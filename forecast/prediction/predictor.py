@@ -84,7 +84,7 @@ def predict(
         device: where to compute.
 
     Returns:
-        World frame, float64, at most 25 modes, in the split's order.
+        World frame, float64, at most 25 modes, in the split's order, with covariances.
 
     Raises:
         ForecastError: checkpoint or data cannot be used.
@@ -105,7 +105,7 @@ def predict_all(
     batch_size: int = 256,
     what: str = "agents",
 ) -> Submission:
-    """Forecast all agent-samples of an open data set.
+    """Forecast all agent-samples of an open data set, with the covariances of each mode's positions.
 
     Args:
         predictor: the model.
@@ -183,9 +183,13 @@ def _submission(parts: list[Forecast], tokens: list[str]) -> Submission:
     if not parts:
         raise DataError("the split holds no agent-samples to forecast")
     instances, samples = zip(*(token.split("_") for token in tokens), strict=True)
+    covariances = torch.cat([part.covariances_m2 for part in parts if part.covariances_m2 is not None])
+    # Turning a matrix into the world leaves its two sides equal but for the last bit; files want them equal.
+    covariances = (covariances + covariances.transpose(-1, -2)) / 2
     return Submission(
         instance_tokens=np.array(instances),
         sample_tokens=np.array(samples),
         positions_m=torch.cat([part.positions_m for part in parts]).numpy(),
         probabilities=torch.cat([part.probabilities for part in parts]).numpy(),
+        covariances_m2=covariances.numpy(),
     )

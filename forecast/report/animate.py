@@ -26,6 +26,7 @@ from forecast.core.progress import progress
 from forecast.eval.consistency import RANGES_M
 from forecast.report.draw_scene import FORECAST, OTHER, TARGET, TRUTH, draw_box, draw_modes
 from forecast.report.ground import View, draw_ground
+from forecast.report.literal import literal
 from forecast.report.moment import Moment, moment_at
 from forecast.report.successive import Successive
 
@@ -107,7 +108,7 @@ def draw_frame(dataset: Dataset, found: Successive, issued: int, name: str) -> F
     spread, distance = right.subplots(2, 1, height_ratios=(1.25, 1.0))
     _draw_dispersion(spread, found, issued)
     _draw_convergence(distance, found, issued)
-    figure.suptitle(f"{name}: what its most likely forecasts say about one place at one time t̂", fontsize=11)
+    figure.suptitle(f"{literal(name)}: what its most likely forecasts say about one place at one time t̂", fontsize=11)
     return figure
 
 
@@ -146,7 +147,7 @@ def _draw_place(part: Any, dataset: Dataset, found: Successive, issued: int, row
     axes.set_ylabel("ahead, m", **_SMALL)
     axes.tick_params(labelsize=8)
     now = "t̂ has come" if arrived else f"forecast issued {found.lead_s[issued - 1]:g} s before t̂"
-    axes.set_title(f"{moment.scene}: {now}", fontsize=10)
+    axes.set_title(f"{literal(moment.scene)}: {now}", fontsize=10)
     part.legend(handles=_legend(), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
 
 

@@ -11,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.errors import SubmissionError
+from forecast.core.files import as_text
+from forecast.core.horizon import NUSCENES_HORIZON, Horizon
+from forecast.data.clock import check_step
 from forecast.data.samples import Samples
 
 if TYPE_CHECKING:
@@ -74,10 +77,10 @@ def open_answers(given: Path | str, dataset: Dataset, device: str = "cpu") -> An
     """
     path = Path(given)
     if path.suffix.lower() == ".json":
-        return AnswerSource(path.stem, _of_submission(path, dataset))
+        return AnswerSource(as_text(path.stem), _of_submission(path, dataset))
     if path.suffix.lower() in (".parquet", ".csv"):
-        return AnswerSource(path.stem, _of_rows(path, dataset))
-    return AnswerSource(path.stem if path.suffix else path.name, _of_model(given, dataset, device))
+        return AnswerSource(as_text(path.stem), _of_rows(path, dataset))
+    return AnswerSource(as_text(path.stem if path.suffix else path.name), _of_model(given, dataset, device))
 
 
 def _of_model(given: Path | str, dataset: Dataset, device: str) -> Callable[[NDArray[np.int64]], Answers]:
@@ -103,7 +106,12 @@ def _of_submission(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]]
     submission = read_submission(path, steps=None)
     entry_of = {token: entry for entry, token in enumerate(submission.tokens)}
     whole = Answers(submission.positions_m, submission.probabilities)
-    return lambda rows: _chosen(whole, [entry_of.get(token, -1) for token in Samples(rows).tokens(dataset.tracks)])
+
+    def of(rows: NDArray[np.int64]) -> Answers:
+        check_step(dataset.tracks, NUSCENES_HORIZON, str(dataset.dataroot / dataset.version), rows)
+        return _chosen(whole, [entry_of.get(token, -1) for token in Samples(rows).tokens(dataset.tracks)])
+
+    return of
 
 
 def _of_rows(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]], Answers]:
@@ -128,7 +136,13 @@ def _of_rows(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]], Answ
             "instance tokens as tracks and the key frames' time stamps in seconds as issue times"
         )
     whole = Answers(rows_read.positions_m, rows_read.probabilities)
-    return lambda rows: _chosen(whole, [entry_of.get(row, -1) for row in rows.tolist()])
+    step = Horizon(step_s=float(rows_read.lead_s[0]))  # pictures set point n beside key frame n
+
+    def of(rows: NDArray[np.int64]) -> Answers:
+        check_step(tracks, step, str(dataset.dataroot / dataset.version), rows)
+        return _chosen(whole, [entry_of.get(row, -1) for row in rows.tolist()])
+
+    return of
 
 
 def _chosen(whole: Answers, entries: list[int]) -> Answers:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from forecast.core.files import written_whole
+from forecast.core.files import for_arrow, written_whole
 from forecast.report.evaluator import Report
 
 
@@ -53,6 +53,5 @@ def _write(path: Path | str, parts: list[dict[str, object]]) -> None:
         tables.append(pa.table({name: pa.array(column, from_pandas=True) for name, column in columns.items()}))
     table = pa.concat_tables(tables, promote_options="default")
     write = pa.csv.write_csv if Path(path).suffix.lower() == ".csv" else pq.write_table
-    # Opened here: the writers take no name that is not of the system's encoding.
-    with written_whole(path) as temporary, temporary.open("wb") as file:
+    with written_whole(path) as temporary, for_arrow(temporary, "wb") as file:
         write(table, file)

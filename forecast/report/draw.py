@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from forecast.core.frames import rotate
 from forecast.core.maps import MapSource
 from forecast.report.ground import View, draw_ground
+from forecast.report.literal import literal
 
 Floats = NDArray[np.float64]
 
@@ -127,4 +128,4 @@ def _finish(axes: Axes, centre: Floats, half: float, title: str, note: str | Non
         bbox_to_anchor=(0.5, -0.08),
         ncols=3,
     )
-    axes.set_title(title, fontsize=8)
+    axes.set_title(literal(title), fontsize=8)

@@ -18,6 +18,7 @@ from forecast.core.frames import rotate
 from forecast.report.answers import Answers
 from forecast.report.draw import Agent
 from forecast.report.ground import View, draw_ground
+from forecast.report.literal import literal
 from forecast.report.moment import Moment
 
 Floats = NDArray[np.float64]
@@ -61,11 +62,10 @@ def draw_scenes(
         _draw_moment(panel, moment, view, half)
         _draw_truth(panel, moment, truth_m, view, step_s)
         _draw_forecasts(panel, moment, found, view, step_s)
-        _frame(panel, half, _heading(name, found, truth_m))
+        _frame(panel, half, _heading(literal(name), found, truth_m))
     panels[0].set_ylabel("north, m")
-    where = (
-        f"{moment.scene}, {moment.frame * step_s:g} s after its start; origin at ({middle[0]:.0f}, {middle[1]:.0f}) m"
-    )
+    since = f"{moment.frame * step_s:g} s after its start"
+    where = f"{literal(moment.scene)}, {since}; origin at ({middle[0]:.0f}, {middle[1]:.0f}) m"
     figure.legend(handles=_legend(moment), title=where, title_fontsize=8, loc="outside lower center", ncols=4, **_SMALL)
     return figure
 

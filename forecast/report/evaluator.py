@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import forecast
-from forecast.core.files import shown, write_text, written_whole
+from forecast.core.files import as_text, written_whole
 from forecast.core.progress import progress
 from forecast.eval.bootstrap import bootstrap_mean
 from forecast.eval.hardest import ACCELERATION_MPS2, OBSERVATION_M, on_hardest
 from forecast.eval.results import PerItem, per_item
-from forecast.eval.submission import read_submission
 from forecast.report.compare import codes, compare, on_shared_points
-from forecast.report.join import Joined, join
+from forecast.report.join import Joined, join, read_for_dataset
 from forecast.report.road import add_off_road
 from forecast.report.scores import Population, Scores, Settings, finish, score_rows
 from forecast.report.strata import in_order, strata_of_joined
@@ -82,7 +81,9 @@ class Report:
         import json
 
         with written_whole(path) as temporary:
-            write_text(temporary, json.dumps(_finite(self.as_json()), indent=2, ensure_ascii=False, allow_nan=False))
+            text = json.dumps(_finite(self.as_json()), indent=2, ensure_ascii=False, allow_nan=False)
+            # A file's name need not be text: what UTF-8 lacks becomes the \\u escape that JSON has for it.
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def score_submission(
@@ -94,12 +95,12 @@ def score_submission(
     population: Population = "challenge",
     settings: Settings = Settings(),  # noqa: B008 frozen
 ) -> Report:
-    """Score nuScenes submissions.
+    """Score forecasts of a nuScenes data set: submissions, or rows of its instances, which may have covariances.
 
     The accuracy metrics run over the split's agent-samples; the temporal ones over all forecasts given.
 
     Args:
-        paths: one or several JSON files.
+        paths: one or several files: JSON, or rows in Parquet or CSV.
         dataset, split: what they were made for.
         allow_missing: accept that agent-samples of the split have no forecast.
         population: of the temporal metrics: the split's agent-samples alone (``"challenge"``, the published one),
@@ -115,7 +116,7 @@ def score_submission(
     joined: list[Joined] = []
     names = names_of(files)
     for path in progress(files, "scoring", total=len(files)):
-        both = join(read_submission(path), dataset, split, str(path), allow_missing=allow_missing)
+        both = join(read_for_dataset(path, dataset), dataset, split, str(path), allow_missing=allow_missing)
         result = score_joined(names[len(scores)], both, population=population, settings=settings)
         add_off_road(result, both, dataset)
         if settings.exact_road:
@@ -167,8 +168,8 @@ def _entries_of(joined: Joined, population: Population) -> NDArray[np.int64]:
 
 def names_of(files: Sequence[Path]) -> list[str]:
     """What to call files: their stems, or their paths where two stems are the same."""
-    stems = [shown(path.stem) for path in files]
-    return stems if len(set(stems)) == len(stems) else [shown(path) for path in files]
+    stems = [as_text(path.stem) for path in files]
+    return stems if len(set(stems)) == len(stems) else [as_text(path) for path in files]
 
 
 def _body(scores: Scores) -> dict[str, Any]:

@@ -3,20 +3,114 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.core.errors import DataError, SubmissionError
+from forecast.core.errors import ConfigError, DataError, SubmissionError
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.core.tracks import Tracks
-from forecast.eval.submission import Submission
+from forecast.data.clock import check_step
+from forecast.eval.forecasts import read_forecasts, rows_from_submission, submission_from_rows, write_forecasts
+from forecast.eval.submission import Submission, check_values, read_submission, write_submission
 from forecast.prediction.future import key_frame_future
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
+
+#: Endings of files of rows, and of submissions.
+_ROWS, _SUBMISSION = (".parquet", ".csv"), ".json"
+#: A row's time of issue may differ from its key frame's time stamp by this much.
+_TOLERANCE_S = 0.05
+_STEPS = NUSCENES_HORIZON.future_steps
+_LEAD_S = NUSCENES_HORIZON.step_s * np.arange(1, _STEPS + 1)
+
+
+def check_forecast_name(path: Path | str, option: str = "--out") -> None:
+    """Refuse, before any work, a file of forecasts whose ending does not say its form.
+
+    Raises:
+        ConfigError: it ends in neither .json, .parquet nor .csv.
+    """
+    if Path(path).suffix.lower() not in (_SUBMISSION, *_ROWS):
+        raise ConfigError(
+            f"{option} {path}: expected a name that ends in .json (a nuScenes submission), or in .parquet or .csv "
+            "(rows, which hold covariances too)"
+        )
+
+
+def write_for_dataset(path: Path | str, submission: Submission, dataset: Dataset) -> None:
+    """Write forecasts of a data set in the form that the name's ending says.
+
+    Rows hold covariances and samples too. Their tracks are instance tokens, and their times of issue the key frames'
+    time stamps in seconds.
+
+    Raises:
+        ConfigError: another ending.
+        DataError: an agent that the data set does not have.
+    """
+    check_forecast_name(path, "file")
+    if Path(path).suffix.lower() == _SUBMISSION:
+        write_submission(path, submission)
+        return
+    pairs = zip(submission.instance_tokens.tolist(), submission.sample_tokens.tolist(), strict=True)
+    rows = np.array([dataset.locate(instance, sample) for instance, sample in pairs], np.int64)
+    time_us = dataset.tracks.sample_time_us[dataset.tracks.row_sample[rows]]
+    write_forecasts(path, rows_from_submission(submission, time_us * 1e-6, step_s=NUSCENES_HORIZON.step_s))
+
+
+def read_for_dataset(path: Path | str, dataset: Dataset) -> Submission:
+    """Read forecasts of a data set: a submission, or rows as :func:`write_for_dataset` writes them.
+
+    Raises:
+        SubmissionError: in one line, which entry, what was found and what was expected.
+    """
+    if Path(path).suffix.lower() not in _ROWS:
+        return read_submission(path)
+    rows, where = read_forecasts(path), str(path)
+    if len(rows.lead_s) != _STEPS or not np.allclose(rows.lead_s, _LEAD_S, rtol=0, atol=1e-6):
+        raise SubmissionError(
+            f"{where}: leads of {rows.lead_s[0]:g} to {rows.lead_s[-1]:g} s, {len(rows.lead_s)} of them; on a data "
+            f"set rows are scored at {_LEAD_S[0]:g}, {_LEAD_S[1]:g}, … {_LEAD_S[-1]:g} s (or with --truth at any)"
+        )
+    submission = submission_from_rows(rows, _key_frames(rows, dataset, where))
+    check_values(submission, where)
+    return submission
+
+
+def truth_of_dataset(dataset: Dataset) -> TruthRows:
+    """Where every track was, on the clock of :func:`write_for_dataset`: the key frames' time stamps in seconds."""
+    tracks = dataset.tracks
+    return TruthRows(tracks.track_tokens[tracks.row_track], tracks.row_time_us * 1e-6, tracks.row_position_m)
+
+
+def _key_frames(rows: ForecastRows, dataset: Dataset, where: str) -> list[str]:
+    """Token of the key frame that each row was issued at, told by its time stamp."""
+    tracks = dataset.tracks
+    index = {token: number for number, token in enumerate(tracks.track_tokens.tolist())}
+    found: list[str] = []
+    for entry, (token, issue_s) in enumerate(zip(rows.track.tolist(), rows.issue_time_s.tolist(), strict=True)):
+        track = index.get(token)
+        if track is None:
+            raise SubmissionError(
+                f"{where}: row {entry}: no annotated instance {token!r} in {dataset.dataroot / dataset.version}; rows "
+                "are scored on a data set by instance tokens, or on rows of truth (--truth)"
+            )
+        first, end = tracks.first_row[track : track + 2].tolist()
+        samples = tracks.row_sample[first:end]
+        off_s = np.abs(tracks.sample_time_us[samples] * 1e-6 - issue_s)
+        nearest = int(off_s.argmin())
+        if not off_s[nearest] <= _TOLERANCE_S:
+            raise SubmissionError(
+                f"{where}: row {entry}: instance {token} was not seen at issue_time_s {issue_s:.3f}; expected the "
+                f"time stamp of one of its key frames in seconds, the nearest is "
+                f"{tracks.sample_time_us[samples[nearest]] * 1e-6:.3f}"
+            )
+        found.append(str(tracks.sample_tokens[samples[nearest]]))
+    return found
 
 
 @dataclass(frozen=True)
@@ -62,6 +156,8 @@ class Joined:
             self.horizon.step_s * np.arange(1, self.horizon.future_steps + 1),
             self.submission.positions_m[chosen],
             self.submission.probabilities[chosen],
+            _some(self.submission.covariances_m2, chosen),
+            _some(self.submission.samples_m, chosen),
         )
 
     def truth_rows(self) -> TruthRows:
@@ -73,6 +169,10 @@ class Joined:
             _clock_s(self.tracks, self.horizon)[self.tracks.row_sample[kept]],
             self.tracks.row_position_m[kept],
         )
+
+
+def _some(values: NDArray[np.float64] | None, chosen: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    return None if values is None else values[chosen]
 
 
 def _track_of(tracks: Tracks, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -96,9 +196,11 @@ def join(submission: Submission, dataset: Dataset, split: str, where: str, *, al
 
     Raises:
         SubmissionError: an unknown agent, one of another split's scenes, or a missing one.
+        DataError: key frames are not half a second apart, as a submission's points are.
     """
     rows = np.array([_locate(dataset, submission, entry, where) for entry in range(len(submission))], dtype=np.int64)
     _check_scenes(submission, dataset, rows, split, where)
+    check_step(dataset.tracks, NUSCENES_HORIZON, str(dataset.dataroot / dataset.version), rows)
     wanted = dataset.samples(split).rows
     entry_of = {row: entry for entry, row in enumerate(rows.tolist())}
     found = [entry_of.get(row, -1) for row in wanted.tolist()]

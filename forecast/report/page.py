@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from forecast.core.files import write_text, written_whole
+from forecast.core.files import written_whole
 from forecast.core.maps import MapSource
 from forecast.report.evaluator import Report
 from forecast.report.page_figures import calibration_figure, error_figure, temporal_figure, worst_figure
@@ -67,7 +67,7 @@ def write_page(path: Path | str, report: Report, dataset: Dataset | None, road: 
     parts.append("<h2>What is not in it</h2>" + _not_computable(document))
     page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Forecasts</title><style>{_STYLE}</style>'
     with written_whole(path) as temporary:
-        write_text(temporary, page + "\n".join(parts) + "</html>\n")
+        temporary.write_text(page + "\n".join(parts) + "</html>\n", encoding="utf-8", errors="backslashreplace")
 
 
 def _title(document: dict[str, Any]) -> str:

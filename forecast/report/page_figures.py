@@ -14,6 +14,7 @@ from forecast.report.cases import CaseDrawer
 from forecast.report.compare import shared_rows
 from forecast.report.draw import Agent, draw_forecast
 from forecast.report.evaluator import Report
+from forecast.report.literal import literal
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
@@ -28,7 +29,7 @@ def error_figure(report: Report) -> Figure:
     for scores in report.scores:
         known = np.where(np.isfinite(scores.error_ml_m), scores.error_ml_m, 0.0).sum(0)
         count = np.maximum(np.isfinite(scores.error_ml_m).sum(0), 1)
-        axes.plot(scores.horizon_s, known / count, ".-", label=scores.name)
+        axes.plot(scores.horizon_s, known / count, ".-", label=literal(scores.name))
     axes.set(xlabel="horizon, s", ylabel="error of the most likely mode, m")
     axes.legend(fontsize=7)
     return figure
@@ -47,11 +48,11 @@ def temporal_figure(report: Report) -> Figure:
         said, truth = points.said_m[rows], points.truth_m[rows]
         steps = np.arange(2, said.shape[1] + 1)
         spread = [dispersion_of(said[:, :step]).mean.value for step in steps.tolist()]
-        dispersions.plot(steps * points.step_s, spread, ".-", label=scores.name)
+        dispersions.plot(steps * points.step_s, spread, ".-", label=literal(scores.name))
         means = [
             convergence_of(said, truth, tau_m=tau, step_s=points.step_s).mean.value for tau in _CURVE_RANGES_M.tolist()
         ]
-        convergences.plot(_CURVE_RANGES_M, means, ".-", label=scores.name)
+        convergences.plot(_CURVE_RANGES_M, means, ".-", label=literal(scores.name))
     dispersions.set(xlabel="forecasts up to this long before, s", ylabel="D, m")
     convergences.set(xlabel="range τ, m", ylabel="C(τ), s", xscale="log")
     dispersions.legend(fontsize=7)
@@ -65,7 +66,7 @@ def calibration_figure(report: Report) -> Figure:
     axes.plot([0, 1], [0, 1], "--", color="#999999", lw=1)
     for scores in report.scores:
         found = scores.calibration
-        axes.plot(found.stated, found.observed, ".-", label=f"{scores.name} (error {found.error:.3f})")
+        axes.plot(found.stated, found.observed, ".-", label=f"{literal(scores.name)} (error {found.error:.3f})")
     axes.set(xlabel="stated probability", ylabel="share that was closest", aspect="equal")
     axes.legend(fontsize=7)
     return figure

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from forecast.core.agents import STATE_CHANNELS, AgentType
 from forecast.data.maps.layers import LAYERS, directed_channels
+from forecast.report.literal import literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,7 +73,7 @@ def draw_seen(batch: AgentBatch, spec: CropSpec, title: str, *, step_s: float = 
         axis.tick_params(labelsize=7)
     axes[0].set_ylabel("x [m]   forward →", fontsize=8)
     _show_states(below.subplots(1, 1), batch, step_s)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(literal(title), fontsize=10)
     return figure
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.errors import SubmissionError
+from forecast.core.files import as_text
 from forecast.core.progress import progress
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.forecasts import ForecastFile, read_truth
@@ -91,12 +92,12 @@ def score_streams(
     for name, path in zip(names_of(files), files, strict=True):
         file = ForecastFile(path, skip_bad_rows=skip_bad_rows)
         found = _score_file(name, file, truth, str(truth_path), settings)
-        found.warnings.extend([*file.notes.warnings(str(path)), *notes.warnings(str(truth_path))])
+        found.warnings.extend([*file.notes.warnings(as_text(path)), *notes.warnings(as_text(truth_path))])
         if skip_bad_rows:
             found.coverage["bad_rows_left_out"] = file.notes.left_out.total()
             found.coverage["bad_truth_rows_left_out"] = notes.left_out.total()
         scores.append(finish(found))
-    about = {"truth": str(truth_path), "population": "all", **window_of(settings)}
+    about = {"truth": as_text(truth_path), "population": "all", **window_of(settings)}
     if settings.road is not None:
         about |= {"map": settings.road.source.name, "off_road_rule": settings.road.rule}
     return Report(tuple(scores), (), about)

@@ -41,7 +41,8 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
     Args:
         config: of the run; ``config.data`` says which data.
         out: folder of the run; made if missing.
-        resume: continue the run in ``out`` after its last complete epoch; where there is none yet, begin.
+        resume: continue the run in ``out`` after its last complete epoch; where there is none yet, begin. A larger
+            ``run.epochs`` lengthens it.
         progress: show a progress bar (on a terminal) and a line an epoch.
 
     Returns:
@@ -102,7 +103,7 @@ def train_on(
     start = None if config.run.start_from is None else _start(config.run.start_from, config.model)
     trainer = _trainer(config, out, progress)
     if trainer.is_global_zero:
-        ckpt = _prepare_folder(out, config, data_fingerprint, resume)
+        ckpt = _prepare_folder(out, config, data_fingerprint, resume, progress)
     else:  # the first process has looked at the folder, and trains only when all are there
         ckpt = out / RESUME_NAME if resume and (out / RESUME_NAME).exists() else None
     with _no_empty_run(out, trainer.is_global_zero and ckpt is None):
@@ -213,30 +214,58 @@ def _logger(name: str, out: Path) -> Any:
         raise ConfigError(f"run.loggers: '{name}' cannot be used: {' '.join(str(error).split())[:200]}") from error
 
 
-def _prepare_folder(out: Path, config: TrainingConfig, fingerprint: str, resume: bool) -> Path | None:
+def _prepare_folder(out: Path, config: TrainingConfig, fingerprint: str, resume: bool, progress: bool) -> Path | None:
     """Record what is run; the checkpoint to continue from, or None."""
-    record = {"config": as_dict(config), "data_fingerprint": fingerprint}
-    path, ckpt = out / _CONFIG_NAME, out / RESUME_NAME
+    record: dict[str, Any] = {"config": as_dict(config), "data_fingerprint": fingerprint}
+    ckpt = out / RESUME_NAME
     if not resume and any((out / name).exists() for name in (_CONFIG_NAME, RESUME_NAME, *CHECKPOINT_NAMES)):
         raise ConfigError(f"{out}: holds a run already; add --resume to continue it, or choose another --out")
     if ckpt.exists():
-        _check_same(out, record)
-        _check_readable(ckpt)
+        before, environment = _records(out)
+        _check_same(out, record, before, environment)
+        done = _epochs_done(ckpt)
+        planned = before["run"]["epochs"]
+        if config.run.epochs > planned:
+            lengthened = {"after_epoch": done, "from_epochs": planned, "to_epochs": config.run.epochs}
+            environment["lengthened"] = [*environment.get("lengthened", []), lengthened]
+            before["run"]["epochs"] = config.run.epochs
+            _write_records(out, before, environment)
+            told = f"lengthened from {planned} to {config.run.epochs} epochs after epoch {done}: {_moved(config)}"
+        else:
+            told = f"all {planned} epochs are done already; a larger run.epochs lengthens the run"
+        if progress and (config.run.epochs > planned or done >= planned):
+            print(f"{out}: {told}", file=sys.stderr)
         return ckpt
-    with written_whole(out / _ENVIRONMENT_NAME) as temporary:
-        temporary.write_text(
-            json.dumps({**_environment(), "data_fingerprint": fingerprint}, indent=2) + "\n", encoding="utf-8"
-        )
-    with written_whole(path) as temporary:
-        temporary.write_text(yaml.safe_dump(record["config"], sort_keys=False), encoding="utf-8")
+    _write_records(out, record["config"], {**_environment(), "data_fingerprint": fingerprint})
     return None
 
 
-def _check_same(out: Path, record: dict[str, Any]) -> None:
-    before, environment = _records(out)
+def _write_records(out: Path, config: dict[str, Any], environment: dict[str, Any]) -> None:
+    with written_whole(out / _ENVIRONMENT_NAME) as temporary:
+        temporary.write_text(json.dumps(environment, indent=2) + "\n", encoding="utf-8")
+    with written_whole(out / _CONFIG_NAME) as temporary:
+        temporary.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+
+def _moved(config: TrainingConfig) -> str:
+    """Which schedules do not go on where they were when a run is lengthened."""
+    moved = ["the learning rate"] if config.optimiser.decay == "cosine" or config.optimiser.warmup else []
+    moved += ["α and the bound of the logits"] if config.schedules.unit == "fraction" else []
+    if not moved:
+        return "no schedule depends on that, so it is as if it had begun with as many"
+    return (
+        f"{' and '.join(moved)} jump to where a run of {config.run.epochs} epochs would have them now, so the weights "
+        "will not be those of such a run"
+    )
+
+
+def _check_same(out: Path, record: dict[str, Any], before: dict[str, Any], environment: dict[str, Any]) -> None:
+    """Refuse another configuration or other data; what may change: places, loggers, and more epochs."""
     for section, values in record["config"].items():
         for key, value in values.items():
             found = before.get(section, {}).get(key)
+            if (section, key) == ("run", "epochs") and isinstance(found, int) and value > found:
+                continue
             if found != value and (section, key) not in {("data", "dataroot"), ("data", "cache"), ("run", "loggers")}:
                 raise ConfigError(
                     f"{out}: began with {section}.{key} = {found}, now it is {value}; "
@@ -263,9 +292,10 @@ def _records(out: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _check_readable(ckpt: Path) -> None:
+def _epochs_done(ckpt: Path) -> int:
     try:
-        torch.load(ckpt, map_location="cpu", weights_only=True)["pytorch-lightning_version"]
+        found = torch.load(ckpt, map_location="cpu", weights_only=True)
+        return len(found["callbacks"][RunFolder.__name__]["rows"])
     except Exception as error:  # whatever a damaged file makes torch raise, it is one mistake to the user
         raise CheckpointError(f"{ckpt}: cannot be read ({type(error).__name__}); delete it to begin anew") from error
 

@@ -33,9 +33,9 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     read: list[Path] = []
     original = cache_module.read_columns
 
-    def counted(folder: Path) -> Any:
+    def counted(folder: Path, *reading: Any) -> Any:
         read.append(folder)
-        return original(folder)
+        return original(folder, *reading)
 
     monkeypatch.setattr(cache_module, "read_columns", counted)
     return read

@@ -10,7 +10,7 @@ import pytest
 
 from forecast.data.cache import Dataset, open_dataset
 from forecast.data.dataset import NuScenesForecasts
-from forecast.data.nuscenes.splits import SPLITS
+from forecast.data.nuscenes.splits import SPLITS, official_scenes
 
 VERSION = "v1.0-mini"
 
@@ -123,3 +123,17 @@ def test_ego_poses(helper: Any, dataset: Dataset) -> None:
         heading = tracks.row_heading_rad[row]
         axle = tracks.row_position_m[row] - EGO_CENTRE_AHEAD_M * np.array([np.cos(heading), np.sin(heading)])
         assert np.allclose(axle, pose["translation"][:2], atol=1e-6)
+
+
+def test_scene_lists_are_the_official_ones() -> None:
+    from nuscenes.eval.prediction.splits import NUM_IN_TRAIN_VAL
+    from nuscenes.utils.splits import create_splits_scenes
+
+    official = create_splits_scenes()
+    ours = official_scenes()
+    assert {name: ours[name] for name in ("mini_train", "mini_val", "val")} == {
+        name: official[name] for name in ("mini_train", "mini_val", "val")
+    }
+    assert ours["train_val"] == official["train"][:NUM_IN_TRAIN_VAL]
+    assert ours["train"] == official["train"][NUM_IN_TRAIN_VAL:]
+    assert tuple(ours) == SPLITS

@@ -1,6 +1,7 @@
 """Training: it learns, it resumes to the same weights, it never leaves half a checkpoint."""
 
 import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from forecast.core.batch import AgentBatch
@@ -153,8 +155,8 @@ def test_a_finished_or_begun_folder_is_not_overwritten(tmp_path: Path, small_set
     before = (tmp_path / "last.safetensors").read_bytes()
     with pytest.raises(ConfigError, match="--resume"):
         runs.train_on(config, tmp_path, *arguments, progress=False)
-    other = load_config("cab", settings={**small_settings, "run.epochs": 2})
-    with pytest.raises(ConfigError, match=r"run\.epochs = 1, now it is 2"):
+    other = load_config("cab", settings={**small_settings, "run.epochs": 1, "run.seed": 2})
+    with pytest.raises(ConfigError, match=r"run\.seed = 0, now it is 2"):
         runs.train_on(other, tmp_path, *arguments, progress=False, resume=True)
     runs.train_on(config, tmp_path, *arguments, progress=False, resume=True)
     assert (tmp_path / "last.safetensors").read_bytes() == before
@@ -180,6 +182,45 @@ def test_a_finished_or_begun_folder_is_not_overwritten(tmp_path: Path, small_set
     (tmp_path / "last.ckpt").write_bytes(b"not a checkpoint")
     with pytest.raises(CheckpointError, match=r"last\.ckpt"):
         runs.train_on(config, tmp_path, *arguments, progress=False, resume=True)
+
+
+def test_a_run_on_schedules_of_steps_lengthens_to_the_same_weights(tmp_path: Path, small_settings, made_up) -> None:
+    settings = {**small_settings, "optimiser.decay": "exponential", "schedules.unit": "steps"}
+    arguments = (made_up(40), made_up(10, seed=1), None)
+    short, whole = (load_config("cab", settings={**settings, "run.epochs": epochs}) for epochs in (2, 4))
+    runs.train_on(whole, tmp_path / "whole", *arguments, progress=False)
+    runs.train_on(short, tmp_path / "run", *arguments, progress=False)
+    runs.train_on(whole, tmp_path / "run", *arguments, progress=False, resume=True)
+    expected, found = (load_file(tmp_path / run / "last.safetensors") for run in ("whole", "run"))
+    assert all(torch.equal(expected[key], found[key]) for key in expected)
+
+
+def test_a_finished_run_goes_on_for_more_epochs(tmp_path: Path, small_settings, made_up, capsys) -> None:
+    short, longer = (load_config("cab", settings={**small_settings, "run.epochs": epochs}) for epochs in (2, 5))
+    arguments = (made_up(40), made_up(10, seed=1), None)
+
+    def said(config, **options: bool) -> str:
+        capsys.readouterr()
+        runs.train_on(config, tmp_path, *arguments, **options)
+        return capsys.readouterr().err
+
+    said(short)
+    assert "all 2 epochs are done already; a larger run.epochs lengthens the run" in said(short, resume=True)
+    told = said(longer, resume=True).splitlines()
+    assert told[0].startswith(
+        f"{tmp_path}: lengthened from 2 to 5 epochs after epoch 2: the learning rate and α and the"
+    )
+    assert [line.split()[1] for line in told[1:]] == ["3/5", "4/5", "5/5"]
+    with (tmp_path / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4", "5"]
+    # At the end of the short run the cosine was down; a run of five is not, after three.
+    assert float(rows[2]["learning_rate"]) > 2 * float(rows[1]["learning_rate"])
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["run"]["epochs"] == 5
+    environment = json.loads((tmp_path / "environment.json").read_text())
+    assert environment["lengthened"] == [{"after_epoch": 2, "from_epochs": 2, "to_epochs": 5}]
+    with pytest.raises(ConfigError, match=r"run\.epochs = 5, now it is 2"):
+        runs.train_on(short, tmp_path, *arguments, progress=False, resume=True)
 
 
 def test_other_maps_are_other_data(tmp_path: Path, small_settings) -> None:
