@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from zlib import crc32
 
 import numpy as np
@@ -21,6 +21,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from forecast.core.errors import SubmissionError
+from forecast.core.files import for_arrow
 from forecast.core.progress import progress
 from forecast.eval.columns import ROW, BadRowsError, names, require
 from forecast.eval.results import Integers
@@ -80,14 +81,14 @@ def open_source(
     """
     if suffix(path) == ".csv":
         return _csv_source(path, piece_rows, numeric, by_cell, bad)
-    with pq.ParquetFile(path) as file:
+    with for_arrow(path) as whole, pq.ParquetFile(whole) as file:
         schema, rows = file.schema_arrow, file.metadata.num_rows
     size = piece_rows(schema.names)
     # Text that repeats itself is read as it is stored: numbers, and each name once.
     texts = ["track"] if "track" in schema.names and _is_text(schema.field("track").type) else []
 
     def pieces(columns: Columns) -> Iterator[pa.Table]:
-        with pq.ParquetFile(path, pre_buffer=False, read_dictionary=texts) as opened:
+        with for_arrow(path) as whole, pq.ParquetFile(whole, pre_buffer=False, read_dictionary=texts) as opened:
             start = 0
             for batch in opened.iter_batches(min(size, _MAX_BATCH), columns=None if columns is None else list(columns)):
                 table = pa.Table.from_batches([batch]).replace_schema_metadata(schema.metadata)
@@ -131,21 +132,24 @@ def _csv_source(
     def pieces(columns: Columns) -> Iterator[pa.Table]:
         start = 0
         # Only the read of all columns counts what is bad, so that nothing counts twice.
-        reader = _csv_reader(path, columns, numeric, by_cell, bad if bad is None or columns is None else Counter())
-        for batch in reader:
-            table = pa.Table.from_batches([batch])
-            if by_cell:
-                table = _as_numbers(table, numeric)
-            table = _numbered(table, start)
-            start += table.num_rows
-            for first in range(0, max(table.num_rows, 1), limit):
-                yield table.slice(first, limit)
+        counted = bad if bad is None or columns is None else Counter()
+        with for_arrow(path) as file:
+            for batch in _csv_reader(file, columns, numeric, by_cell, counted):
+                table = pa.Table.from_batches([batch])
+                if by_cell:
+                    table = _as_numbers(table, numeric)
+                table = _numbered(table, start)
+                start += table.num_rows
+                for first in range(0, max(table.num_rows, 1), limit):
+                    yield table.slice(first, limit)
 
     # A line holds two bytes at least.
     return Source(str(path), [], size <= min(_BLOCK_BYTES, 12 * limit) or limit >= size, size // 64, pieces)
 
 
-def _csv_reader(path: Path, columns: Columns, numeric: Sequence[str], by_cell: bool, bad: Counter[str] | None) -> Any:
+def _csv_reader(
+    file: Path | IO[bytes], columns: Columns, numeric: Sequence[str], by_cell: bool, bad: Counter[str] | None
+) -> Any:
     # Types are stated: inferred ones would be those of the first block alone, and whole numbers may come first.
     kind = pa.string() if by_cell else pa.float64()
     convert = pyarrow.csv.ConvertOptions(
@@ -162,14 +166,15 @@ def _csv_reader(path: Path, columns: Columns, numeric: Sequence[str], by_cell: b
     parse = pyarrow.csv.ParseOptions(invalid_row_handler=None if bad is None else left_out)
     # A line longer than a block ends the read with an error instead of filling the memory.
     read = pyarrow.csv.ReadOptions(block_size=_BLOCK_BYTES)
-    file = _utf8(path) if by_cell else path
-    return pyarrow.csv.open_csv(file, read_options=read, parse_options=parse, convert_options=convert)
+    whole = _utf8(file) if by_cell else file
+    return pyarrow.csv.open_csv(whole, read_options=read, parse_options=parse, convert_options=convert)
 
 
-def _utf8(path: Path) -> Any:
+def _utf8(file: Path | IO[bytes]) -> Any:
     """The file's bytes, with a replacement character for what is no UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    return pa.TransformInputStream(pa.OSFile(str(path)), lambda part: decoder.decode(bytes(part), not part).encode())
+    raw = pa.OSFile(str(file)) if isinstance(file, Path) else pa.PythonFile(file)
+    return pa.TransformInputStream(raw, lambda part: decoder.decode(bytes(part), not part).encode())
 
 
 def _as_numbers(table: pa.Table, numeric: Sequence[str]) -> pa.Table:
