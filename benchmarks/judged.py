@@ -40,7 +40,7 @@ class Judge:
     def finished(self, name: str) -> Document | None:
         """The report of that name, if there is one."""
         path = self.reports / f"{name}.json"
-        return json.loads(path.read_text()) if path.is_file() else None
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
     def score(self, name: str, submission: Submission) -> Document:
         """Keep forecasts and their report."""

@@ -91,7 +91,7 @@ def main() -> None:
         reports[name] = [_model(args, name, seed, configuration) for seed in args.seeds]
     text = "\n".join(table(title, columns, reports) for title, columns in TABLES.items()) + _note(args, reports)
     with written_whole(args.out / "tables.md") as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
     print(text)
     print(f"tables: {args.out / 'tables.md'}")
 

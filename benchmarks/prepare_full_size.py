@@ -65,7 +65,7 @@ def renewed(row: dict[str, Any], copy: int) -> dict[str, Any]:
 
 def write(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     count = 0
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write("[\n" if count == 0 else ",\n")
             file.write(json.dumps(row, indent=0))
@@ -88,7 +88,7 @@ def repeat(root: Path, version: str, out: Path) -> dict[str, int]:
     """Write the large folder; returns the number of rows by table."""
     from nuscenes.utils.splits import create_splits_scenes
 
-    tables = {path.stem: json.loads(path.read_text()) for path in (root / version).glob("*.json")}
+    tables = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (root / version).glob("*.json")}
     official = create_splits_scenes()
     names = official["train"] + official["val"]
     copies = -(-SCENES // len(tables["scene"]))
@@ -149,9 +149,9 @@ def main() -> None:
         if not (root / "rows.json").is_file():
             start = time.perf_counter()
             counts = repeat(args.dataroot, args.version, root)
-            (root / "rows.json").write_text(json.dumps(counts))
+            (root / "rows.json").write_text(json.dumps(counts), encoding="utf-8")
             print(f"written in {time.perf_counter() - start:.0f} s")
-        counts = json.loads((root / "rows.json").read_text())
+        counts = json.loads((root / "rows.json").read_text(encoding="utf-8"))
         size = sum(path.stat().st_size for path in root.glob("v*/*.json")) / 2**30
         tables = ("scene", "sample_annotation", "ego_pose", "sample_data")
         print(f"{size:.1f} GiB; rows:", ", ".join(f"{table} {counts[table]:,}" for table in tables))

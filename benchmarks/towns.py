@@ -154,7 +154,9 @@ def print_tables(out: Path) -> None:
                 prefix = f"{source}-{model}-"
                 found = sorted(world.glob(f"{prefix}[0-9]*.json"))
                 rows[f"{source}: {model}"] = [path for path in found if " " not in path.stem.removeprefix(prefix)]
-        reports = {name: [json.loads(p.read_text()) for p in paths] for name, paths in rows.items() if paths}
+        reports = {
+            name: [json.loads(p.read_text(encoding="utf-8")) for p in paths] for name, paths in rows.items() if paths
+        }
         first = next(iter(reports.values()))[0]
         count, points = first["metrics"]["min_ade_1"]["count"], first["coverage"]["points_used"]
         print(f"\n## {world.name}: {count} agent-samples, {points} points of D and C\n")
@@ -164,7 +166,7 @@ def print_tables(out: Path) -> None:
             cells = [_spread([_figure(report, column) for report in ours]) for column in COLUMNS]
             for variant, column in BESIDE.values():
                 files = [path.with_name(f"{path.stem} {variant}.json") for path in rows[name] if name not in PHYSICS]
-                cells.append(_spread([_figure(json.loads(file.read_text()), column) for file in files]))
+                cells.append(_spread([_figure(json.loads(file.read_text(encoding="utf-8")), column) for file in files]))
             print(f"| {name} ({len(ours)}) | " + " | ".join(cells) + " |")
         print("\nError of the most likely mode at a horizon, m:\n")
         leads = [entry["horizon_s"] for entry in first["error_by_horizon_m"]][1::2]

@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from forecast.core.maps import MapSource
@@ -24,6 +25,8 @@ CLEARANCE_M = 1.5
 BLOCK_PX = 8 * TILE_PX
 #: What is drawn around a tile, so that clearance is known up to its edge.
 REACH_PX = 20
+#: Maps up to here begin at 0, as nuScenes' do.
+_FARTHEST_M = 10_000.0
 _ONE_PX = np.array([0, 0, 1, 1], dtype=np.int32)
 _SQUARE = np.ones((2 * round(CLEARANCE_M * PX_PER_M) + 1,) * 2, dtype=np.uint8)
 #: Width and height of the four nuScenes maps, m (nuscenes-devkit, NuScenesMap).
@@ -38,11 +41,23 @@ NUSCENES_SIZES_M = {
 class DrivableArea:
     """A raster of drivable polygons, bit for bit where it matters and only where it is asked for.
 
-    See :class:`~forecast.eval.paint.Painter` for how it is drawn. Everything outside the map is off the road.
+    See :class:`~forecast.eval.paint.Painter` for how it is drawn. Everything outside the map is off the road. Pixels
+    count from ``origin_m``.
     """
 
-    def __init__(self, polygons: Sequence[Any], size_m: tuple[float, float]) -> None:
-        """Take the polygons (shapely, world frame, metres) and the map's (width, height) in metres."""
+    def __init__(
+        self, polygons: Sequence[Any], size_m: tuple[float, float], origin_m: tuple[int, int] = (0, 0)
+    ) -> None:
+        """Take a map.
+
+        Args:
+            polygons: shapely, world frame, metres.
+            size_m: width and height of the map.
+            origin_m: its lower left corner, world frame; that of nuScenes' maps is (0, 0).
+        """
+        self.origin_m = origin_m
+        if any(origin_m):
+            polygons = [shapely.transform(polygon, lambda points: points - origin_m) for polygon in polygons]
         self._painter = Painter.of(polygons, PX_PER_M)
         self._lock = Lock()
         self.width_px, self.height_px = (round(side * PX_PER_M) for side in size_m)
@@ -54,13 +69,24 @@ class DrivableArea:
 
     @classmethod
     def of(cls, source: MapSource, *, layer: str = "drivable_area") -> DrivableArea:
-        """The drivable area of a map; its size is nuScenes' own where the name is known, else that of the area."""
+        """The drivable area of a map; its size is nuScenes' own where the name is known, else that of the area.
+
+        The devkit knows no place below 0, and keeps every cell from there on: a map that lies elsewhere (around the
+        origin, in UTM coordinates) is moved by whole metres, which changes nothing else.
+        """
         polygons = source.geometries(layer)
+        bounds = np.array([polygon.bounds for polygon in polygons if not polygon.is_empty]).reshape(-1, 4)
+        low, high = bounds[:, :2].min(0, initial=np.inf), bounds[:, 2:].max(0, initial=0.0)
         size = NUSCENES_SIZES_M.get(source.name)
-        if size is None:
-            bounds = np.array([polygon.bounds[2:] for polygon in polygons]).reshape(-1, 2)
-            size = tuple((bounds.max(0, initial=0.0) + 1.0).tolist())
-        return cls(polygons, size)
+        if size is not None and (low < size).all() and (high > 0).all():
+            return cls(polygons, size)
+        if not len(bounds) or ((low >= 0).all() and (high <= _FARTHEST_M).all()):
+            width, height = (high + 1.0).tolist()
+            return cls(polygons, (width, height))
+        # Of all areas, or the start of 0 would widen what lies in negative coordinates alone.
+        left, bottom = (np.floor(low) - 1.0).astype(int).tolist()
+        width, height = (bounds[:, 2:].max(0) - (left, bottom) + 1.0).tolist()
+        return cls(polygons, (width, height), (left, bottom))
 
     def contains(self, column: Integers, row: Integers) -> Bools:
         """(…) whether pixels are drivable; False outside the map."""

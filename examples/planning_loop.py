@@ -129,7 +129,7 @@ def drive(stream: Stream, data: Dataset, between: int, cycles: int, said: dict[t
             answer = stream.update(frame.observations, frame.time_s, frame.map_name)
             log.cycle_s.append(time.perf_counter() - begin)
             log.agents.append(len(answer))
-            log.left_out += len(answer.notes)
+            log.left_out += sum(note.endswith("left out") for note in answer.notes)
             log.overlap.append(answer.overlap_rate())
             previous = decide(log, answer, frame, previous)
             compare(log, answer, frame, said)

@@ -74,6 +74,14 @@ def test_a_mistake_is_one_line_whatever_the_terminal(files: bytes, environment: 
     assert done.stderr.isascii()
 
 
+@pytest.mark.parametrize("environment", [{}, C], ids=["as it is", "C"])
+def test_a_town_may_have_any_name(environment: dict[str, str], tmp_path: Path) -> None:
+    out = os.fsencode(tmp_path) + b"/t\xe9wn-\xcf\x84"
+    done = run([b"town", b"--out", out, b"--scenes", b"2", b"--world", b"junction"], environment)
+    assert done.returncode == 0, done.stderr
+    assert Path(os.fsdecode(out), "town.json").is_file()
+
+
 def test_help_can_be_printed_everywhere() -> None:
     for command in ("", "score", "predict"):
         done = run([*command.split(), "--help"], ASCII)

@@ -15,7 +15,7 @@ from forecast.core.maps import MapSource
 from forecast.data.cache import default_cache
 from forecast.data.maps.bake import BakedMap, bake, bake_for, resolution
 from forecast.data.maps.layers import DIRECTION
-from forecast.data.maps.pieces import line_widths_m
+from forecast.data.maps.pieces import check_held, line_widths_m
 from forecast.data.store import Damaged, read_store, write_store
 
 #: Raise it whenever what is baked, or how, changes: older files are then made anew.
@@ -79,6 +79,7 @@ def open_baked(
             try:  # another process may have made it while this one waited
                 return _read(entry, key)
             except Damaged:
+                check_held(source, spec.layers, may_be_blank=True)
                 _write(entry, key, _baked(source, spec, devkit_compatible))
         return _read(entry, key)
     except OSError as fault:

@@ -18,7 +18,7 @@ from forecast.data.maps.devkit_style import DevkitDrawer
 from forecast.data.maps.exact import ExactDrawer
 from forecast.data.maps.layers import directed_channels
 from forecast.data.maps.patches import PatchSampler
-from forecast.data.maps.pieces import check_layers
+from forecast.data.maps.pieces import check_held, check_layers
 from forecast.data.maps.sampler import Sampler, takes_nearest
 
 Maps = Mapping[str, MapSource] | Callable[[str], MapSource]
@@ -136,6 +136,7 @@ class Cropper:
 
     def _drawer(self, index: int, source: MapSource) -> ExactDrawer | DevkitDrawer:
         if index not in self._drawers:
+            check_held(source, self.spec.layers, may_be_blank=True)
             self._drawers[index] = (DevkitDrawer if self._devkit else ExactDrawer)(source, self.spec)
         return self._drawers[index]
 

@@ -1,7 +1,10 @@
-"""Reads nuScenes map expansions (version 1.3) into shapely geometries."""
+"""Reads nuScenes map expansions (version 1.3 and later) into shapely geometries."""
 
 from __future__ import annotations
 
+import re
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +17,8 @@ from shapely.geometry.base import BaseGeometry
 
 from forecast.core.errors import DataError
 from forecast.data.maps.arclines import ArcLine, centre_line
-from forecast.data.maps.layers import LAYERS, Geometries
-from forecast.data.maps.repair import Repairs
+from forecast.data.maps.layers import LAYERS, Geometries, did_you_mean
+from forecast.data.maps.repair import Repairs, check_metres
 
 Points = NDArray[np.float64]
 
@@ -66,13 +69,16 @@ class ExpansionReader:
         tables = self._tables()
         repairs = Repairs(self.path.stem)
         shapes = _Shapes(self.path, tables)
-        layers = {
-            name: repairs.valid(name, shapes.of_layer(name))
+        wanted = [
+            name
             for name, layer in LAYERS.items()
-            if layer.kind != "direction"
-            and (self.only is None or name in self.only)
-            and (name if layer.kind != "centre_line" else "arcline_path_3") in tables
-        }
+            if layer.kind != "direction" and (self.only is None or name in self.only)
+        ]
+        layers = {name: repairs.valid(name, shapes.of_layer(name)) for name in wanted if _table(name) in tables}
+        for _ in range(shapes.without_length):
+            repairs.leave_out("lane_centre", "without a length")
+        self._warn_of_names(tables, [_table(name) for name in wanted if name not in layers])
+        check_metres(str(self.path), layers)
         repairs.warn()
         return layers
 
@@ -81,13 +87,25 @@ class ExpansionReader:
             tables = msgspec.json.decode(self.path.read_bytes(), type=dict[str, msgspec.Raw])
         except (msgspec.DecodeError, OSError) as problem:
             raise DataError(f"{self.path} cannot be read ({problem}): the file is truncated or no map") from problem
-        version = _decode(self.path, tables, "version", str) if "version" in tables else "1.0"
-        if version < "1.3":
-            raise DataError(f"{self.path} is of map version {version}, expected 1.3: download the map expansion again")
+        if "type" in tables and "node" not in tables:
+            raise DataError(f"{self.path} is GeoJSON, expected a nuScenes map expansion: open it with from_geojson")
         for table in ("node", "polygon", "line"):
             if table not in tables:
                 raise DataError(f"{self.path} has no table {table!r}: expected a nuScenes map expansion")
+        # Some write it as a number.
+        said: object = _decode(self.path, tables, "version", object) if "version" in tables else "1.0"
+        version = re.fullmatch(r"v?(\d+)\.(\d+)(\.\d+)*", str(said).strip())
+        if version is None:
+            raise DataError(f'{self.path}: map version {said!r:.40}, expected 1.3 or newer, as in "1.3"')
+        if (int(version[1]), int(version[2])) < (1, 3):
+            raise DataError(f"{self.path} is of map version {said}, expected 1.3: download the map expansion again")
         return tables
+
+    def _warn_of_names(self, tables: Iterable[str], lacking: Sequence[str]) -> None:
+        """Tables of other names are not read: say so of one that is nearly the name of a layer which is not there."""
+        tail = did_you_mean(tables, lacking)
+        if tail:
+            warnings.warn(f"map {self.path.stem}: a table that is not read{tail}", stacklevel=4)
 
 
 def _decode(path: Path, tables: dict[str, msgspec.Raw], table: str, kind: type[msgspec.T]) -> msgspec.T:  # type: ignore[name-defined]
@@ -97,11 +115,16 @@ def _decode(path: Path, tables: dict[str, msgspec.Raw], table: str, kind: type[m
         raise DataError(f"{path}, table {table!r}: {problem}") from problem
 
 
+def _table(layer: str) -> str:
+    return layer if LAYERS[layer].kind != "centre_line" else "arcline_path_3"
+
+
 class _Shapes:
     """The three geometric tables of a file, joined on demand."""
 
     def __init__(self, path: Path, tables: dict[str, msgspec.Raw]) -> None:
         self._path, self._tables = path, tables
+        self.without_length = 0
         nodes = _decode(path, tables, "node", list[_Node])
         self._node_row = {node.token: row for row, node in enumerate(nodes)}
         self._node_xy = np.array([(node.x, node.y) for node in nodes], np.float64).reshape(-1, 2)
@@ -114,7 +137,9 @@ class _Shapes:
     def of_layer(self, name: str) -> list[BaseGeometry]:
         if LAYERS[name].kind == "centre_line":
             paths = _decode(self._path, self._tables, "arcline_path_3", dict[str, list[ArcLine]])
-            return [centre_line(pieces) for pieces in paths.values() if pieces]
+            lines = [self._centre_line(token, pieces) for token, pieces in paths.items()]
+            self.without_length += sum(line.is_empty for line in lines)
+            return lines
         records = _decode(self._path, self._tables, name, list[_Record])
         if LAYERS[name].kind == "line":
             return [self._line(name, record) for record in records]
@@ -123,6 +148,12 @@ class _Shapes:
             for record in records
             for token in (record.polygon_tokens or [record.polygon_token])
         ]
+
+    def _centre_line(self, token: str, pieces: list[ArcLine]) -> BaseGeometry:
+        try:
+            return centre_line(pieces)
+        except ValueError as problem:
+            raise DataError(f"{self._path}, arcline_path_3 {token}: {problem}") from problem
 
     def _xy(self, name: str, record: _Record, tokens: list[str]) -> Points:
         try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -78,6 +80,29 @@ def directed_channels(channels: Sequence[Sequence[str]]) -> slice | None:
 def mirrored_signs(channels: Sequence[Sequence[str]]) -> list[int]:
     """What the values of each channel are multiplied by where left and right are swapped."""
     return [min(LAYERS[layer].mirrored_sign if layer in LAYERS else 1 for layer in layers) for layers in channels]
+
+
+def near_layer(name: str, layers: Iterable[str]) -> str | None:
+    """The one of some layers that a name was probably meant to be, whatever its capitals and hyphens; None if none.
+
+    >>> near_layer("Driveable-Area", ["lane", "drivable_area"])
+    'drivable_area'
+    """
+    plain, given = {_plain(layer): layer for layer in layers}, _plain(name)
+    begun = [known for known in plain if len(given) >= 6 and known.startswith(given)]
+    found = difflib.get_close_matches(given, plain, n=1, cutoff=0.8) or begun
+    return plain[found[0]] if found else None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s-]+", "_", name.strip().casefold())
+
+
+def did_you_mean(held: Iterable[str], wanted: Sequence[str]) -> str:
+    """The tail of a message about layers that are not there: which of the held names are near which of the wanted."""
+    near = {name: near_layer(name, wanted) for name in held if name not in LAYERS and name not in wanted}
+    said = [f"did you mean '{meant}' by '{name}'?" for name, meant in near.items() if meant]
+    return "".join(f"; {line}" for line in said[:3])
 
 
 def line_width_m(layer: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,8 +12,9 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from forecast.core.errors import DataError, one_of
 from forecast.core.maps import MapSource
-from forecast.data.maps.layers import LAYERS, line_width_m
+from forecast.data.maps.layers import DIRECTION, LAYERS, did_you_mean, line_width_m
 from forecast.data.maps.repair import polygons_of
 
 Points = NDArray[np.float64]
@@ -125,6 +127,32 @@ class TiledAreas:
             self._halve(inside, (i0, middle, i1, j1), margin_m)
 
 
+def check_held(source: MapSource, layers: Sequence[str], *, may_be_blank: bool = False) -> None:
+    """Refuse a map that would be blank; warn, in one line, of layers that it lacks and of names nearly those read.
+
+    Args:
+        source: the map.
+        layers: what is read of it; a direction stands for the centre lines that it is drawn from.
+        may_be_blank: warn of that too, as of one map of a data set's several.
+
+    Raises:
+        DataError: the map holds none of the layers.
+    """
+    read = list(dict.fromkeys("lane_centre" if (layer,) in DIRECTION else layer for layer in layers))
+    held = source.layers
+    lacking = [layer for layer in read if layer not in held]
+    tail = did_you_mean(held, read)
+    if read and len(lacking) == len(read) and not may_be_blank:
+        raise DataError(
+            f"map {source.name}: holds none of the layers that are read ({', '.join(read)}); it holds "
+            f"{', '.join(held[:20]) or 'none'}{tail}"
+        )
+    blank = lacking + [layer for layer in read if layer in held and not len(source.geometries(layer))]
+    if tail or lacking or (read and len(blank) == len(read)):
+        said = f"nothing in {', '.join(blank)}, which is read and stays blank" if blank else "a name that is not read"
+        warnings.warn(f"map {source.name}: {said}{tail}", stacklevel=3)
+
+
 def check_layers(source: MapSource, layers: Sequence[str]) -> None:
     """Refuse names that are neither declared nor held by the map.
 
@@ -133,8 +161,6 @@ def check_layers(source: MapSource, layers: Sequence[str]) -> None:
     Raises:
         DataError: an unknown layer.
     """
-    from forecast.core.errors import DataError, one_of
-
     for layer in layers:
         if layer not in LAYERS and layer not in source.layers:
             known = {*LAYERS, *source.layers}

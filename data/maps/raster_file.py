@@ -17,6 +17,7 @@ from forecast.core.errors import DataError
 from forecast.core.files import written_whole
 from forecast.core.maps import MapSource
 from forecast.data.maps.bake import TILE_CELLS, BakedMap, bake_for, planes, resolution
+from forecast.data.maps.pieces import check_held, check_layers
 
 RASTER_FORMAT = 1
 _KIND = "cab-forecast map raster"
@@ -31,8 +32,10 @@ def save_raster(path: Path | str, source: MapSource, spec: CropSpec) -> None:
         spec: of the model: ``Forecaster.config.crop``. Its extent does not matter.
 
     Raises:
-        DataError: the map is damaged.
+        DataError: the map is damaged, or holds none of the layers that the crops show.
     """
+    check_layers(source, spec.layers)
+    check_held(source, spec.layers)
     baked = bake_for(source, spec)
     arrays: dict[str, NDArray[Any]] = {"pages": baked.pages, "tiles": np.ascontiguousarray(baked.tiles)}
     header = {

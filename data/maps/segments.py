@@ -42,6 +42,7 @@ class Segments:
         points, line = shapely.get_coordinates(straight, return_index=True)
         same = line[1:] == line[:-1]
         ends = np.stack([points[:-1][same], points[1:][same]], 1)
+        ends = ends[(ends[:, 0] != ends[:, 1]).any(-1)]  # what has no length has no direction
         along = ends[:, 1] - ends[:, 0]
         segments = Segments(ends, np.arctan2(along[:, 1], along[:, 0]))
         segments._longest_m = float(np.hypot(*along.T).max(initial=0.0))

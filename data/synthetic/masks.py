@@ -23,5 +23,7 @@ def write_mask(path: Path, shapes: Iterable[Polygon], extent_m: float) -> None:
         # fillPoly fills by the even-odd rule, so that the rings of one polygon leave its holes free;
         # it adds to what other polygons drew.
         cv2.fillPoly(image, [np.stack([r[:, 0], side - r[:, 1]], 1).astype(np.int32) for r in rings], (255,))
-    if not cv2.imwrite(str(path), image, [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_BILEVEL, 1]):
+    done, png = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_BILEVEL, 1])
+    if not done:
         raise OSError(f"{path}: the mask could not be written")
+    path.write_bytes(png.tobytes())  # not imwrite, which breaks down over names that the locale lacks

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from forecast.core.crops import CropSpec
+    from forecast.core.maps import MapSource
     from forecast.data.cache import Dataset
 
 
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Draw the picture."""
     import dataclasses
+    from functools import partial
     from pathlib import Path
 
     import numpy as np
@@ -39,7 +41,6 @@ def run(args: argparse.Namespace) -> None:
     from forecast.data.cache import open_dataset
     from forecast.data.dataset import NuScenesForecasts
     from forecast.data.maps.crop import Cropper
-    from forecast.data.maps.layers import load_map
     from forecast.data.samples import Samples
     from forecast.report.seen import draw_seen
 
@@ -54,14 +55,23 @@ def run(args: argparse.Namespace) -> None:
     row = dataset.locate(instance, sample)
     forecasts = NuScenesForecasts.of(dataset, Samples(np.array([row])))
     batch = forecasts.batch([0])
-    cropper = Cropper(
-        lambda name: load_map(dataset.map_expansion_path(name)), dataset.map_names, spec, args.engine, args.cache
-    )
+    cropper = Cropper(partial(_map, dataset, spec), dataset.map_names, spec, args.engine, args.cache)
     batch = dataclasses.replace(batch, crop=cropper(batch.pose_world, batch.map_index))
     figure = draw_seen(batch, spec, _title(dataset, row, spec), step_s=forecasts.horizon.step_s)
     with written_whole(args.out) as temporary:
         figure.savefig(temporary, dpi=150)
     print(f"wrote {args.out}")
+
+
+def _map(dataset: Dataset, spec: CropSpec, name: str) -> MapSource:
+    """A map of the data set, which must have something to show."""
+    from forecast.data.maps.layers import load_map
+    from forecast.data.maps.pieces import check_held, check_layers
+
+    source = load_map(dataset.map_expansion_path(name))
+    check_layers(source, spec.layers)
+    check_held(source, spec.layers)
+    return source
 
 
 def _spec(crop: str, channels: str | None) -> CropSpec:

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from forecast.data.cache import Dataset
+
+#: Positions of vehicles that are compared with each map.
+_LOOKED_AT = 10_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,9 +57,39 @@ def run(args: argparse.Namespace) -> None:
     for remark in dataset.remarks:
         print(f"note: {remark}")
     print(f"cache: {dataset.folder}")
+    for line in _misfits(dataset):
+        print(f"forecast: warning: {line}", file=sys.stderr)
     if args.truth:
         from forecast.eval.forecasts import write_truth
         from forecast.report.join import truth_of_dataset
 
         write_truth(args.truth, truth_of_dataset(dataset))
         print(f"truth: {args.truth}")
+
+
+def _misfits(dataset: Dataset) -> Iterator[str]:
+    """A line on each map that few vehicles of its scenes are on: another city's, or in other coordinates."""
+    import numpy as np
+
+    from forecast.core.agents import AgentType
+    from forecast.core.errors import DataError
+    from forecast.data.maps.layers import load_map
+    from forecast.report.road import ROAD, misfit, near_road
+
+    tracks = dataset.tracks
+    track = dataset.columns.row_track
+    place = tracks.scene_maps[tracks.track_scene[track]]
+    vehicle = tracks.track_types[track] == AgentType.VEHICLE
+    for name in dataset.map_names:
+        rows = np.flatnonzero(vehicle & (place == name))
+        rows = rows[:: max(1, len(rows) // _LOOKED_AT)]
+        try:
+            source = load_map(dataset.map_expansion_path(name), only=(ROAD,))
+            if not len(source.geometries(ROAD)):
+                continue
+        except (DataError, KeyError):  # maps are not needed here; who needs them tells
+            continue
+        on, near = near_road(source, tracks.row_position_m[rows])
+        # Vehicles park on all sorts of ground: that alone is no sign of a wrong map.
+        if 2 * near.sum() < len(rows):
+            yield misfit(source, "positions of vehicles lie", len(rows), int(on.sum()), int(near.sum()))[0]

@@ -8,7 +8,9 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import forecast
 from forecast.core.errors import DataWarning
 
 #: What stands for the characters beyond ASCII that this package prints, where an encoding lacks them.
@@ -18,7 +20,6 @@ _PLAIN = str.maketrans(
     | dict.fromkeys("━─", "-")
     | dict.fromkeys("┃│", "|")
 )
-_WITH_PLACE = warnings.formatwarning
 
 
 @contextmanager
@@ -28,7 +29,17 @@ def plainly_spoken() -> Iterator[None]:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # None in a window without a terminal, anything in a notebook
             stream.reconfigure(errors="forecast.plain")
-    warnings.formatwarning, before = _one_line, warnings.formatwarning
+    before, package = warnings.formatwarning, str(Path(forecast.__file__).parent)
+
+    def told(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        # For people, without the place in the code that says so.
+        if issubclass(category, DataWarning) or (category is UserWarning and filename.startswith(package)):
+            return f"forecast: warning: {message}\n"
+        return before(message, category, filename, lineno, line)
+
+    warnings.formatwarning = told
     try:
         yield
     finally:
@@ -39,12 +50,3 @@ def _plainly(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
     text = error.object[error.start : error.end].translate(_PLAIN)
     return text.encode("ascii", "backslashreplace").decode(), error.end
-
-
-def _one_line(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
-) -> str:
-    """A warning for people: what is to know, without the place in the program that says so."""
-    if issubclass(category, DataWarning):
-        return f"forecast: warning: {message}\n"
-    return _WITH_PLACE(message, category, filename, lineno, line)

@@ -28,7 +28,7 @@ class SceneForecast:
         silent_s: (agents,) seconds since each agent was last observed; 0 where it was seen at ``time_s``.
         size_m: (agents, 2) length and width, as given.
         unanswered: ids of agents that were not forecast: never observed by now, or silent for too long.
-        notes: one line each on what was left out or put right on the way here; empty where nothing was.
+        notes: one line each on what was left out, put right or not known on the way here; empty where nothing was.
     """
 
     time_s: float

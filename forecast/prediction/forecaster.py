@@ -6,7 +6,7 @@ Needs torch, NumPy, shapely and safetensors, nothing else. ``docs/integrate.md``
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from forecast.core.agents import AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.forecast import Forecast
 from forecast.data.batches import inputs_of
@@ -24,7 +25,8 @@ from forecast.model.config import ModelConfig
 from forecast.prediction.answer import SceneForecast
 from forecast.prediction.checkpoint import load_checkpoint, on_device
 from forecast.prediction.columns import Part, columns_of, parts_of
-from forecast.prediction.resample import NEVER_US, Silence, observed, resample
+from forecast.prediction.plausible import clock_notes, plausible, unknown_velocity_notes
+from forecast.prediction.resample import NEVER_US, Silence, has_velocity, observed, resample
 from forecast.prediction.scene import Scene
 from forecast.prediction.scene_maps import MapLike, SceneMaps
 
@@ -43,6 +45,9 @@ class Forecaster:
     Every answer depends on its scene alone: calls leave nothing behind and may come from several threads at once. Equal
     scenes get equal answers, to the last bit, on the same device with the same number of threads. Only
     :meth:`update` keeps something: the tracks of :meth:`stream`.
+
+    A forecaster can be copied and pickled, for workers, where its engine and its maps can (a function that is a map
+    must be importable by its name): the copy has the same maps and tracks, and gives the same answers.
 
     Args:
         engine: gives all modes of a batch, e.g. ``CAB.predict`` or an ONNX session.
@@ -108,7 +113,8 @@ class Forecaster:
             agents: ids of those to forecast; all by default. The others are seen as neighbours.
 
         Returns:
-            Of each agent that was observed within ``silence.hold_s``: all modes, world frame.
+            Of each agent that was observed within ``silence.hold_s``: all modes, world frame. Its ``notes`` say what
+            was left out or put right, the scene's own first.
 
         Raises:
             SceneError: the scene's map is unknown, or an id is.
@@ -140,7 +146,7 @@ class Forecaster:
 
         return Stream(self, map_name, **settings)
 
-    def update(self, observations: Sequence[Observation], time_s: float, map_name: str | None = None) -> SceneForecast:
+    def update(self, observations: Iterable[Observation], time_s: Any, map_name: str | None = None) -> SceneForecast:
         """Take in what was observed since the last call, and forecast everyone now.
 
         The tracks are kept in a stream of this forecaster's own; for several vehicles, or settings, make streams.
@@ -163,11 +169,31 @@ class Forecaster:
         with self._lock:
             self._own_stream = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            state = dict(self.__dict__)
+        del state["_lock"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
     def _known(self, scene: Scene, agents: Iterable[Hashable] | None) -> _Known:
         """Resample a scene, and find whom to forecast."""
         self.maps.check(scene.map_name)
         horizon = self.config.horizon
-        seen = observed(scene.row_agent, scene.row_time_s, scene.row_pose_world, len(scene), scene.time_s, horizon)
+        seen = observed(
+            scene.row_agent,
+            scene.row_time_s,
+            scene.row_pose_world,
+            len(scene),
+            scene.time_s,
+            horizon,
+            scene.row_velocity_world_mps,
+        )
+        notes = clock_notes(scene.row_agent, scene.row_time_s, scene.time_s, seen, horizon, self.silence)
+        seen, told = plausible(seen, scene.agent_types, scene.agent_ids, horizon)
         steps = resample(seen, horizon, self.silence)
         last_us = seen.last_us
         newest_us = last_us.max(initial=NEVER_US)
@@ -175,7 +201,9 @@ class Forecaster:
         columns, present = columns_of(steps, scene.agent_types, scene.size_m, shown)
         wanted = np.arange(len(scene)) if agents is None else scene.indices(agents)
         targets = wanted[present[wanted] >= 0]
-        return _Known(columns, wanted, targets, present[targets], -last_us[targets] * 1e-6)
+        unknown = ~has_velocity(steps.step_us, steps.valid)[targets] & (scene.agent_types[targets] != AgentType.OTHER)
+        notes += told + unknown_velocity_notes(targets[unknown], scene.agent_ids)
+        return _Known(columns, wanted, targets, present[targets], -last_us[targets] * 1e-6, tuple(notes))
 
     def _parts(self, known: _Known) -> list[Part]:
         reach_m = float(self.neighbour_rule.radii_m().max())
@@ -223,6 +251,8 @@ class Forecaster:
             silent_s=known.silent_s,
             size_m=scene.size_m[known.targets],
             unanswered=tuple(scene.agent_ids[agent] for agent in known.wanted.tolist() if agent not in answered),
+            # All that is to be said of one call, wherever it was noticed.
+            notes=(*scene.notes, *known.notes, *self.maps.notes(scene.map_name, pose[:, :2])),
         )
 
     def _nobody(self) -> Forecast:
@@ -232,13 +262,14 @@ class Forecaster:
 
 @dataclass(frozen=True)
 class _Known:
-    """A scene on the model's steps; the targets are agents known at the last one."""
+    """A scene on the model's steps; the targets are agents known at the last one. The notes are for the answer."""
 
     columns: Columns
     wanted: NDArray[np.int64]
     targets: NDArray[np.int64]
     rows: NDArray[np.int64]
     silent_s: NDArray[np.float64]
+    notes: tuple[str, ...]
 
 
 def _in_order(said: list[Forecast], parts: list[Part]) -> Forecast:

@@ -16,7 +16,7 @@ from forecast.prediction.resample import memory_s
 #: In steps of the model: of three observations closer together than this the middle one is dropped.
 _THIN = 0.1
 _US = 1e6
-_FIRST_ROWS = 16
+_FIRST_ROWS, _STATE = 16, 5
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -42,7 +42,8 @@ class TrackMemory:
         self._types = np.zeros(0, np.int64)
         self._size_m = np.zeros((0, 2))
         self._time_us = np.zeros((0, _FIRST_ROWS), np.int64)
-        self._pose = np.zeros((0, _FIRST_ROWS, 3))
+        #: x, y, heading, and the two components of the velocity.
+        self._state = np.zeros((0, _FIRST_ROWS, _STATE))
 
     def __len__(self) -> int:
         return len(self._slot)
@@ -50,16 +51,32 @@ class TrackMemory:
     @property
     def nbytes(self) -> int:
         """Of all arrays."""
-        return sum(a.nbytes for a in (self._rows, self._types, self._size_m, self._time_us, self._pose))
+        return sum(a.nbytes for a in (self._rows, self._types, self._size_m, self._time_us, self._state))
 
-    def add(self, agent_id: Hashable, kind: AgentType, time_us: int, pose: Floats, size_m: Floats | None) -> None:
+    def add(
+        self,
+        agent_id: Hashable,
+        kind: AgentType,
+        time_us: int,
+        pose: Floats,
+        size_m: Floats | None,
+        velocity_world_mps: Floats | None = None,
+    ) -> Floats | None:
         """Take in one observation, wherever in its track's time it belongs; one of equal time replaces the older.
 
         Args:
             agent_id, kind, size_m: of the agent; the newest type and size count.
             time_us: when.
-            pose: (3,) x, y, heading, finite.
+            pose: (3,) x, y, heading; a heading of NaN is unknown.
+            velocity_world_mps: (2,), or None.
+
+        Returns:
+            The pose that was replaced, if one was.
         """
+        state = np.full(_STATE, np.nan)
+        state[:3] = pose
+        if velocity_world_mps is not None:
+            state[3:] = velocity_world_mps
         slot = self._slot.get(agent_id)
         if slot is None:
             slot = self._new(agent_id)
@@ -74,8 +91,9 @@ class TrackMemory:
             at = int(np.searchsorted(times[:rows], time_us))
             if times[at] == time_us:
                 self.counts["repeated"] += 1
-                self._pose[slot, at] = pose
-                return
+                replaced = self._state[slot, at, :3].copy()
+                self._state[slot, at] = state
+                return replaced
             self.counts["late"] += 1
         elif rows > 1 and time_us - times[rows - 2] < self._thin_us:
             at = rows = rows - 1
@@ -85,9 +103,10 @@ class TrackMemory:
             at, rows = self._make_room(slot, at, time_us)
         if at < rows:
             self._time_us[slot, at + 1 : rows + 1] = self._time_us[slot, at:rows].copy()
-            self._pose[slot, at + 1 : rows + 1] = self._pose[slot, at:rows].copy()
-        self._time_us[slot, at], self._pose[slot, at] = time_us, pose
+            self._state[slot, at + 1 : rows + 1] = self._state[slot, at:rows].copy()
+        self._time_us[slot, at], self._state[slot, at] = time_us, state
         self._rows[slot] = rows + 1
+        return None
 
     def _make_room(self, slot: int, at: int, time_us: int) -> tuple[int, int]:
         """Drop what is too old of a full track, else widen all tracks, else drop the oldest: where to put, how many."""
@@ -97,11 +116,11 @@ class TrackMemory:
         if not old and rows < self._max_rows:
             wider = min(2 * rows, self._max_rows) - rows
             self._time_us = np.pad(self._time_us, ((0, 0), (0, wider)))
-            self._pose = np.pad(self._pose, ((0, 0), (0, wider), (0, 0)))
+            self._state = np.pad(self._state, ((0, 0), (0, wider), (0, 0)))
             return at, rows
         old = max(old, 1)
         self._time_us[slot, : rows - old] = times[old:rows].copy()
-        self._pose[slot, : rows - old] = self._pose[slot, old:rows].copy()
+        self._state[slot, : rows - old] = self._state[slot, old:rows].copy()
         self._rows[slot] = rows - old
         return max(at - old, 0), rows - old
 
@@ -116,7 +135,7 @@ class TrackMemory:
             self._rows, self._types = (np.pad(a, (0, more)) for a in (self._rows, self._types))
             self._size_m = np.pad(self._size_m, ((0, more), (0, 0)))
             self._time_us = np.pad(self._time_us, ((0, more), (0, 0)))
-            self._pose = np.pad(self._pose, ((0, more), (0, 0), (0, 0)))
+            self._state = np.pad(self._state, ((0, more), (0, 0), (0, 0)))
         self._slot[agent_id] = slot
         self._rows[slot] = 0
         return slot
@@ -140,16 +159,19 @@ class TrackMemory:
         dropped = set(ids)
         kept = [known for known in self._slot if known not in dropped]
         slots = np.array([self._slot[known] for known in kept], np.int64)
-        for array in (self._rows, self._types, self._size_m, self._time_us, self._pose):
+        for array in (self._rows, self._types, self._size_m, self._time_us, self._state):
             array[: len(slots)] = array[slots]
         self._slot = {known: number for number, known in enumerate(kept)}
 
     def columns(self, now_us: int) -> tuple[tuple[Hashable, ...], Integers, Floats, Integers, Integers, Floats]:
-        """All that matters at a time: ids, types, sizes; and of each row its agent, time and pose, sorted."""
+        """All that matters at a time: ids, types, sizes; and of each row its agent, time and state, sorted.
+
+        A state is x, y, heading and the two components of the velocity, NaN where unknown: (rows, 5).
+        """
         used = len(self._slot)
         place = np.arange(self._time_us.shape[1])
         times = self._time_us[:used]
         held = (place < self._rows[:used, None]) & (times >= now_us - self.memory_us) & (times <= now_us)
         agent, _ = np.nonzero(held)
         types = self._types[:used].copy()
-        return tuple(self._slot), types, self._size_m[:used].copy(), agent, times[held], self._pose[:used][held]
+        return tuple(self._slot), types, self._size_m[:used].copy(), agent, times[held], self._state[:used][held]

@@ -6,13 +6,17 @@ taken as they are, and of a stream at 10 Hz every fifth frame); else it is exact
 at a step is its observation there; or interpolated between the two around it, where these are at most 1½ steps apart;
 or extrapolated from the last one before it, up to a quarter of a step, and from its very last one up to ``hold_s``.
 Else the step is missing, as in the data the model learnt from.
+
+One step is made up: of an agent that is known now and at no step from which its velocity could be taken, but whose
+velocity was given, or can be taken from observations between two steps. It is the one before now, where the agent must
+have been at that velocity: a model then sees that it moves.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +33,9 @@ Integers = NDArray[np.int64]
 _SNAP, _BRIDGE = 0.25, 1.5
 #: An agent silent for longer is not extrapolated, whatever the settings.
 LONGEST_HOLD_S = 3.0
-#: In steps: the least time over which a velocity is taken for extrapolation.
-_RATE_OVER = 0.75
+#: In steps: the time over which a velocity is taken, where observations reach so far back; in seconds: over less than
+#: this, none is (an error of 0.1 m is one of 1.3 m/s), nor over less than that a yaw rate.
+_RATE_OVER, _LEAST_S, _LEAST_TURN_S = 0.75, 0.075, 0.25
 _US = 1e6
 #: Stands for the time of an observation that there is not.
 NEVER_US = int(np.iinfo(np.int64).min // 2)
@@ -78,11 +83,15 @@ class Observed:
         first: (agents + 1,) rows of agent ``i`` are ``first[i]:first[i + 1]``.
         time_us: (rows,) int64 relative to now, at most 0.
         pose_world: (rows, 3).
+        velocity_world_mps: (rows, 2) as given, NaN where unknown.
+        clashes: (m, 6) agent, time_us, x and y that were left out, x and y that count instead, of equal times.
     """
 
     first: Integers
     time_us: Integers
     pose_world: Floats
+    velocity_world_mps: Floats
+    clashes: Floats
 
     @property
     def last_us(self) -> Integers:
@@ -119,7 +128,13 @@ def memory_s(horizon: Horizon) -> float:
 
 
 def observed(
-    row_agent: Integers, row_time_s: Floats, row_pose_world: Floats, agents: int, now_s: float, horizon: Horizon
+    row_agent: Integers,
+    row_time_s: Floats,
+    row_pose_world: Floats,
+    agents: int,
+    now_s: float,
+    horizon: Horizon,
+    row_velocity_world_mps: Floats | None = None,
 ) -> Observed:
     """Sort observations; drop those after now, those too old to matter, and all but the last row of equal times.
 
@@ -128,20 +143,38 @@ def observed(
         agents: how many there are.
         now_s: time 0.
         horizon: of the model.
+        row_velocity_world_mps: (rows, 2), NaN where unknown; None where all are.
     """
     time_us = np.rint(row_time_s * _US).astype(np.int64) - round(now_s * _US)
+    velocity = np.full((len(time_us), 2), np.nan) if row_velocity_world_mps is None else row_velocity_world_mps
+    columns = row_agent, time_us, row_pose_world, velocity
+    clashes = np.empty((0, 6))
     known = (time_us <= 0) & (time_us >= -round(memory_s(horizon) * _US))
     if not known.all():
-        row_agent, time_us, row_pose_world = row_agent[known], time_us[known], row_pose_world[known]
-    if len(row_agent) > 1:
+        columns = _rows(columns, known)
+    if len(columns[0]) > 1:
+        row_agent, time_us, _, _ = columns
         sorted_already = (np.diff(row_agent) > 0) | ((np.diff(row_agent) == 0) & (np.diff(time_us) > 0))
         if not sorted_already.all():
-            order = np.lexsort((time_us, row_agent))  # stable: among equals the later row comes last
-            row_agent, time_us, row_pose_world = row_agent[order], time_us[order], row_pose_world[order]
+            # Stable: among equals the later row comes last.
+            columns = _rows(columns, np.lexsort((time_us, row_agent)))
+            row_agent, time_us, pose, _ = columns
             last = np.append((np.diff(row_agent) > 0) | (np.diff(time_us) > 0), True)
-            row_agent, time_us, row_pose_world = row_agent[last], time_us[last], row_pose_world[last]
-    first = np.searchsorted(row_agent, np.arange(agents + 1))
-    return Observed(first, time_us, row_pose_world)
+            out = np.flatnonzero(~last)
+            clashes = np.column_stack([row_agent[out], time_us[out], pose[out, :2], pose[out + 1, :2]]).astype(
+                np.float64
+            )
+            columns = _rows(columns, last)
+    first = np.searchsorted(columns[0], np.arange(agents + 1))
+    return Observed(first, *columns[1:], clashes)
+
+
+_Rows = tuple[Integers, Integers, Floats, Floats]
+
+
+def _rows(columns: _Rows, which: NDArray[Any]) -> _Rows:
+    agent, time_us, pose, velocity = columns
+    return agent[which], time_us[which], pose[which], velocity[which]
 
 
 def scene_steps(time_us: Integers, horizon: Horizon) -> Integers:
@@ -196,7 +229,28 @@ def resample(seen: Observed, horizon: Horizon, silence: Silence) -> Resampled:
         pose += part[..., None] * gained
     if carried.any():
         pose[carried] = _carried_on(seen, before[carried], since_us[carried], horizon, silence.motion)
+    _make_up(seen, horizon, steps, pose, valid)
     return Resampled(steps, pose, valid)
+
+
+def _make_up(seen: Observed, horizon: Horizon, steps: Integers, pose: Floats, valid: NDArray[np.bool_]) -> None:
+    """Fill the step before now of agents that have none to take a velocity from, where their velocity is known."""
+    lacking = np.flatnonzero(~has_velocity(steps, valid) & valid[:, -1])
+    if not len(lacking):
+        return
+    row = seen.first[1:][lacking] - 1
+    moving = rates(seen, row, horizon)
+    moving.rate[:, 2] = np.where(moving.elapsed_s >= _LEAST_TURN_S, moving.rate[:, 2], 0.0)
+    before = _moved_on(seen.pose_world[row], moving, steps[-2] - seen.time_us[row])
+    pose[lacking[moving.known], -2] = before[moving.known]
+    valid[lacking[moving.known], -2] = True
+
+
+def has_velocity(step_us: Integers, valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(agents,) who was known at a step near enough before the last one for a velocity."""
+    near = step_us[:-1] >= -round(MAX_GAP_S * _US)
+    found: NDArray[np.bool_] = valid[:, :-1][:, near].any(1)
+    return found
 
 
 def _last_row_by(seen: Observed, time_us: Integers, agent: Integers) -> Integers:
@@ -208,22 +262,67 @@ def _last_row_by(seen: Observed, time_us: Integers, agent: Integers) -> Integers
     return np.searchsorted(key, agent * span + (time_us - oldest), side="right") - 1
 
 
+@dataclass(frozen=True)
+class Rates:
+    """How agents moved at observations.
+
+    Attributes:
+        rate: (n, 3) m/s, m/s, rad/s; 0 where not known.
+        elapsed_s: (n,) the time over which they were taken, until the observation; 0 where the velocity was given.
+        known: (n,).
+    """
+
+    rate: Floats
+    elapsed_s: Floats
+    known: NDArray[np.bool_]
+
+
+def rates(seen: Observed, row: Integers, horizon: Horizon, *, given: bool = True) -> Rates:
+    """Velocity and yaw rate at observations, over about one step before. Looks back from each, never ahead.
+
+    Args:
+        seen: what was observed.
+        row: (n,) at which observations.
+        horizon: of the model.
+        given: whether a velocity that was given counts, where positions do not reach far enough back.
+    """
+    agent = np.searchsorted(seen.first, row, side="right") - 1
+    over_us = round(_RATE_OVER * horizon.step_s * _US)
+    # The newest observation far enough back; else the oldest of all. Too long ago, it says nothing; the next one may.
+    earlier = _last_row_by(seen, seen.time_us[row] - over_us, agent)
+    earlier = np.maximum(earlier, seen.first[agent])
+    too_long = seen.time_us[row] - seen.time_us[earlier] > round(MAX_GAP_S * _US)
+    earlier = np.minimum(earlier + too_long, row)
+    elapsed_us = seen.time_us[row] - seen.time_us[earlier]
+    known = (elapsed_us >= round(_LEAST_S * _US)) & (elapsed_us <= round(MAX_GAP_S * _US))
+    elapsed_s = np.where(known, elapsed_us / _US, 0.0)
+    moved = seen.pose_world[row] - seen.pose_world[earlier]
+    moved[:, 2] = wrap_angle(moved[:, 2])
+    rate = np.where(known[:, None], moved / np.where(known, elapsed_s, 1.0)[:, None], 0.0)
+    if given:
+        velocity = seen.velocity_world_mps[row]
+        counts = np.isfinite(velocity).all(1) & ~(known & (elapsed_us >= over_us))
+        if counts.any():
+            rate[counts, :2] = velocity[counts]
+            rate[counts & ~known, 2] = 0.0
+            elapsed_s, known = np.where(counts, 0.0, elapsed_s), known | counts
+    return Rates(rate, elapsed_s, known)
+
+
 def _carried_on(seen: Observed, row: Integers, since_us: Integers, horizon: Horizon, motion: Extrapolation) -> Floats:
     """Poses some time after observations: (n, 3). Looks back from each observation, never ahead."""
     pose = seen.pose_world[row]
     if motion == "stand_still":
         return pose
-    agent = np.searchsorted(seen.first, row, side="right") - 1
-    # The newest observation far enough back; else the oldest of all. Too long ago, it says nothing.
-    earlier = _last_row_by(seen, seen.time_us[row] - round(_RATE_OVER * horizon.step_s * _US), agent)
-    earlier = np.maximum(earlier, seen.first[agent])
-    elapsed_s = (seen.time_us[row] - seen.time_us[earlier]) / _US
-    usable = (elapsed_s > 0) & (elapsed_s <= MAX_GAP_S)
-    moved = pose - seen.pose_world[earlier]
-    moved[:, 2] = wrap_angle(moved[:, 2])
-    rate = np.where(usable[:, None], moved / np.where(usable, elapsed_s, 1.0)[:, None], 0.0)
+    moving = rates(seen, row, horizon)
     if motion == "constant_velocity":
-        rate[:, 2] = 0.0
+        moving.rate[:, 2] = 0.0
+    return _moved_on(pose, moving, since_us)
+
+
+def _moved_on(pose: Floats, moving: Rates, since_us: Integers) -> Floats:
+    """Poses some time after (or, where negative, before) others: (n, 3)."""
+    rate, elapsed_s = moving.rate, moving.elapsed_s
     ahead_s = since_us / _US
     # A mean velocity points along the middle of its interval; the chord ahead along the middle of the time to come.
     turned = rate[:, 2] * (elapsed_s + ahead_s) / 2

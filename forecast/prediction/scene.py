@@ -11,8 +11,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from forecast.core.agents import AgentType
 from forecast.core.errors import SceneError, one_of
-
-Floats = NDArray[np.float64]
+from forecast.prediction.readings import (
+    COARSE_M,
+    COARSE_S,
+    FARTHEST_M,
+    LATEST_S,
+    Floats,
+    check_id,
+    clock_reading,
+    floats,
+    items,
+    mask_of,
+    places,
+    shown,
+    times,
+    unit_guess,
+)
 
 #: Length and width where nobody measured them, metres. Present models do not read sizes.
 USUAL_SIZE_M = {
@@ -21,10 +35,6 @@ USUAL_SIZE_M = {
     AgentType.CYCLIST: (1.8, 0.6),
     AgentType.OTHER: (0.5, 0.5),
 }
-#: Coordinates beyond this are no place on a planar map; the Earth's circumference is 4e7 m.
-_FARTHEST_M = 1e8
-#: Nor is a number beyond this a reading of a clock, in seconds; microseconds still fit 64 bits.
-LATEST_S = 1e11
 
 
 @dataclass(frozen=True)
@@ -34,9 +44,11 @@ class AgentTrack:
     Attributes:
         agent_id: unique in the scene.
         agent_type: an :class:`~forecast.core.agents.AgentType` or its name in lower case, e.g. ``"vehicle"``.
-        time_s: (observations,) seconds, any order.
-        pose_world: (observations, 3) x, y in metres and heading in radians, world frame.
+        time_s: (observations,) seconds, or times with a unit (:func:`~forecast.prediction.readings.times`); any order.
+        pose_world: (observations, 3) x, y in metres and heading in radians, world frame; a heading may be NaN or None:
+            unknown.
         size_m: length and width; by default what is usual for the type.
+        velocity_world_mps: (observations, 2) m/s, world frame; NaN where unknown, None where all are.
     """
 
     agent_id: Hashable
@@ -44,6 +56,7 @@ class AgentTrack:
     time_s: ArrayLike
     pose_world: ArrayLike
     size_m: ArrayLike | None = None
+    velocity_world_mps: ArrayLike | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,8 @@ class Scene:
 
     Observations may come in any order and at any, also irregular, times. Of two of one agent at the same time the later
     row counts. Observations after ``time_s`` are never read. Times are rounded to microseconds: any clock whose
-    numbers stay below 2e9 s will do.
+    numbers stay below 2e9 s will do. Times may also come with a unit of their own, as ``datetime64`` does
+    (:func:`~forecast.prediction.readings.times`). What is masked is unknown.
 
     Attributes:
         time_s: now, the time 0 of the forecasts.
@@ -61,8 +75,11 @@ class Scene:
         size_m: (agents, 2) length and width.
         row_agent: (rows,) index of each observation's agent.
         row_time_s: (rows,) when it was made.
-        row_pose_world: (rows, 3) x, y, heading of the box centre.
+        row_pose_world: (rows, 3) x, y, heading of the box centre; a heading may be NaN: unknown.
         map_name: one of the forecaster's maps; None where there is no map: crops are then blank.
+        row_velocity_world_mps: (rows, 2) m/s, NaN where unknown; empty where all are. It counts where an agent's
+            positions do not say yet how it moves.
+        notes: what is to be said with the answer of the way here, one line each; more may be added.
 
     Raises:
         SceneError: one line naming agent and entry: shapes that do not fit, numbers that are not finite, unknown types,
@@ -77,18 +94,25 @@ class Scene:
     row_time_s: Floats
     row_pose_world: Floats
     map_name: str | None = None
+    row_velocity_world_mps: Floats = field(default_factory=lambda: np.empty((0, 2)))
+    notes: tuple[str, ...] = ()
     _index: Mapping[Hashable, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self._set("agent_ids", tuple(self.agent_ids))
+        self._set("agent_ids", tuple(items("scene: agent_ids", self.agent_ids, "ids")))
         agents = len(self.agent_ids)
         for name, kind in (("agent_types", np.int64), ("row_agent", np.int64)):
             self._set(name, _integers(name, getattr(self, name), kind))
         rows = len(self.row_agent)
         self._set("agent_types", _shaped("agent_types", self.agent_types, (agents,)))
         self._set("row_agent", _shaped("row_agent", self.row_agent, (rows,)))
-        for name, shape in {"size_m": (agents, 2), "row_time_s": (rows,), "row_pose_world": (rows, 3)}.items():
-            self._set(name, _shaped(name, floats(name, getattr(self, name)), shape))
+        self._set("size_m", _shaped("size_m", floats("size_m", self.size_m), (agents, 2)))
+        time_s, apart_s = times("row_time_s", self.row_time_s)
+        self._set("row_time_s", _shaped("row_time_s", time_s, (rows,)))
+        pose, apart_m = places("row_pose_world", self.row_pose_world)
+        self._set("row_pose_world", _shaped("row_pose_world", pose, (rows, 3)))
+        self._set("row_velocity_world_mps", _velocities(self.row_velocity_world_mps, rows))
+        self._set("notes", tuple(dict.fromkeys((*self.notes, *coarse_notes(apart_m, apart_s)))))
         try:
             self._set("_index", {agent_id: index for index, agent_id in enumerate(self.agent_ids)})
         except TypeError as problem:
@@ -100,9 +124,12 @@ class Scene:
 
     def _check(self) -> None:
         self._set("time_s", clock_reading(self.time_s, "scene"))
+        for number, agent_id in enumerate(self.agent_ids):
+            if type(agent_id) is not str and type(agent_id) is not int:
+                check_id(agent_id, f"scene: agent {number}")
         if len(self._index) < len(self.agent_ids):
             twice = next(a for i, a in enumerate(self.agent_ids) if self._index[a] != i)
-            raise SceneError(f"scene: agent {twice!r} is listed twice; ids must be unique")
+            raise SceneError(f"scene: agent {shown(twice)} is listed twice; ids must be unique")
         wrong = (self.row_agent < 0) | (self.row_agent >= len(self.agent_ids))
         if wrong.any():
             row = int(wrong.argmax())
@@ -113,23 +140,39 @@ class Scene:
         if unknown.any():
             agent = int(unknown.argmax())
             raise SceneError(
-                f"scene: agent {self.agent_ids[agent]!r}: no type {self.agent_types[agent]}; use AgentType"
+                f"scene: agent {shown(self.agent_ids[agent])}: no type {self.agent_types[agent]}; use AgentType"
             )
         bad = ~(np.isfinite(self.size_m) & (self.size_m > 0)).all(1)
         if bad.any():
             agent = int(bad.argmax())
             raise SceneError(
-                f"scene: agent {self.agent_ids[agent]!r}: size_m {self.size_m[agent].tolist()}; expected two positive "
-                "lengths in metres"
+                f"scene: agent {shown(self.agent_ids[agent])}: size_m {self.size_m[agent].tolist()}; expected two "
+                "positive lengths in metres"
             )
-        fault = pose_faults(self.row_time_s, self.row_pose_world)
+        self._check_rows()
+
+    def _check_rows(self) -> None:
+        late = ~(np.abs(self.row_time_s) < LATEST_S)  # NaN is not less than anything
+        if late.any():
+            row, when = int(late.argmax()), self.row_time_s[late][0]
+            raise SceneError(f"scene: {self._row(row)}: time_s is {when}; expected finite seconds{unit_guess(when)}")
+        fault = pose_faults(self.row_pose_world)
         if fault.any():
             row = int(fault.argmax())
             raise SceneError(
-                f"scene: observation {row}, of agent {self.agent_ids[self.row_agent[row]]!r}, at "
-                f"{self.row_time_s[row]:.6g} s: pose {self.row_pose_world[row].tolist()}; expected finite "
-                "x_m, y_m, heading_rad"
+                f"scene: {self._row(row)}, at {self.row_time_s[row]:.6g} s: pose {self.row_pose_world[row].tolist()}; "
+                "expected finite x_m, y_m, heading_rad (NaN where the heading is unknown)"
             )
+        endless = np.isinf(self.row_velocity_world_mps).any(1)
+        if endless.any():
+            row = int(endless.argmax())
+            raise SceneError(
+                f"scene: {self._row(row)}: velocity_world_mps {self.row_velocity_world_mps[row].tolist()}; expected "
+                "finite x_mps, y_mps, or NaN where unknown"
+            )
+
+    def _row(self, row: int) -> str:
+        return f"observation {row}, of agent {shown(self.agent_ids[self.row_agent[row]])}"
 
     def __len__(self) -> int:
         return len(self.agent_ids)
@@ -141,7 +184,7 @@ class Scene:
             SceneError: no agent has such an id.
         """
         try:
-            return np.array([self._index[agent_id] for agent_id in agents], np.int64)
+            return np.array([self._index[agent_id] for agent_id in items("agents", agents, "ids")], np.int64)
         except (KeyError, TypeError) as unknown:
             raise SceneError(f"scene: no agent {unknown}; there are {len(self)}") from None
 
@@ -157,23 +200,57 @@ class Scene:
         Raises:
             SceneError: as above.
         """
-        types = [type_of(agent.agent_type, f"agent {agent.agent_id!r}") for agent in agents]
-        sizes = [USUAL_SIZE_M[t] if a.size_m is None else a.size_m for t, a in zip(types, agents, strict=True)]
-        times = [np.atleast_1d(floats(f"agent {agent.agent_id!r}: time_s", agent.time_s)) for agent in agents]
-        poses = []
-        for agent, time in zip(agents, times, strict=True):
-            name = f"agent {agent.agent_id!r}: pose_world"
-            poses.append(_shaped(name, np.atleast_2d(floats(name, agent.pose_world)), (len(time), 3)))
+        agents = items("scene: agents", agents, "AgentTrack")
+        for number, agent in enumerate(agents):
+            _check_track(agent, f"scene: agent {number}")
+        types = [type_of(agent.agent_type, f"agent {shown(agent.agent_id)}") for agent in agents]
+        sizes, stamps, poses, velocities = [], [], [], []
+        apart_m = apart_s = 0.0
+        for kind, agent in zip(types, agents, strict=True):
+            who = f"agent {shown(agent.agent_id)}"
+            size_m = getattr(agent, "size_m", None)
+            size_m = USUAL_SIZE_M[kind] if size_m is None else size_m
+            sizes.append(_shaped(f"{who}: size_m", floats(f"{who}: size_m", size_m), (2,)))
+            time, between_s = times(f"{who}: time_s", agent.time_s)
+            time = np.atleast_1d(time)
+            stamps.append(time)
+            pose, between_m = places(f"{who}: pose_world", agent.pose_world)
+            poses.append(_shaped(f"{who}: pose_world", np.atleast_2d(pose), (len(time), 3)))
+            velocities.append(_velocities(getattr(agent, "velocity_world_mps", None), len(time), f"{who}: velocity"))
+            apart_m, apart_s = max(apart_m, between_m), max(apart_s, between_s)
         return cls(
             time_s=time_s,
             agent_ids=tuple(agent.agent_id for agent in agents),
             agent_types=np.array(types, np.int64),
-            size_m=floats("size_m", sizes),
-            row_agent=np.repeat(np.arange(len(agents)), [len(time) for time in times]),
-            row_time_s=np.concatenate(times) if times else np.empty(0),
+            size_m=np.array(sizes).reshape(-1, 2),
+            row_agent=np.repeat(np.arange(len(agents)), [len(time) for time in stamps]),
+            row_time_s=np.concatenate(stamps) if stamps else np.empty(0),
             row_pose_world=np.concatenate(poses) if poses else np.empty((0, 3)),
             map_name=map_name,
+            row_velocity_world_mps=np.concatenate(velocities) if velocities else np.empty((0, 2)),
+            notes=coarse_notes(apart_m, apart_s),
         )
+
+
+def _check_track(agent: Any, where: str) -> None:
+    """Refuse what is no track before anything of it is read."""
+    for name in ("agent_id", "agent_type", "time_s", "pose_world"):
+        if not hasattr(agent, name):
+            raise SceneError(f"{where}: expected an AgentTrack, found {type(agent).__name__}: it has no {name}")
+    check_id(agent.agent_id, where)
+
+
+def coarse_notes(apart_m: float, apart_s: float) -> tuple[str, ...]:
+    """What is to be said of numbers of less than 64 bits, by how far apart they lie where they are used."""
+    notes = []
+    if apart_m > COARSE_M:
+        notes.append(
+            f"positions came with less than 64 bits: so far from the origin they lie {apart_m:.2g} m apart, and speeds "
+            "jump; give float64, or coordinates around an origin nearby"
+        )
+    if apart_s > COARSE_S:
+        notes.append(f"times came with less than 64 bits: such numbers lie {apart_s:.2g} s apart; give float64")
+    return tuple(notes)
 
 
 def type_of(given: AgentType | str | int, whose: str) -> AgentType:
@@ -188,50 +265,41 @@ def type_of(given: AgentType | str | int, whose: str) -> AgentType:
             raise SceneError(f"{whose}: no type {given!r}: {one_of(names, given)}")
         return names[given.lower()]
     if not isinstance(given, (int, np.integer)) or int(given) not in [int(kind) for kind in names.values()]:
-        raise SceneError(f"{whose}: no type {given!r}; use AgentType or one of {', '.join(names)}")
+        raise SceneError(f"{whose}: no type {shown(given)}; use AgentType or one of {', '.join(names)}")
     return AgentType(given)
 
 
-def pose_faults(time_s: Floats, pose_world: Floats) -> NDArray[np.bool_]:
-    """(rows,) which observations no forecast can be made from: not finite, or at no place on a map."""
-    there = (np.abs(pose_world[:, :2]) < _FARTHEST_M).all(1)
-    # NaN is not less than anything.
-    sound: NDArray[np.bool_] = (np.abs(time_s) < LATEST_S) & np.isfinite(pose_world).all(1) & there
+def pose_faults(pose_world: Floats) -> NDArray[np.bool_]:
+    """(rows,) which poses no forecast can be made from: at no place on a map, or of an infinite heading."""
+    # NaN is not less than anything; a heading that is NaN is unknown.
+    sound: NDArray[np.bool_] = (np.abs(pose_world[:, :2]) < FARTHEST_M).all(1) & ~np.isinf(pose_world[:, 2])
     return ~sound
 
 
-def clock_reading(time_s: Any, whose: str) -> float:
-    """Read a time.
-
-    Raises:
-        SceneError: it is none.
-    """
-    read = floats(f"{whose}: time_s", time_s)
-    if read.shape != () or not abs(read) < LATEST_S:
-        raise SceneError(f"{whose}: time_s is {time_s}; expected finite seconds")
-    return float(read)
-
-
-def floats(name: str, given: Any) -> Floats:
-    """Read an array of float64.
-
-    Raises:
-        SceneError: it holds something else than numbers, or is ragged.
-    """
-    try:
-        return np.asarray(given, np.float64, order="C")
-    except (TypeError, ValueError) as problem:
-        raise SceneError(f"{name}: expected numbers ({problem})") from None
+def _velocities(given: Any, rows: int, name: str = "scene: row_velocity_world_mps") -> Floats:
+    """(rows, 2), NaN where unknown."""
+    read = np.empty((0, 2)) if given is None else floats(name, given)
+    # None known is none known of however many: rows may be replaced.
+    if not read.size or np.isnan(read).all():
+        return np.full((rows, 2), np.nan)
+    return _shaped(name, np.atleast_2d(read), (rows, 2))
 
 
 def _integers(name: str, given: Any, kind: type[np.int64]) -> NDArray[np.int64]:
+    if isinstance(given, np.ma.MaskedArray) and mask_of(given).any():
+        raise SceneError(f"scene: {name}: entry {int(mask_of(given).argmax())} is masked; expected integers")
     array = np.asarray(given)
     if array.size and array.dtype.kind not in "iu":
         raise SceneError(f"scene: {name}: expected integers, found {array.dtype}")
-    return array.astype(kind, copy=False)
+    integers: NDArray[np.int64] = np.atleast_1d(array).astype(kind, copy=False)
+    return integers
 
 
 def _shaped(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     if array.shape == shape or (array.size == 0 and 0 in shape):
         return array.reshape(shape)
-    raise SceneError(f"scene: {name}: expected shape {shape}, found {array.shape}")
+    raise SceneError(f"{_whose(name)}: expected shape {shape}, found {array.shape}")
+
+
+def _whose(name: str) -> str:
+    return name if name.startswith("scene: ") else f"scene: {name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,12 @@ from forecast.core.crops import CropSpec
 from forecast.core.errors import DataError, SceneError, one_of
 from forecast.core.frames import rotate
 from forecast.core.maps import MapSource
-from forecast.data.maps.bake import BakedMap, bake_for
+from forecast.data.maps.bake import TILE_CELLS, BakedMap, bake_for, planes, resolution
 from forecast.data.maps.layers import directed_channels
-from forecast.data.maps.pieces import check_layers
+from forecast.data.maps.pieces import check_held, check_layers
 from forecast.data.maps.raster_file import load_raster
 from forecast.data.maps.sampler import Sampler, pixel_centres, takes_nearest
+from forecast.data.maps.sources import is_geojson, open_map
 
 if TYPE_CHECKING:
     from forecast.data.maps.patches import PatchSampler
@@ -33,7 +35,7 @@ Crops = Callable[[torch.Tensor], torch.Tensor]
 class SceneMaps:
     """Makes crops of maps that are given in any of these forms.
 
-    - a path: a raster that :func:`~forecast.data.maps.raster_file.save_raster` wrote;
+    - a path: a raster that :func:`~forecast.data.maps.raster_file.save_raster` wrote, GeoJSON, or a map expansion;
     - a :class:`~forecast.core.maps.MapSource` (``PolygonMap``, ``from_geojson``, ``load_map``): drawn once, now;
     - a function from points (points, 2), world frame, metres, to (points, channels) in 0…1, asked at the centre of
       every pixel of every crop; it must be safe to call from several threads. Where the model reads the direction of
@@ -45,15 +47,24 @@ class SceneMaps:
         device: where crops are made.
 
     Raises:
-        DataError: a map cannot be read, or was baked for other crops.
+        DataError: a map cannot be read, was baked for other crops, or holds nothing that the model reads.
     """
 
     def __init__(self, maps: Mapping[str, MapLike], spec: CropSpec | None, device: torch.device) -> None:
         self._spec, self._device = spec, device
         self._crops: dict[str, Crops] = {}
+        self._extents: dict[str, NDArray[np.float64] | None] = {}
         self._lock = threading.Lock()
         for name, given in maps.items():
             self.add(name, given)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A lock stays with its process.
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -64,11 +75,12 @@ class SceneMaps:
         """Add a map, or replace one; calls under way keep the old one.
 
         Raises:
-            DataError: it cannot be read, or was baked for other crops.
+            DataError: it cannot be read, was baked for other crops, or holds nothing that the model reads.
         """
-        made = _no_crops if self._spec is None else _crops_of(name, given, self._spec, self._device)
+        made, extent = (_no_crops, None) if self._spec is None else _crops_of(name, given, self._spec, self._device)
         with self._lock:
             self._crops = {**self._crops, name: made}
+            self._extents = {**self._extents, name: extent}
 
     def check(self, name: str | None) -> None:
         """Refuse a name that no map has.
@@ -79,6 +91,29 @@ class SceneMaps:
         if name is not None and name not in self._crops:
             known = one_of(self._crops, name) if self._crops else "this forecaster has none: give maps={name: map}"
             raise SceneError(f"scene: no map {name!r}: {known}")
+
+    def notes(self, name: str | None, position_m: NDArray[np.float64]) -> tuple[str, ...]:
+        """What to tell of agents that are so far from their map that nothing of it is in their crops.
+
+        Args:
+            name: of the map.
+            position_m: (agents, 2) world frame.
+        """
+        extent = None if name is None else self._extents.get(name)
+        if extent is None or self._spec is None or not len(position_m):
+            return ()
+        off_m = np.hypot(*np.maximum(np.maximum(extent[0] - position_m, position_m - extent[1]), 0).T)
+        spec = self._spec
+        reach_m = float(np.hypot(max(spec.ahead_m, spec.behind_m), max(spec.left_m, spec.right_m)))
+        beyond = off_m > reach_m
+        if not beyond.any():
+            return ()
+        (x0, y0), (x1, y1) = extent.tolist()
+        return (
+            f"map {name!r}: {int(beyond.sum())} of {len(position_m)} agents are beyond its edge, by up to "
+            f"{off_m.max():,.0f} m, and see nothing of it; it reaches from ({x0:.0f}, {y0:.0f}) to ({x1:.0f}, "
+            f"{y1:.0f}) m: expected the agents' own frame, metres",
+        )
 
     def crops(self, name: str | None, pose_world: torch.Tensor) -> torch.Tensor:
         """Crops (agents, channels, height, width) around poses (agents, 3); blank without a map and beyond its edge."""
@@ -92,27 +127,52 @@ def _no_crops(pose_world: torch.Tensor) -> torch.Tensor:
     raise AssertionError("this model reads no map")
 
 
-def _crops_of(name: str, given: MapLike, spec: CropSpec, device: torch.device) -> Crops:
+def _crops_of(
+    name: str, given: MapLike, spec: CropSpec, device: torch.device
+) -> tuple[Crops, NDArray[np.float64] | None]:
+    """What makes crops of a map, and how far it reaches, where that is known."""
     if isinstance(given, (str, Path)):
-        given = load_raster(given, spec)
+        given = open_map(given) if _is_text(given) else load_raster(given, spec)
     if isinstance(given, MapSource):
         check_layers(given, spec.layers)
+        check_held(given, spec.layers)
         given = bake_for(given, spec)
     if isinstance(given, BakedMap):
-        sampler = _sampler(given, spec, device)
-
-        def sampled(pose_world: torch.Tensor) -> torch.Tensor:
-            crops = torch.empty((len(pose_world), *spec.shape), device=device)
-            sampler.crop(pose_world, crops)
-            return crops
-
-        return sampled
+        _check_baked(name, given, spec)
+        return _Sampled(_sampler(given, spec, device), spec, device), _extent_m(given)
     if callable(given):
-        return _Asked(name, given, spec, device)
+        return _Asked(name, given, spec, device), None
     raise DataError(
-        f"map {name!r}: expected the path of a baked raster, a MapSource, or a function of points; "
+        f"map {name!r}: expected the path of a baked raster or map file, a MapSource, or a function of points; "
         f"found {type(given).__name__}"
     )
+
+
+def _is_text(path: Path | str) -> bool:
+    """Whether a path names GeoJSON or a map expansion; any other file is a raster."""
+    return Path(path).suffix.lower() == ".json" or is_geojson(path)
+
+
+def _check_baked(name: str, baked: BakedMap, spec: CropSpec) -> None:
+    """A raster does not say what its channels are, but how many and how fine."""
+    wanted = len(planes(spec.channels)), resolution(spec)[0]
+    found = len(baked.tiles), baked.cells_per_m
+    if found[0] != wanted[0] or abs(found[1] - wanted[1]) > 1e-9 * wanted[1]:
+        raise DataError(
+            f"map {name!r}: baked as {found[0]} planes at {found[1]:g} cells/m; this model reads {wanted[0]} at "
+            f"{wanted[1]:g}: bake the map again, for its config.crop"
+        )
+
+
+def _extent_m(baked: BakedMap) -> NDArray[np.float64] | None:
+    """(2, 2) low and high corner of what is drawn, to whole tiles; None where nothing is."""
+    rows, columns = np.nonzero(baked.pages)
+    if not len(rows):
+        return None
+    first = np.array([columns.min(), rows.min()]) * TILE_CELLS + baked.origin_cells
+    end = np.array([columns.max() + 1, rows.max() + 1]) * TILE_CELLS + baked.origin_cells
+    corners_m: NDArray[np.float64] = np.stack([first, end]) / baked.cells_per_m
+    return corners_m
 
 
 def _sampler(baked: BakedMap, spec: CropSpec, device: torch.device) -> Sampler | PatchSampler:
@@ -125,6 +185,20 @@ def _sampler(baked: BakedMap, spec: CropSpec, device: torch.device) -> Sampler |
         except ModuleNotFoundError:
             pass
     return Sampler(baked, spec, device)
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    """Crops of a baked map."""
+
+    sampler: Sampler | PatchSampler
+    spec: CropSpec
+    device: torch.device
+
+    def __call__(self, pose_world: torch.Tensor) -> torch.Tensor:
+        crops = torch.empty((len(pose_world), *self.spec.shape), device=self.device)
+        self.sampler.crop(pose_world, crops)
+        return crops
 
 
 class _Asked:

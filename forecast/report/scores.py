@@ -230,6 +230,7 @@ def score_rows(
             "probabilities_not_summing_to_1": int((np.abs(np.nansum(official.probabilities, 1) - 1) > 1e-3).sum()),
             "forecasts": len(temporal),
             "tracks": len(np.unique(temporal.track)),
+            **(settings.road.begin_near(official.positions_m) if settings.road else {}),
         },
     )
 

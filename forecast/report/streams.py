@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.core.errors import SubmissionError
+from forecast.core.errors import DataError, SubmissionError
 from forecast.core.files import as_text
 from forecast.core.progress import progress
 from forecast.core.rows import ForecastRows, TruthRows
@@ -19,6 +19,7 @@ from forecast.eval.matching import timing_of
 from forecast.eval.notes import Notes
 from forecast.eval.results import PerItem
 from forecast.report.evaluator import Report, names_of, window_of
+from forecast.report.road import NEAR, ON, misfit
 from forecast.report.scores import Scores, Settings, finish, merged, score_rows
 
 _WHOLE = re.compile(r"[+-]?\d+\.0*")
@@ -85,6 +86,7 @@ def score_streams(
     Raises:
         SubmissionError: a file is not as documented, or no forecast has any truth.
         ConfigError: the interval that was asked for does not meet the leads.
+        DataError: none of the forecasts begins anywhere near the map.
     """
     files, notes = [Path(path) for path in paths], Notes()
     truth = TruthByTrack(read_truth(truth_path, skip_bad_rows=skip_bad_rows, notes=notes))
@@ -121,6 +123,13 @@ def _score_file(name: str, file: ForecastFile, truth: TruthByTrack, truth_path: 
     if without == forecasts:
         why = _why_none(scores, truth, unknown, (min(times_s), max(times_s)))
         raise SubmissionError(f"{file.path}: none of its {forecasts} forecasts has a truth in {truth_path}; {why}")
+    if settings.road is not None:
+        on, near = (int(scores.coverage[name]) for name in (ON, NEAR))
+        said, nowhere = misfit(settings.road.source, "forecasts begin", int(forecasts), on, near)
+        if nowhere:
+            raise DataError(f"{file.path}: {said}")
+        if said:
+            scores.warnings.append(f"off-road rate: {said}")
     if without:
         of_these = f" ({len(unknown)} tracks are unknown there, e.g. {unknown[0]!r})" if unknown else ""
         scores.warnings.append(

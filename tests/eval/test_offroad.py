@@ -3,11 +3,22 @@
 import cv2
 import numpy as np
 import pytest
-from shapely.geometry import LineString, Polygon, box
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+from shapely.geometry import LineString, MultiPolygon, Polygon, box
 
 from forecast.eval.distribution import sample_off_road
 from forecast.eval.drivable import NUSCENES_SIZES_M, DrivableArea
-from forecast.eval.offroad import devkit_path, off_road, off_road_exact, off_road_ml, off_road_rate
+from forecast.eval.offroad import (
+    HAIRLINE_M,
+    devkit_path,
+    drivable_union,
+    off_road,
+    off_road_exact,
+    off_road_ml,
+    off_road_rate,
+)
 from forecast.eval.paint import Painter
 
 SIZE_M = (220.0, 180.0)
@@ -126,6 +137,35 @@ def test_exactly_against_polygons():
     off, valid = off_road_exact(modes, polygons)
     np.testing.assert_array_equal(off[0], [False, True, False, True, True, False])
     np.testing.assert_array_equal(valid[0], [True, True, True, True, True, False])
+
+
+@pytest.mark.parametrize("place", [(0.0, 0.0), (-300.0, -40.0), (4_512_000.0, -5_403_000.0)])
+@pytest.mark.parametrize("gap", [0.0, 1e-9, 1e-6, 1e-3, 0.009])
+def test_a_hairline_between_polygons_is_no_gap(gap, place):
+    x, y = place
+    road = [box(x, y, x + 50, y + 10), box(x + 50 + gap, y, x + 99, y + 10)]
+    # A third one above both, whose corner leaves a sliver, and a hole between three.
+    road += [box(x + 20, y + 10 + gap, x + 50, y + 20), box(x + 50 + gap, y + 10 + gap, x + 99, y + 20)]
+    modes = np.array([[[10, 5], [90, 5]], [[40, 5], [40, 15]], [[45, 5], [55, 15]], [[0, 0], [99, 0]]], float) + place
+    assert not off_road_exact(modes[:, None], road)[0].any()
+    assert not off_road_exact(modes[:, None], MultiPolygon(road))[0].any()
+
+
+def test_a_real_gap_and_the_outline_stay_where_they_are():
+    road = [box(0, 0, 50, 10), box(50.02, 0, 99, 10), Polygon([(0, 20), (40, 20), (0, 21)])]
+    modes = [[[10, 5], [90, 5]], [[10, 5], [10, 10.001]], [[10, 5], [10, -0.001]], [[0.5, 20.5], [39.99, 20.0001]]]
+    np.testing.assert_array_equal(off_road_exact(np.array(modes, float)[:, None], road)[0][:, 0], [1, 1, 1, 0])
+
+
+@given(st.lists(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), min_size=3, max_size=8))
+def test_closing_hairlines_moves_no_outline(points):
+    area = shapely.make_valid(Polygon(points))
+    polygons = [part for part in shapely.get_parts(area) if part.geom_type == "Polygon"]
+    union = drivable_union(polygons)
+    plain = shapely.union_all(polygons)
+    assert plain.difference(union.buffer(1e-6)).area == pytest.approx(0, abs=1e-6)
+    # What is added lies in notches no wider than a hairline, and at the tips of needles.
+    assert union.difference(plain.buffer(3 * HAIRLINE_M)).area == pytest.approx(0, abs=1e-6)
 
 
 def test_only_the_tiles_needed_are_drawn(monkeypatch):

@@ -174,7 +174,9 @@ LANE: dict[str, object] = {"properties": {"layer": "lane"}}
             "feature 0",
         ),
         ([{"properties": {"layer": "lane"}, "geometry": {"type": "Blob", "coordinates": []}}], "feature 0"),
-        ([{"properties": {"layer": "lane"}, "geometry": None}], "feature 0"),
+        ([{"properties": None, "geometry": {"type": "Point", "coordinates": [0, 0]}}], "feature 0"),
+        ([{"properties": {"Layer": "lane"}, "geometry": {}}], "did you mean layer_property='Layer'?"),
+        ([{"properties": {"layer": "lane"}}], "feature 0: expected a geometry"),
     ],
 )
 def test_geojson_of_the_wrong_shape_is_refused_in_one_line(tmp_path, features, said):

@@ -44,7 +44,7 @@ def test_the_pages_own_lines_run(weights: Path, crossroads: PolygonMap) -> None:
     names: dict[str, object] = {"roads": crossroads.geometries("drivable_area")}
     exec(call.replace("runs/cab", str(weights)), names)
     cycles = iter([True, True, False])
-    track = SimpleNamespace(id="a", time_s=1.0, x=100.0, y=200.0, yaw=0.0)
+    track = SimpleNamespace(id="a", time_s=1.0, x=100.0, y=200.0, yaw=0.0, vx=8.0, vy=0.0)
     stack = {
         "tracker": SimpleNamespace(news=lambda: [track]),
         "clock": SimpleNamespace(now_s=lambda: 1.2),

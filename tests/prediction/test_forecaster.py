@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +18,15 @@ from forecast.core.errors import CheckpointError, ConfigError, DataError, SceneE
 from forecast.core.tracks import Tracks
 from forecast.data.batches import inputs_of
 from forecast.data.maps.layers import load_map
+from forecast.data.maps.raster_file import save_raster
+from forecast.data.maps.sources import PolygonMap
 from forecast.model.cab import CAB
 from forecast.model.config import ModelConfig
 from forecast.prediction.forecaster import Forecaster
 from forecast.prediction.predictor import Predictor, predict
 from forecast.prediction.resample import Silence
 from forecast.prediction.scene import AgentTrack, Scene
+from forecast.prediction.stream import Observation
 
 Traffic = Callable[..., Scene]
 VERSION = "v1.0-mini"
@@ -304,7 +310,7 @@ def test_the_weights_that_come_with_the_package(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_map_of_no_known_form_is_refused(weights: Path) -> None:
-    with pytest.raises(DataError, match="map 'm': expected the path of a baked raster"):
+    with pytest.raises(DataError, match="map 'm': expected the path of a baked raster or map file"):
         Forecaster.load(weights, {"m": 3})  # type: ignore[dict-item]
 
 
@@ -340,6 +346,39 @@ def test_another_engine_answers_through_the_same_call(forecaster: Forecaster, tr
     scene = replace(traffic(4), map_name=None)
     assert equal(other.forecast(scene), forecaster.forecast(scene))
     assert engine.calls == 1
+
+
+def _points(points: np.ndarray) -> np.ndarray:
+    return np.stack([np.abs(points[:, 1] - 200) < 6] + [points[:, 0] > 1e9] * 2, 1).astype(float)
+
+
+@pytest.fixture
+def well_mapped(weights: Path, crossroads: PolygonMap, tmp_path: Path) -> Forecaster:
+    """A forecaster with a map of each form."""
+    forecaster = Forecaster.load(weights, {"polygons": crossroads, "function": _points})
+    save_raster(tmp_path / "m.raster", crossroads, forecaster.config.crop)
+    forecaster.maps.add("raster", tmp_path / "m.raster")
+    return forecaster
+
+
+@pytest.mark.parametrize("copied", [deepcopy, lambda forecaster: pickle.loads(pickle.dumps(forecaster))])
+def test_a_copy_gives_the_same_answers_from_every_map(
+    well_mapped: Forecaster, traffic: Traffic, equal, copied: Callable[[Forecaster], Forecaster]
+) -> None:
+    car = Observation("a", "vehicle", 1.0, (100, 200, 0), None, (5, 0))
+    well_mapped.update([car], 1.0, "polygons")
+    other = copied(well_mapped)
+    assert other.maps.names == ("polygons", "function", "raster")
+    for name in other.maps.names:
+        scene = traffic(4, map_name=name)
+        assert equal(other.forecast(scene), well_mapped.forecast(scene))
+    assert equal(other.update([], 1.2), well_mapped.update([], 1.2))
+
+
+def test_a_worker_that_is_spawned_gives_the_same_answers(forecaster: Forecaster, traffic: Traffic, equal) -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        told = pool.submit(forecaster.forecast, traffic(4)).result()
+    assert equal(told, forecaster.forecast(traffic(4)))
 
 
 @pytest.mark.slow

@@ -125,9 +125,13 @@ def test_whoever_drives_straight_is_found_on_the_line_at_any_times(
         first_us = min((one, two)[agent])
         for step in np.flatnonzero(found.valid[agent]):
             time_us = found.step_us[step]
-            assert time_us >= first_us
             x, y, _ = found.pose_world[agent, step]
             assert y == 4.0 * agent
+            if time_us < first_us:
+                # Made up, of who is seen for less than a step: the one before now, and on the line, too.
+                assert step == len(found.step_us) - 2
+                assert x == pytest.approx(speed * time_us * 1e-6, abs=1e-4)
+                continue
             times = np.array(sorted((one, two)[agent]))
             after = int(np.searchsorted(times, time_us))
             if after < len(times):

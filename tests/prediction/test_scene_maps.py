@@ -146,3 +146,17 @@ def test_maps_may_be_added_while_driving(weights: Path, crossroads: PolygonMap, 
     forecaster.maps.add("crossroads", crossroads)
     assert forecaster.maps.names == ("crossroads",)
     assert len(forecaster.forecast(traffic(2))) == 2
+
+
+def test_agents_beyond_their_map_are_told_of(
+    weights: Path, crossroads: PolygonMap, traffic: Callable[..., Scene]
+) -> None:
+    scene = traffic(3)
+    assert Forecaster.load(weights, {"crossroads": crossroads}).forecast(scene).notes == ()
+    far = {
+        layer: [shapely.transform(shape, lambda points: points + 9_000) for shape in crossroads.geometries(layer)]
+        for layer in crossroads.layers
+    }
+    forecaster = Forecaster.load(weights, {"crossroads": PolygonMap("far", far)})
+    (note,) = forecaster.forecast(scene).notes
+    assert note.startswith("map 'crossroads': 3 of 3 agents are beyond its edge, by up to 12,")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
+import pickle
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -136,6 +141,64 @@ def test_one_faulty_observation_is_left_out_and_told_the_others_count(
     assert "\n" not in note
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        None,
+        {"agent_id": "x"},
+        "observation",
+        SimpleNamespace(agent_id="x"),
+        Observation(None, "vehicle", 0.0, (0, 0, 0)),
+        Observation(np.zeros((2, 2)), "vehicle", 0.0, (0, 0, 0)),  # type: ignore[arg-type]
+        Observation("x", "vehicle", 0.0, np.ma.array([1.0, 2, 3], mask=[1, 0, 0])),
+        Observation("x", "vehicle", np.ma.masked, (0, 0, 0)),
+        Observation("x", "vehicle", [0.0, 1.0], (0, 0, 0)),
+        Observation("x", "vehicle", 0.0, (0, 0, 0), None, "fast"),
+        Observation("x", "vehicle", 0.0, (0, 0, 0), None, (np.inf, 0)),
+        Observation("x", "vehicle", 0.0, (0, 0, 0), None, (1, 2, 3)),
+        Observation("x", "vehicle", 0.0, (0, 0, np.inf)),
+        Observation("x", "vehicle", 1_714_564_800_000, (0, 0, 0)),
+    ],
+)
+def test_what_is_no_observation_is_left_out_and_the_others_are_taken_in(stream: Stream, bad: object) -> None:
+    good = [Observation(name, "vehicle", 0.0, (100 + place, 200, 0), None, (1, 0)) for place, name in enumerate("ab")]
+    answer = stream.update([good[0], bad, good[1]], 0.0)  # type: ignore[list-item]
+    assert answer.agent_ids == ("a", "b")
+    (note,) = answer.notes
+    assert note.startswith("observation 1")
+    assert note.endswith("left out")
+    assert "\n" not in note
+    assert stream.counts["faulty"] == 1
+
+
+@pytest.mark.parametrize("bad", [None, 3, "abc", {"a": 1}, Observation("a", "vehicle", 0.0, (0, 0, 0))])
+def test_what_is_no_list_of_observations_is_refused_and_changes_nothing(stream: Stream, bad: object) -> None:
+    with pytest.raises(SceneError, match="observations: expected a list of Observation, found"):
+        stream.update(bad, 9.0)  # type: ignore[arg-type]
+    assert len(stream.update((seen("a", time) for time in (0.0, 0.5)), 0.5)) == 1
+    assert len(stream.update(np.array([seen("b", 0.5)], object), 0.5)) == 2  # type: ignore[arg-type]
+
+
+def test_a_stream_may_be_told_times_with_a_unit(forecaster: Forecaster, equal) -> None:
+    plain, dated = forecaster.stream(), forecaster.stream()
+    start = datetime.datetime(2024, 5, 1)
+    for now in (0.0, 0.5, 1.0):
+        told = start + datetime.timedelta(seconds=now)
+        one = plain.update([seen("a", now)], now)
+        other = dated.update([replace(seen("a", now), time_s=np.datetime64(told, "ms"))], told)
+    np.testing.assert_array_equal(other.positions_m, one.positions_m)
+    assert other.time_s == start.replace(tzinfo=datetime.timezone.utc).timestamp() + 1.0
+
+
+@pytest.mark.parametrize("copied", [deepcopy, lambda stream: pickle.loads(pickle.dumps(stream))])
+def test_a_copy_of_a_stream_goes_on_as_the_stream_does(stream: Stream, equal, copied) -> None:
+    stream.update([seen("a", 0.0), seen("a", 0.5)], 0.0)
+    other = copied(stream)
+    assert equal(stream.update([], 0.5), other.update([], 0.5))
+    other.update([seen("b", 0.6)], 0.6)
+    assert len(stream) == 1
+
+
 def test_an_observation_a_little_ahead_waits_for_its_time(stream: Stream) -> None:
     answer = stream.update([seen("a", 1.0), seen("a", 1.04)], 1.0)
     assert answer.pose_world[0, 0] == pytest.approx(100 + 8 - 0.2)
@@ -239,7 +302,7 @@ def test_an_id_that_cannot_be_one_is_left_out_and_the_others_are_not(stream: Str
     odder = Observation("c", np.zeros(2), 0.0, (0.0, 0.0, 0.0))  # type: ignore[arg-type]
     answer = stream.update([seen("a", 0.0), odd, odder, seen("d", 0.0, lane=4.0)], 0.0)
     assert answer.agent_ids == ("a", "d")
-    assert len(answer.notes) == 2
+    assert sum(note.endswith("left out") for note in answer.notes) == 2
 
 
 def test_a_new_drive_begins_on_the_first_map_and_with_no_past(forecaster: Forecaster, equal) -> None:

@@ -113,6 +113,17 @@ def test_off_road_exactly_is_near_the_raster(town, tmp_path):
         assert 0 < metrics[exact]["value"] < 1
 
 
+def test_forecasts_far_from_their_map_have_no_off_road_rate(town, tmp_path):
+    elsewhere = town.forecasts()
+    elsewhere.positions_m[:] += 50_000.0
+    write_submission(tmp_path / "elsewhere.json", elsewhere)
+    settings = Settings(exact_road=True)
+    report = score_submission(tmp_path / "elsewhere.json", town.dataset, SPLIT, settings=settings).as_json()
+    for name in ("off_road_rate", "off_road_exact_rate"):
+        assert report["metrics"][name]["count"] == 0
+    assert any("none of" in line and "do not count" in line for line in report["warnings"])
+
+
 def test_compares_files_on_the_same_agents(town, dense_file, tmp_path):
     other, out = tmp_path / "other.json", tmp_path / "report.json"
     write_submission(other, town.forecasts(seed=1))

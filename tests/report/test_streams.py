@@ -114,6 +114,45 @@ def scored(folder: Path, rows: ForecastRows, truth: TruthRows, *options: str) ->
     return found
 
 
+def road_at(folder: Path, x0: float, y0: float, x1: float, y1: float) -> str:
+    ring = [[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]]
+    feature = {"properties": {"layer": "drivable_area"}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    (folder / "m.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    return str(folder / "m.geojson")
+
+
+def test_a_map_that_lies_elsewhere_is_refused_or_told(tmp_path, refused):
+    forecasts, truth = straight(2.0, tracks=1)
+    starts = forecasts.positions_m[:, 0, 0]
+    (x0, y0), (x1, y1) = starts.min(0) - 9, starts.max(0) + 9
+    report = scored(tmp_path, forecasts, truth, "--map", road_at(tmp_path, x0, y0, x1 + 99, y1))
+    assert report["coverage"]["begin_on_the_road"] == len(forecasts)
+    assert not [line for line in report["warnings"] if "road" in line]
+    # Beside it by some metres; where half of it is missing.
+    for place, said in (
+        ((x0, y0 + 30, x1, y1 + 30), f"only 0 of {len(forecasts)} forecasts begin on the road of map m"),
+        ((x0 - 500, y0, x0 - 20, y1), "forecasts begin on or within 50 m of the road of map m"),
+    ):
+        (line,) = (
+            line
+            for line in scored(tmp_path, forecasts, truth, "--map", road_at(tmp_path, *place))["warnings"]
+            if "road" in line
+        )
+        assert said in line
+    files = [
+        "score",
+        str(tmp_path / "f.parquet"),
+        "--truth",
+        str(tmp_path / "t.csv"),
+        "--out",
+        str(tmp_path / "no.json"),
+    ]
+    for place in ((x0 + 5000, y0, x1 + 5000, y1), (x0, y0 - 300, x1, y1 - 300)):
+        said = refused([*files, "--map", road_at(tmp_path, *place)])
+        assert f"none of {len(forecasts)} forecasts begin on or within 50 m of the road of map m" in said
+    assert not (tmp_path / "no.json").exists()
+
+
 def test_full_distribution_and_a_map_of_polygons(tmp_path):
     (tmp_path / "road.geojson").write_text(json.dumps(GEOJSON))
     forecasts, truth = straight(2.0, off_m=0.5)

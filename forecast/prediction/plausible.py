@@ -1,0 +1,373 @@
+"""Finds what cannot be true of tracks before a model sees it, leaves it out or puts it right, and says so.
+
+- **Jumps.** Nobody moves faster than :data:`FASTEST_MPS`, nor changes his velocity as two agents under one id do. A
+  track begins anew after its last jump; one single observation off, there and back, is left out alone.
+- **Headings that point the wrong way**, of vehicles and cyclists. A heading that turns by more than 135° from one
+  observation to the next (within 1 s) has flipped. Which way round is right is what the motion says, where the agent
+  moves at more than :data:`FASTEST_REVERSE_MPS`: nobody reverses so fast; else what most observations say. The others
+  are turned by 180°.
+- **Headings that nobody knows** (NaN) are taken from the motion, else from the agent's other observations, else are 0.
+
+All of it looks at the past alone, and leaves sound tracks as they are, to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.core.agents import AgentType
+from forecast.core.frames import wrap_angle
+from forecast.core.horizon import Horizon
+from forecast.prediction.readings import Floats, named
+from forecast.prediction.resample import Integers, Observed, Silence, memory_s, rates
+
+Mask = NDArray[np.bool_]
+
+#: Faster than this is no motion, by :class:`~forecast.core.agents.AgentType`: 100 m/s are 288 km/h.
+FASTEST_MPS = np.array([80.0, 20.0, 40.0, 80.0])
+#: Two places of one agent may differ by this at any time: two sensors, two corners of a box.
+SAME_PLACE_M = 2.0
+#: A velocity that changes by more than this within one step, and back, is no motion either: hard braking is 10 m/s² …
+_HARDEST_MPS2 = 20.0
+#: … but positions are so uncertain, too.
+_UNCERTAIN_M = 6.0
+#: Velocities further apart in time are not compared, nor headings.
+_RELATED_S, _TURN_WITHIN_S = 1.5, 1.0
+#: Reversing is slower than this.
+FASTEST_REVERSE_MPS = 4.0
+#: Less is no direction: distance for motion that must overrule a heading, speed for one that stands in for one.
+_SURE_M, _MOVES_MPS = 1.5, 0.5
+_FLIP_RAD, _ASIDE_RAD = np.deg2rad(135), np.deg2rad(60)
+#: Headings need not be wrapped, but nobody turns round and round: these are degrees.
+_TURNS_RAD = 4 * np.pi
+#: A velocity that is given may differ from the positions' by so much, and by that share.
+_SPREAD_MPS, _SPREAD = 5.0, 0.5
+
+
+def plausible(
+    seen: Observed, agent_types: Integers, agent_ids: Sequence[Hashable], horizon: Horizon
+) -> tuple[Observed, list[str]]:
+    """Leave out, or put right, what cannot be true.
+
+    Args:
+        seen: what was observed.
+        agent_types, agent_ids: (agents,).
+        horizon: of the model.
+
+    Returns:
+        What may be true; and a line on each kind of what was not.
+    """
+    notes = _of_clashes(seen, agent_ids)
+    for mend in (_without_jumps, _without_impossible_velocities):
+        seen, told = mend(seen, agent_types, agent_ids)
+        notes += told
+    if not len(seen.time_us):
+        return seen, notes
+    motion = _Motion(seen, horizon)
+    seen, told = _turned(seen, motion, agent_types, agent_ids)
+    notes += told
+    seen, told = _with_headings(seen, motion, agent_ids)
+    notes += told
+    return seen, notes + _of_disagreement(seen, motion, agent_types, agent_ids)
+
+
+class _Motion:
+    """Velocity at each observation, from the positions until then, where these say one; else as given."""
+
+    def __init__(self, seen: Observed, horizon: Horizon) -> None:
+        rows = np.arange(len(seen.time_us))
+        found = rates(seen, rows, horizon, given=False)
+        given = found.elapsed_s == 0
+        velocity = np.where(given[:, None], seen.velocity_world_mps, found.rate[:, :2])
+        self.seen, self.given, self.velocity_mps = seen, given, velocity
+        self.known = np.isfinite(velocity).all(1)
+        self.velocity_mps[~self.known] = 0.0
+        self.speed_mps = np.hypot(velocity[:, 0], velocity[:, 1])
+        self.moved_m = np.where(given, np.inf, self.speed_mps * found.elapsed_s)
+        self.direction_rad = np.arctan2(velocity[:, 1], velocity[:, 0])
+        self.agent = np.repeat(np.arange(len(seen.first) - 1), np.diff(seen.first))
+
+    @property
+    def forwards(self) -> Mask:
+        """Where it can only be forwards."""
+        sure: Mask = self.known & (self.speed_mps > FASTEST_REVERSE_MPS) & (self.moved_m > _SURE_M)
+        return sure
+
+
+def _of_clashes(seen: Observed, agent_ids: Sequence[Hashable]) -> list[str]:
+    clashes = seen.clashes
+    if not len(clashes):
+        return []
+    apart_m = np.hypot(*(clashes[:, 2:4] - clashes[:, 4:6]).T)
+    far = clashes[apart_m > SAME_PLACE_M]
+    if not len(far):
+        return []
+    agent, time_us, x, y, x_kept, y_kept = far[-1].tolist()
+    who = named(agent_ids[int(each)] for each in dict.fromkeys(far[:, 0].tolist()))
+    return [
+        f"two places at one time of {who}: {agent_ids[int(agent)]!r} at ({x:.1f}, {y:.1f}) m and at ({x_kept:.1f}, "
+        f"{y_kept:.1f}) m, {abs(time_us) * 1e-6:.3f} s before now; the last one counts: do two agents have one id?"
+    ]
+
+
+def _without_jumps(seen: Observed, agent_types: Integers, agent_ids: Sequence[Hashable]) -> tuple[Observed, list[str]]:
+    agents = len(seen.first) - 1
+    if len(seen.time_us) < 2:
+        return seen, []
+    agent = np.repeat(np.arange(agents), np.diff(seen.first))
+    same = agent[1:] == agent[:-1]
+    elapsed_s = np.diff(seen.time_us) * 1e-6
+    moved = np.diff(seen.pose_world[:, :2], axis=0)
+    moved_m = np.hypot(moved[:, 0], moved[:, 1])
+    jump = same & (moved_m > FASTEST_MPS[agent_types[agent[1:]]] * elapsed_s + SAME_PLACE_M)
+    jump |= _sudden(same & (elapsed_s <= _RELATED_S), moved, elapsed_s)
+    if not jump.any():
+        return seen, []
+    kept = np.ones(len(agent), np.bool_)
+    jumped = np.unique(agent[1:][jump])
+    for number in jumped.tolist():
+        first, end = seen.first[number], seen.first[number + 1]
+        kept[first:end] = _since_the_jump(seen.pose_world[first:end, :2], jump[first : end - 1])
+    pair = np.flatnonzero(jump)[-1]
+    note = (
+        f"{int((~kept).sum())} of the observations of {named(agent_ids[number] for number in jumped.tolist())} do not "
+        f"fit the newest ones and are left out: {agent_ids[agent[pair]]!r} moved "
+        f"{moved_m[pair]:.1f} m in {elapsed_s[pair]:.3f} s, until {abs(seen.time_us[pair + 1]) * 1e-6:.3f} s before "
+        "now; such a track begins anew: do two agents have one id, and are times in seconds?"
+    )
+    first = np.concatenate([[0], np.cumsum(np.bincount(agent[kept], minlength=agents))])
+    return (
+        replace(
+            seen,
+            first=first,
+            time_us=seen.time_us[kept],
+            pose_world=seen.pose_world[kept],
+            velocity_world_mps=seen.velocity_world_mps[kept],
+        ),
+        [note],
+    )
+
+
+def _sudden(related: Mask, moved: Floats, elapsed_s: Floats) -> Mask:
+    """(pairs,) whose velocity is quite another one than both before and after, as far as there are such."""
+    velocity = moved / np.maximum(elapsed_s, 1e-6)[:, None]
+    change = np.hypot(*np.diff(velocity, axis=0).T)
+    shorter_s = np.maximum(np.minimum(elapsed_s[1:], elapsed_s[:-1]), 1e-6)
+    both = related[1:] & related[:-1]
+    # Pairs that follow each other are of one agent: they share an observation.
+    differs = change > _HARDEST_MPS2 * (elapsed_s[1:] + elapsed_s[:-1]) / 2 + _UNCERTAIN_M / shorter_s
+    found = np.zeros((2, len(elapsed_s)), np.bool_)
+    there = np.zeros((2, len(elapsed_s)), np.bool_)
+    # Of a pair that jumps and one beside it that does not, the slower one is sound.
+    speed = np.hypot(velocity[:, 0], velocity[:, 1])
+    found[0, 1:] = differs & both & (speed[1:] > 0.5 * speed[:-1])
+    found[1, :-1] = differs & both & (speed[:-1] > 0.5 * speed[1:])
+    there[0, 1:], there[1, :-1] = both, both
+    sudden: Mask = related & there.any(0) & (found | ~there).all(0)
+    return sudden
+
+
+def _since_the_jump(place: Floats, jump: Mask) -> Mask:
+    """(rows,) which observations of one track count."""
+    kept = np.zeros(len(place), np.bool_)
+    at = len(place) - 1
+    kept[at] = True
+    while at > 0:
+        if not jump[at - 1]:
+            at -= 1
+        elif at > 1 and jump[at - 2] and _there_and_back(place[at - 2 : at + 1]):
+            at -= 2
+        else:
+            break
+        kept[at] = True
+    return kept
+
+
+def _there_and_back(place: Floats) -> bool:
+    there, back, away = (float(np.hypot(*(place[i] - place[j]))) for i, j in ((0, 1), (1, 2), (0, 2)))
+    return away < 0.5 * min(there, back)
+
+
+def _without_impossible_velocities(
+    seen: Observed, agent_types: Integers, agent_ids: Sequence[Hashable]
+) -> tuple[Observed, list[str]]:
+    given = seen.velocity_world_mps
+    if np.isnan(given).all():
+        return seen, []
+    agent = np.repeat(np.arange(len(seen.first) - 1), np.diff(seen.first))
+    speed_mps = np.hypot(given[:, 0], given[:, 1])
+    wrong = speed_mps > FASTEST_MPS[agent_types[agent]]
+    if not wrong.any():
+        return seen, []
+    worst = int(np.flatnonzero(wrong)[speed_mps[wrong].argmax()])
+    note = (
+        f"{int(wrong.sum())} of the velocities of "
+        f"{named(agent_ids[number] for number in np.unique(agent[wrong]).tolist())} are faster than anything and do "
+        f"not count: {agent_ids[agent[worst]]!r} is said "
+        f"to move at {speed_mps[worst]:.1f} m/s; expected m/s in the world frame"
+    )
+    return replace(seen, velocity_world_mps=np.where(wrong[:, None], np.nan, given)), [note]
+
+
+def _turned(
+    seen: Observed, motion: _Motion, agent_types: Integers, agent_ids: Sequence[Hashable]
+) -> tuple[Observed, list[str]]:
+    """Headings that point the wrong way, turned."""
+    kind = agent_types[motion.agent]
+    rows = np.flatnonzero(
+        np.isfinite(seen.pose_world[:, 2]) & ((kind == AgentType.VEHICLE) | (kind == AgentType.CYCLIST))
+    )
+    if not len(rows):
+        return seen, []
+    heading, agent = seen.pose_world[rows, 2], motion.agent[rows]
+    related = (np.diff(agent) == 0) & (np.diff(seen.time_us[rows]) <= round(_TURN_WITHIN_S * 1e6))
+    flipped = related & (np.abs(wrap_angle(np.diff(heading))) > _FLIP_RAD)
+    weight = np.where(motion.forwards[rows], motion.speed_mps[rows], 0.0)
+    along = np.cos(heading - motion.direction_rad[rows])
+    if not flipped.any() and not ((weight > 0) & (along < -0.5)).any():
+        return seen, []
+    # Each stretch without a gap has two ways round; +1 is that of its first observation.
+    begins = np.concatenate([[True], ~related])
+    stretch = np.cumsum(begins) - 1
+    way = 1.0 - 2.0 * (np.concatenate([[0], np.cumsum(flipped)]) % 2)
+    way *= way[begins][stretch]
+    weights = np.bincount(stretch, weight)
+    agreed = np.bincount(stretch, weight * along * way) / np.maximum(weights, 1e-9)
+    right = np.where(np.bincount(stretch, way) >= 0, 1.0, -1.0)
+    right = np.where(np.abs(agreed) > 0.5, np.sign(agreed), right)
+    wrong = way != right[stretch]
+    if not wrong.any():
+        return seen, []
+    pose = seen.pose_world.copy()
+    pose[rows[wrong], 2] += np.pi
+    whose = np.unique(agent[wrong])
+    note = (
+        f"the headings of {named(agent_ids[number] for number in whose.tolist())} pointed the wrong way in "
+        f"{int(wrong.sum())} of {int(np.isin(agent, whose).sum())} observations (against the motion, or flipped from "
+        "one to the next): turned by 180°"
+    )
+    return replace(seen, pose_world=pose), [note]
+
+
+def _with_headings(seen: Observed, motion: _Motion, agent_ids: Sequence[Hashable]) -> tuple[Observed, list[str]]:
+    """A heading for every observation."""
+    heading = seen.pose_world[:, 2].copy()
+    missing = np.isnan(heading)
+    if not missing.any():
+        return seen, []
+    fast = missing & motion.forwards
+    heading[fast] = motion.direction_rad[fast]
+    heading = _from_earlier(heading, motion.agent)
+    slow = np.isnan(heading) & motion.known & (motion.speed_mps > _MOVES_MPS)
+    heading[slow] = motion.direction_rad[slow]
+    heading = _from_earlier(heading, motion.agent)
+    heading = _from_earlier(heading[::-1], motion.agent[::-1])[::-1].copy()
+    notes = []
+    nowhere = np.isnan(heading)
+    if nowhere.any():
+        heading[nowhere] = 0.0
+        who = named(agent_ids[number] for number in np.unique(motion.agent[nowhere]).tolist())
+        notes = [f"the heading of {who} is unknown, and they do not move: taken as 0"]
+    return replace(seen, pose_world=np.concatenate([seen.pose_world[:, :2], heading[:, None]], 1)), notes
+
+
+def _from_earlier(values: Floats, agent: Integers) -> Floats:
+    """Fill what is NaN from the row before, within each agent."""
+    known = np.where(np.isnan(values), 0, np.arange(len(values)))
+    last = np.maximum.accumulate(known)
+    filled: Floats = np.where(agent[last] == agent, values[last], np.nan)
+    return filled
+
+
+def _of_disagreement(
+    seen: Observed, motion: _Motion, agent_types: Integers, agent_ids: Sequence[Hashable]
+) -> list[str]:
+    """Of headings and velocities, as they are now, that are not those of the motion: other units, or another frame?"""
+    there = np.flatnonzero(seen.first[1:] > seen.first[:-1])
+    rows = seen.first[1:][there] - 1
+    kind = agent_types[there]
+    road = (kind == AgentType.VEHICLE) | (kind == AgentType.CYCLIST)
+    turned = np.abs(wrap_angle(seen.pose_world[rows, 2] - motion.direction_rad[rows]))
+    aside = road & motion.forwards[rows] & (turned > _ASIDE_RAD)
+    given = seen.velocity_world_mps[rows]
+    apart = np.hypot(*(given - motion.velocity_mps[rows]).T)
+    # NaN is not greater than anything.
+    off = ~motion.given[rows] & (apart > _SPREAD_MPS + _SPREAD * motion.speed_mps[rows])
+    notes = []
+    largest_rad = float(np.abs(seen.pose_world[rows, 2]).max(initial=0.0))
+    if largest_rad > _TURNS_RAD:
+        notes.append(f"headings reach {largest_rad:.0f}: expected radians, counter-clockwise; are they degrees?")
+    if aside.any():
+        worst = int(np.flatnonzero(aside)[turned[aside].argmax()])
+        notes.append(
+            f"the headings of {named(agent_ids[number] for number in there[aside].tolist())} are not where they drive: "
+            f"{agent_ids[there[worst]]!r} heads {np.rad2deg(turned[worst]):.0f}° aside of its motion; expected "
+            "radians, counter-clockwise from the world's x axis"
+        )
+    if off.any():
+        worst = int(np.flatnonzero(off)[apart[off].argmax()])
+        notes.append(
+            f"the velocities given of {named(agent_ids[number] for number in there[off].tolist())} are not those of "
+            f"their positions: {agent_ids[there[worst]]!r} is said to move at {np.round(given[worst], 1).tolist()} m/s "
+            f"and moved at {np.round(motion.velocity_mps[rows[worst]], 1).tolist()} m/s; expected m/s, world frame"
+        )
+    return notes
+
+
+def unknown_velocity_notes(agents: Integers, agent_ids: Sequence[Hashable]) -> list[str]:
+    """Say of whom nothing tells how they move.
+
+    Args:
+        agents: (n,) indices of those.
+        agent_ids: of all.
+    """
+    if not len(agents):
+        return []
+    return [
+        f"the velocity of {named(agent_ids[number] for number in agents.tolist())} is unknown (none given; seen once "
+        "or too briefly): forecast as if standing"
+    ]
+
+
+def clock_notes(
+    row_agent: Integers, row_time_s: Floats, now_s: float, seen: Observed, horizon: Horizon, silence: Silence
+) -> list[str]:
+    """Say where times look like those of another clock, or of another unit.
+
+    Args:
+        row_agent, row_time_s: (rows,) all observations of a scene.
+        now_s: its time 0.
+        seen: those of them that matter.
+        horizon: of the model.
+        silence: of the forecaster.
+    """
+    if not len(row_agent):
+        return []
+    memory = memory_s(horizon)
+    notes = []
+    if not len(seen.time_us):
+        away_s = row_time_s - now_s
+        nearest = float(away_s[np.abs(away_s).argmin()])
+        notes.append(
+            f"nothing was observed in the {memory:.1f} s before now: the nearest observation lies {abs(nearest):.3f} s "
+            f"{'after' if nearest > 0 else 'before'} it; are all times on one clock, and in seconds?"
+        )
+    elif (newest_s := seen.time_us.max() * -1e-6) > silence.hold_s:
+        notes.append(
+            f"the newest observation is {newest_s:.3f} s old, and silent agents are forecast for {silence.hold_s:g} s: "
+            "are all times on one clock?"
+        )
+    if 2 * len(seen.time_us) <= len(row_agent):
+        order = np.lexsort((row_time_s, row_agent))
+        between_s = np.diff(row_time_s[order])[np.diff(row_agent[order]) == 0]
+        apart_s = float(np.median(between_s)) if len(between_s) else 0.0
+        if apart_s > memory:
+            notes.append(
+                f"observations of one agent lie {apart_s:g} s apart in the median, and only those of the last "
+                f"{memory:.1f} s count: are times in seconds?"
+            )
+    return notes

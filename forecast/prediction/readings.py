@@ -1,0 +1,260 @@
+"""Reads what a stack hands over (numbers, times, poses, ids) as float64 arrays, or says in one line why it cannot.
+
+What is masked (``numpy.ma``) or None is not known: it is read as NaN, never as the data under the mask.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Hashable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.core.errors import SceneError
+
+Floats = NDArray[np.float64]
+
+#: A number beyond this is no reading of a clock, in seconds; microseconds still fit 64 bits.
+LATEST_S = 1e11
+#: Coordinates beyond this are no place on a planar map; the Earth's circumference is 4e7 m.
+FARTHEST_M = 1e8
+#: Numbers of less than 64 bits whose neighbours lie further apart than this are told, metres and seconds.
+COARSE_M, COARSE_S = 0.01, 0.001
+#: Names under which messages of ROS 2, ROS 1 and Protocol Buffers hold seconds and nanoseconds.
+_STAMPS = (("sec", "nanosec"), ("secs", "nsecs"), ("seconds", "nanos"))
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+#: From which number on a time is rather one of these since 1970 than seconds.
+_UNITS = ((1e17, "nanoseconds", "1e9"), (1e14, "microseconds", "1e6"), (1e11, "milliseconds", "1e3"))
+
+
+def floats(name: str, given: Any) -> Floats:
+    """Read an array of float64; NaN where it is masked or None.
+
+    Raises:
+        SceneError: it holds something else than numbers, or is ragged.
+    """
+    array = _array(name, given)
+    if array.dtype.kind not in "fiubO":
+        raise SceneError(f"{name}: expected numbers, found {_kind(array)}")
+    return _converted(name, array)
+
+
+def places(name: str, given: Any) -> tuple[Floats, float]:
+    """Read poses or positions as :func:`floats` does; and how far apart neighbouring numbers of their precision lie.
+
+    Returns:
+        The array; and metres: 0 for float64, for what is a list of Python's numbers, and near the origin.
+
+    Raises:
+        SceneError: as :func:`floats`.
+    """
+    array = _array(name, given)
+    read = floats(name, array)
+    kind = array.dtype
+    if isinstance(given, (list, tuple)) and len(given) and isinstance(given[0], (np.float32, np.float16)):
+        kind = np.dtype(type(given[0]))
+    return read, _spacing(read[..., :2] if read.ndim else read, kind)
+
+
+def times(name: str, given: Any) -> tuple[Floats, float]:
+    """Read times as seconds, whatever they are: numbers are seconds; others say their unit themselves.
+
+    Args:
+        name: for the message.
+        given: numbers; ``datetime64`` and ``timedelta64`` of any unit; ``datetime.datetime`` (without a zone: UTC, as
+            NumPy reads it), ``datetime.timedelta`` and what derives from them, as in pandas; or stamps with ``sec``
+            and ``nanosec`` or the like, as in ROS. Or an array or a list of these. Dates count from 1970.
+
+    Returns:
+        Seconds, NaN where there is no time; and how far apart neighbouring numbers of their precision lie, seconds.
+
+    Raises:
+        SceneError: it is something else.
+    """
+    if type(given) is float:
+        return np.array(given), 0.0
+    array = _array(name, _seconds(name, given) if _says_its_unit(given) else given)
+    if array.dtype.kind in "mM":
+        return _by_unit(name, array), 0.0
+    if array.dtype.kind == "O":
+        array = np.array([_seconds(name, each) for each in array.ravel().tolist()], np.float64).reshape(array.shape)
+    elif array.dtype.kind not in "fiub":
+        raise SceneError(f"{name}: expected numbers of seconds, or times with a unit; found {_kind(array)}")
+    read = _converted(name, array)
+    return read, _spacing(read, array.dtype)
+
+
+def clock_reading(time_s: Any, whose: str) -> float:
+    """Read one time, finite seconds; see :func:`times`.
+
+    Raises:
+        SceneError: it is none.
+    """
+    if type(time_s) is float and abs(time_s) < LATEST_S:
+        return time_s
+    read, _ = times(f"{whose}: time_s", time_s)
+    if read.shape != () or not abs(read) < LATEST_S:
+        raise SceneError(f"{whose}: time_s is {shown(time_s)}; expected finite seconds{unit_guess(read)}")
+    return float(read)
+
+
+def unit_guess(time: Any) -> str:
+    """Of numbers too large for seconds, what they may be: the tail of a message."""
+    largest = float(np.abs(time).max(initial=0.0)) if np.size(time) else 0.0
+    for least, unit, divisor in _UNITS:
+        if least <= largest < 1e4 * least:
+            return f"; it looks like {unit}: divide by {divisor}"
+    return ""
+
+
+def check_id(agent_id: Any, where: str) -> None:
+    """Refuse what cannot name an agent from one cycle to the next.
+
+    Raises:
+        SceneError: it is None, NaN, an array, or cannot be hashed.
+    """
+    try:
+        hash(agent_id)
+        usable = agent_id is not None and bool(agent_id == agent_id)
+    except (TypeError, ValueError):
+        usable = False
+    # Tensors are hashed by where they lie in memory: each would be an agent of its own.
+    if not usable or (hasattr(agent_id, "__array__") and not isinstance(agent_id, np.generic)):
+        raise SceneError(f"{where}: agent_id: expected a string or a number, found {type(agent_id).__name__}")
+
+
+def items(name: str, given: Any, of: str) -> list[Any]:
+    """A list of what was given: a list, a tuple, a generator, an array of objects.
+
+    Raises:
+        SceneError: it is a single thing, or a dictionary or text, whose items are something else.
+    """
+    if not isinstance(given, (dict, str, bytes)) and not (isinstance(given, np.ndarray) and given.ndim != 1):
+        try:
+            iterator = iter(given)
+        except TypeError:
+            pass
+        else:
+            return list(iterator)
+    raise SceneError(f"{name}: expected a list of {of}, found {type(given).__name__}")
+
+
+def mask_of(given: np.ma.MaskedArray[Any, Any]) -> NDArray[np.bool_]:
+    """What is masked, of the array's shape."""
+    mask: Any = np.ma.getmask(given)  # type: ignore[no-untyped-call]
+    return np.broadcast_to(np.asarray(mask, np.bool_), given.shape)
+
+
+def shown(value: Any) -> str:
+    """A value in one line, not too long, whatever it is."""
+    said = " ".join((str(value) if isinstance(value, (float, np.number)) else repr(value)).split())
+    return said if len(said) <= 80 else f"{said[:79]}…"
+
+
+def named(ids: Iterable[Hashable], at_most: int = 5) -> str:
+    """Ids of agents in one line.
+
+    >>> named(["a", "b", 3], at_most=2)
+    "'a', 'b', … (3 in all)"
+    """
+    known = list(ids)
+    listed = ", ".join(" ".join(repr(each).split()) for each in known[:at_most])
+    return listed if len(known) <= at_most else f"{listed}, … ({len(known)} in all)"
+
+
+def _array(name: str, given: Any) -> NDArray[Any]:
+    """As NumPy sees it, but with NaN where it is masked."""
+    if type(given) is np.ndarray:
+        return given
+    try:
+        return np.asarray(_unmasked(given) if _has_masked(given) else given)
+    except (TypeError, ValueError, RuntimeError) as problem:
+        raise SceneError(f"{name}: expected numbers ({_said(problem)})") from None
+
+
+def _has_masked(given: Any) -> bool:
+    if isinstance(given, (list, tuple)):
+        return any(_has_masked(each) for each in given)
+    return isinstance(given, np.ma.MaskedArray)
+
+
+def _unmasked(given: Any) -> Any:
+    if isinstance(given, (list, tuple)):
+        return [_unmasked(each) for each in given]
+    if not isinstance(given, np.ma.MaskedArray) or not mask_of(given).any():
+        return np.asarray(given) if isinstance(given, np.ma.MaskedArray) else given
+    if given.dtype.kind in "iub":
+        given = given.astype(np.float64)
+    return given.filled(np.array("NaT", given.dtype) if given.dtype.kind in "mM" else np.nan)
+
+
+def _converted(name: str, array: NDArray[Any]) -> Floats:
+    try:
+        return np.asarray(array, np.float64, order="C")
+    except (TypeError, ValueError, RuntimeError) as problem:
+        raise SceneError(f"{name}: expected numbers ({_said(problem)})") from None
+
+
+def _said(problem: Exception) -> str:
+    return (str(problem).splitlines() or [type(problem).__name__])[0]
+
+
+def _kind(array: NDArray[Any]) -> str:
+    return {"U": "text", "S": "bytes", "c": "complex numbers"}.get(array.dtype.kind, str(array.dtype))
+
+
+def _spacing(read: Floats, kind: np.dtype[Any]) -> float:
+    if kind.kind != "f" or kind.itemsize >= 8 or not read.size:
+        return 0.0
+    largest = np.abs(read[np.isfinite(read)]).max(initial=0.0)
+    return float(np.spacing(np.array(largest, kind)))
+
+
+def _says_its_unit(given: Any) -> bool:
+    """Whether one single thing is a time that NumPy would not read, or not by its unit."""
+    return isinstance(given, (datetime.datetime, datetime.timedelta)) or _stamp(given) is not None
+
+
+def _stamp(given: Any) -> float | None:
+    for whole, part in _STAMPS:
+        if hasattr(given, whole) and hasattr(given, part):
+            return float(getattr(given, whole)) + float(getattr(given, part)) * 1e-9
+    # rclpy's own Time and Duration.
+    nanoseconds = getattr(given, "nanoseconds", None)
+    return float(nanoseconds) * 1e-9 if isinstance(nanoseconds, (int, np.integer)) else None
+
+
+def _seconds(name: str, given: Any) -> float:
+    """Of one thing."""
+    try:
+        if given is None or given != given:
+            return float("nan")
+        if isinstance(given, datetime.datetime):
+            aware = given if given.tzinfo is not None else given.replace(tzinfo=datetime.timezone.utc)
+            return (aware - _EPOCH).total_seconds()
+        if isinstance(given, datetime.timedelta):
+            return given.total_seconds()
+        if isinstance(given, (np.datetime64, np.timedelta64)):
+            return float(_by_unit(name, np.asarray(given)))
+        stamp = _stamp(given)
+        if stamp is not None:
+            return stamp
+        if isinstance(given, (str, bytes)):
+            raise TypeError("found text")
+        return float(given)
+    except (TypeError, ValueError) as problem:
+        raise SceneError(f"{name}: expected numbers of seconds, or times with a unit ({_said(problem)})") from None
+
+
+def _by_unit(name: str, array: NDArray[Any]) -> Floats:
+    """Seconds of ``datetime64`` (since 1970) and ``timedelta64``."""
+    unit = np.datetime_data(array.dtype)[0]
+    if unit == "generic" and not np.isnat(array).all():
+        raise SceneError(f"{name}: {array.dtype} has no unit; expected seconds, or say timedelta64[ms] or the like")
+    if array.dtype.kind == "M":
+        array = array - np.datetime64(0, "s")
+    elif unit in ("Y", "M"):
+        raise SceneError(f"{name}: {array.dtype}: months and years differ in length; expected seconds")
+    return np.asarray(array / np.timedelta64(1, "s"), np.float64, order="C")
