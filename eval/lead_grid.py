@@ -21,9 +21,9 @@ _US = 1e6
 #: Leads of one forecast closer than this are one lead: its modes, written with a little noise.
 _SAME_US = 1000
 #: From one lead to the next is a whole number of steps, to this share of one.
-STRAY_STEPS = 0.3
-#: The n-th lead may wander from its median by a step, or by this share of its steps.
-_WANDER = 0.25
+STRAY_STEPS = 0.4
+#: The n-th lead may wander from its median by so many steps, or by this share of its steps.
+_WANDER_STEPS, _WANDER = 2.0, 0.25
 #: Leads of different forecasts within this share of a step are one, where they cannot be counted.
 _CLOSE_STEPS = 0.1
 #: A round step may be off by this share of a step at the last lead; where the leads wander, by the second.
@@ -161,7 +161,7 @@ def _counting(spans: Spans, step_us: float) -> LeadGrid | None:
     number = _counted(spans, step_us)
     places, at = np.unique(number, return_inverse=True)
     median = _medians(at.reshape(-1), spans.lead_us)
-    limit_us = np.maximum(_WANDER * number, 1.0) * step_us
+    limit_us = np.maximum(_WANDER * number, _WANDER_STEPS) * step_us
     if (np.abs(spans.lead_us - median[at.reshape(-1)]) > limit_us).any() or (np.diff(median) <= 0).any():
         return None
     return LeadGrid(_even(places, median / _US), "counted", places.astype(np.float64), step_us)
