@@ -9,6 +9,10 @@ import pyarrow as pa
 
 from forecast.core.errors import SubmissionError
 from forecast.core.rows import ForecastRows
+from forecast.core.units import MAX_FIRST_LEAD_S, MAX_LEAD_S, MIN_LAST_LEAD_S, lead_complaint
+from forecast.eval.columns import names, numbered, numbers, refuse, refuse_times, require, times
+from forecast.eval.lead_grid import LeadGrid, Spans, lead_grid
+from forecast.eval.notes import Notes
 from forecast.eval.results import Bools, Floats, Integers
 
 REQUIRED = ("track", "issue_time_s", "mode", "probability", "lead_s", "x_m", "y_m")
@@ -19,113 +23,101 @@ MAX_COORDINATE_M = 1e7
 MAX_SAMPLES = 10_000
 #: Probabilities need not sum to 1, but what is larger than this is none.
 MAX_PROBABILITY = 1e6
-#: Larger readings of a clock are no seconds but milliseconds or less: this is the year 5138 since 1970.
-MAX_TIME_S = 1e11
+#: Arrays may have so many times as many places as the file has rows: forecasts may differ in length and modes.
+_MAX_EMPTY = 64
+
+_US = 1e6
 
 
-def numbers(table: pa.Table, name: str, where: str) -> Floats:
-    """A column as float64, NaN where null.
+def rows_of(
+    table: pa.Table, where: str, *, max_modes: int, grid: LeadGrid | None = None, notes: Notes | None = None
+) -> ForecastRows:
+    """Gather the points of a table, in any order, into one row a forecast, by track and issue time.
 
-    Raises:
-        SubmissionError: the column does not hold numbers.
-    """
-    column = table.column(name)
-    kind = column.type
-    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
-        raise SubmissionError(f"{where}: column {name} holds {kind}; expected numbers")
-    values: Floats = column.cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
-    return values
-
-
-def names(table: pa.Table, where: str) -> tuple[Integers, np.ndarray[Any, np.dtype[np.str_]]]:
-    """The track column as one integer a row, and the names they stand for.
+    Args:
+        table: one line a point.
+        where: the file.
+        max_modes: most modes a forecast may have.
+        grid: the steps that the leads are at; default: those of this table.
+        notes: what is noticed.
 
     Raises:
-        SubmissionError: the column holds neither text nor whole numbers, or a track has no name.
-    """
-    column = table.column("track")
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if not (
-        pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_integer(column.type)
-    ):
-        raise SubmissionError(f"{where}: column track holds {column.type}; expected names")
-    if column.null_count:
-        raise SubmissionError(f"{where}: {column.null_count} rows have no track; expected a name in each")
-    encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.unify_dictionaries().combine_chunks()
-    return encoded.indices.to_numpy().astype(np.int64), np.array(encoded.dictionary.to_pylist(), dtype=np.str_)
-
-
-def require(where: str, found: list[str], wanted: tuple[str, ...]) -> None:
-    """Refuse a table that lacks a column.
-
-    Raises:
-        SubmissionError: naming the columns that are missing and those that are there.
-    """
-    twice = [name for name in wanted if found.count(name) > 1]
-    if twice:
-        raise SubmissionError(f"{where}: column {twice[0]} twice; expected it once")
-    missing = [name for name in wanted if name not in found]
-    if missing:
-        raise SubmissionError(f"{where}: no column {', '.join(missing)}; found {', '.join(found[:12]) or 'none'}")
-
-
-def refuse(where: str, wrong: Bools, complaint: str) -> None:
-    """Refuse a table if any row is wrong, naming the first.
-
-    Raises:
-        SubmissionError: in one line.
-    """
-    if wrong.any():
-        raise SubmissionError(f"{where}: row {int(wrong.argmax())}: {complaint}")
-
-
-def refuse_times(where: str, name: str, time_s: Floats) -> None:
-    """Refuse clock readings that cannot be seconds.
-
-    Raises:
-        SubmissionError: in one line.
-    """
-    refuse(where, np.abs(time_s) > MAX_TIME_S, f"{name} is beyond 1e11; expected seconds, not milli- or microseconds")
-
-
-def rows_of(table: pa.Table, where: str, *, max_modes: int) -> ForecastRows:
-    """Gather the points of a table, in any order, into one row a forecast.
-
-    Raises:
-        SubmissionError: in one line, which row, what was found and what was expected.
+        BadRowsError: rows that are wrong by themselves.
+        SubmissionError: in one line, what was found and what was expected.
     """
     require(where, table.column_names, REQUIRED)
     code, track_names = names(table, where)
-    value = {name: numbers(table, name, where) for name in REQUIRED[1:]}
-    for name in ("issue_time_s", "lead_s", "x_m", "y_m"):
+    issue_s, lead_s = times(table, "issue_time_s", where), times(table, "lead_s", where, clock=False)
+    value = {name: numbers(table, name, where) for name in ("mode", "probability", "x_m", "y_m")}
+    refuse_times(where, "issue_time_s", issue_s)
+    refuse_leads(where, lead_s)
+    for name in ("x_m", "y_m"):
         refuse(where, ~np.isfinite(value[name]), f"{name} is not a finite number")
-    far = np.maximum(np.abs(value["x_m"]), np.abs(value["y_m"])) > MAX_COORDINATE_M
+    positions = np.stack([value["x_m"], value["y_m"]], -1)
+    far = np.abs(positions).max(-1) > MAX_COORDINATE_M
     refuse(where, far, "a position over 10,000 km out; expected metres")
-    for name in ("issue_time_s", "lead_s"):
-        refuse_times(where, name, value[name])
-    refuse(where, value["lead_s"] <= 0, "lead_s is not positive; expected seconds after the issue")
     sample = numbers(table, SAMPLE, where) if SAMPLE in table.column_names else np.full(len(code), np.nan)
     is_mode = np.isnan(sample)
     _check_indices(where, value, sample, is_mode, max_modes)
-    forecast, row_of = numbered(code, value["issue_time_s"])
-    leads, step = _leads(value["lead_s"])
-    positions = np.stack([value["x_m"], value["y_m"]], -1)
+    forecast, row_of = numbered(code, issue_s)
+    lead_us = np.rint(lead_s * _US).astype(np.int64)
+    grid = grid_of(where, forecast, lead_us) if grid is None else grid
+    step, row_lead_s = grid.place(forecast, lead_us)
     index = np.where(is_mode, value["mode"], 0).astype(np.int64)
-    modes = int(index[is_mode].max(initial=-1)) + 1
-    at = (forecast[is_mode], index[is_mode], step[is_mode])
-    shape = (len(row_of), modes, len(leads))
+    modes = int(index.max(initial=-1, where=is_mode)) + 1
+    shape = (len(row_of), modes, len(grid.lead_s))
+    _check_size(where, shape, len(code))
+    points = _Points(where, is_mode, (forecast, index, step))
+    points.once(shape, positions, value["probability"])
+    probabilities = points.probabilities(shape[:2], value["probability"])
+    covariances = _covariances(table, where, shape, points)
+    samples = _samples(where, sample, (forecast, step), positions, shape)
+    if notes is not None:
+        notes.digits.see(positions, [str(table.column(name).type) for name in ("x_m", "y_m")])
     return ForecastRows(
         track=track_names[code[row_of]],
-        issue_time_s=value["issue_time_s"][row_of],
-        lead_s=leads,
-        positions_m=_placed(where, shape, at, positions[is_mode]),
-        probabilities=_probabilities(where, shape[:2], at[:2], value["probability"][is_mode]),
-        covariances_m2=_covariances(table, where, shape, at, is_mode),
-        samples_m=_samples(where, forecast, sample, step, positions, shape),
+        issue_time_s=issue_s[row_of],
+        lead_s=grid.lead_s,
+        positions_m=points.placed(shape, positions),
+        probabilities=probabilities,
+        covariances_m2=covariances,
+        samples_m=samples,
+        row_lead_s=row_lead_s,
     )
+
+
+def refuse_leads(where: str, lead_s: Floats) -> None:
+    """Refuse leads that are none: not finite, not positive, or far too large for seconds.
+
+    Raises:
+        BadRowsError: in one line.
+    """
+    refuse(where, ~np.isfinite(lead_s), "lead_s is not a finite number")
+    refuse(where, np.rint(lead_s * _US) <= 0, "lead_s is not positive; expected seconds after the issue")
+    large = lead_s > MAX_LEAD_S
+    refuse(where, large, f"lead_s beyond {MAX_LEAD_S:g} s", lead_complaint(lead_s))
+
+
+def check_leads(where: str, lead_s: Floats) -> None:
+    """Refuse leads that cannot be seconds, all of them taken together.
+
+    Raises:
+        SubmissionError: in one line, which unit they look like.
+    """
+    if len(lead_s) and not (lead_s[0] <= MAX_FIRST_LEAD_S and MIN_LAST_LEAD_S <= lead_s[-1] <= MAX_LEAD_S):
+        raise SubmissionError(f"{where}: {lead_complaint(lead_s)}")
+
+
+def grid_of(where: str, forecast: Integers, lead_us: Integers) -> LeadGrid:
+    """The grid of leads of a whole file, given one forecast number and one lead a row.
+
+    Raises:
+        SubmissionError: there is none, or the leads are no seconds.
+    """
+    longest = lead_us[forecast == np.bincount(forecast).argmax()]
+    grid = lead_grid(where, np.unique(lead_us), len(np.unique(longest)), lambda: Spans.of(forecast, lead_us)[0])
+    check_leads(where, grid.lead_s)
+    return grid
 
 
 def _check_indices(where: str, value: dict[str, Floats], sample: Floats, is_mode: Bools, max_modes: int) -> None:
@@ -138,52 +130,86 @@ def _check_indices(where: str, value: dict[str, Floats], sample: Floats, is_mode
     refuse(where, is_mode & (probability > MAX_PROBABILITY), "a probability over a million; expected up to 1")
     wrong = ~is_mode & ~((sample >= 0) & (sample < MAX_SAMPLES) & (sample == np.floor(sample)))
     refuse(where, wrong, f"sample is not a whole number from 0 to {MAX_SAMPLES - 1}")
-    refuse(where, np.full(1, not is_mode.any()), "no modes, only samples; expected at least one mode a forecast")
 
 
-def numbered(code: Integers, issue_s: Floats) -> tuple[Integers, Integers]:
-    """Number each (track, issue time), sorted; and the first row of the table for each of them."""
-    order = np.lexsort((issue_s, code))
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (np.diff(code[order]) != 0) | (np.diff(issue_s[order]) > 1e-6)
-    number = np.empty(len(order), dtype=np.int64)
-    number[order] = np.cumsum(new) - 1
-    return number, order[new]
-
-
-def _leads(lead_s: Floats) -> tuple[Floats, Integers]:
-    """The distinct leads to a microsecond, and which of them each row is at."""
-    distinct, step = np.unique(np.rint(lead_s * 1e6).astype(np.int64), return_inverse=True)
-    return distinct / 1e6, step.reshape(-1)
-
-
-def _placed(where: str, shape: tuple[int, ...], at: tuple[Integers, ...], values: Floats) -> Floats:
-    slot = np.ravel_multi_index(at, shape) if len(values) else np.zeros(0, dtype=np.int64)
-    if len(slot) and np.bincount(slot, minlength=1).max() > 1:
+def _check_size(where: str, shape: tuple[int, int, int], rows: int) -> None:
+    """Refuse before they are made arrays that would be nearly empty."""
+    if np.prod(shape, dtype=np.float64) > _MAX_EMPTY * rows + 1e6:
         raise SubmissionError(
-            f"{where}: two rows for the same track, issue time, mode (or sample) and lead; expected one each"
+            f"{where}: {shape[0]} forecasts of up to {shape[1]} modes have {shape[2]} different leads in all, but "
+            f"there are {rows} rows; expected leads on one grid: interpolate the points to even leads"
         )
+
+
+class _Points:
+    """The rows of a table that are points of modes (not samples), and where each belongs."""
+
+    def __init__(self, where: str, is_mode: Bools, at: tuple[Integers, Integers, Integers]) -> None:
+        self._where = where
+        self.is_mode = is_mode
+        self._rows: Any = slice(None) if is_mode.all() else is_mode
+        self._forecast = at[0]
+        self._at = tuple(part[self._rows] for part in at)
+
+    def _refuse(self, wrong: Bools, reason: str) -> None:
+        if wrong.any():
+            every = np.zeros(len(self.is_mode), dtype=bool)
+            every[self._rows] = wrong
+            refuse(self._where, every, reason)
+
+    def once(self, shape: tuple[int, ...], positions: Floats, probability: Floats) -> None:
+        """Refuse two points in one place: all of them where they differ, all but the first where they are the same."""
+        slot = _slots(shape, self._at)
+        if len(slot) and np.bincount(slot).max() > 1:
+            self._refuse(_again(slot, np.column_stack([positions, probability])[self._rows]), TWICE)
+
+    def probabilities(self, shape: tuple[int, int], values: Floats) -> Floats:
+        """(forecasts, modes), one probability at all leads of a mode."""
+        at, values = self._at[:2], values[self._rows]
+        probabilities = np.full(shape, np.nan)
+        probabilities[at] = values
+        differs = np.abs(probabilities[at] - values) > 1e-9
+        if differs.any():
+            of_mode = np.zeros(shape, dtype=bool)
+            of_mode[tuple(part[differs] for part in at)] = True
+            self._refuse(of_mode[at], "one mode has different probabilities at different leads; expected one")
+        none = np.isnan(probabilities).all(-1)
+        refuse(self._where, none[self._forecast], "samples but no mode in a forecast; expected at least one mode each")
+        zero = np.nansum(probabilities, -1) <= 0
+        refuse(self._where, zero[self._forecast], "all probabilities of a forecast are 0; expected a positive sum")
+        return probabilities
+
+    def placed(self, shape: tuple[int, ...], values: Floats) -> Floats:
+        """(forecasts, modes, steps, ...), NaN where there is no point."""
+        return _placed(shape, self._at, values[self._rows])
+
+
+TWICE = "two rows for the same track, issue time, mode (or sample) and lead; expected one each"
+
+
+def _slots(shape: tuple[int, ...], at: tuple[Integers, ...]) -> Integers:
+    return np.ravel_multi_index(at, shape).astype(np.int64) if len(at[0]) else np.zeros(0, dtype=np.int64)
+
+
+def _again(slot: Integers, what: Floats) -> Bools:
+    """(rows,) which rows to leave out so that each place is taken once."""
+    wrong = np.zeros(len(slot), dtype=bool)
+    order = np.argsort(slot, kind="stable")
+    new = np.diff(slot[order], prepend=-1) != 0
+    group = np.cumsum(new) - 1
+    same = (what[order] == what[order][np.flatnonzero(new)[group]]).all(-1)
+    agree = np.bincount(group, weights=~same) == 0
+    wrong[order] = ~(new & agree[group])
+    return wrong
+
+
+def _placed(shape: tuple[int, ...], at: tuple[Integers, ...], values: Floats) -> Floats:
     placed = np.full((int(np.prod(shape)), *values.shape[1:]), np.nan)
-    placed[slot] = values
+    placed[_slots(shape, at)] = values
     return placed.reshape(*shape, *values.shape[1:])
 
 
-def _probabilities(where: str, shape: tuple[int, ...], at: tuple[Integers, ...], values: Floats) -> Floats:
-    probabilities = np.full(shape, np.nan)
-    probabilities[at] = values
-    if (np.abs(probabilities[at] - values) > 1e-9).any():
-        raise SubmissionError(f"{where}: one mode has different probabilities at different leads; expected one")
-    present = ~np.isnan(probabilities)
-    if (~present.any(-1)).any():
-        raise SubmissionError(f"{where}: a forecast has samples but no mode; expected at least one mode each")
-    if (np.nansum(probabilities, -1) <= 0).any():
-        raise SubmissionError(f"{where}: all probabilities of a forecast are 0; expected a positive sum")
-    return probabilities
-
-
-def _covariances(
-    table: pa.Table, where: str, shape: tuple[int, ...], at: tuple[Integers, ...], is_mode: Bools
-) -> Floats | None:
+def _covariances(table: pa.Table, where: str, shape: tuple[int, ...], points: _Points) -> Floats | None:
     found = [name for name in COVARIANCE if name in table.column_names]
     if not found:
         return None
@@ -191,19 +217,25 @@ def _covariances(
     xx, xy, yy = (numbers(table, name, where) for name in COVARIANCE)
     with np.errstate(over="ignore", invalid="ignore"):
         sound = (xx > 0) & (xx * yy - xy**2 > 0) & np.isfinite(xx * yy)
-    refuse(where, is_mode & ~sound, "the covariance is not positive definite")
-    return _placed(where, shape, at, np.stack([xx, xy, xy, yy], -1)[is_mode]).reshape(*shape, 2, 2)
+    refuse(where, points.is_mode & ~sound, "the covariance is not positive definite")
+    return points.placed(shape, np.stack([xx, xy, xy, yy], -1)).reshape(*shape, 2, 2)
 
 
 def _samples(
-    where: str, forecast: Integers, sample: Floats, step: Integers, positions: Floats, shape: tuple[int, ...]
+    where: str, sample: Floats, at: tuple[Integers, Integers], positions: Floats, shape: tuple[int, ...]
 ) -> Floats | None:
     drawn = ~np.isnan(sample)
     if not drawn.any():
         return None
+    forecast, step = at
     number = sample[drawn].astype(np.int64)
     sizes = (shape[0], int(number.max()) + 1, shape[2])
-    return _placed(where, sizes, (forecast[drawn], number, step[drawn]), positions[drawn])
+    _check_size(where, sizes, len(sample))
+    place, points = (forecast[drawn], number, step[drawn]), positions[drawn]
+    wrong = np.zeros(len(sample), dtype=bool)
+    wrong[drawn] = _again(_slots(sizes, place), points)
+    refuse(where, wrong, TWICE)
+    return _placed(sizes, place, points)
 
 
 def table_of(rows: ForecastRows) -> pa.Table:
@@ -215,7 +247,7 @@ def table_of(rows: ForecastRows) -> pa.Table:
         "issue_time_s": rows.issue_time_s[row],
         "mode": mode.astype(np.float64),
         "probability": rows.probabilities[row, mode],
-        "lead_s": rows.lead_s[step],
+        "lead_s": rows.own_lead_s[row, step],
         "x_m": rows.positions_m[present][:, 0],
         "y_m": rows.positions_m[present][:, 1],
     }
@@ -231,7 +263,7 @@ def table_of(rows: ForecastRows) -> pa.Table:
         {
             "track": rows.track[sample_row],
             "issue_time_s": rows.issue_time_s[sample_row],
-            "lead_s": rows.lead_s[step],
+            "lead_s": rows.own_lead_s[sample_row, step],
             "x_m": rows.samples_m[drawn][:, 0],
             "y_m": rows.samples_m[drawn][:, 1],
             SAMPLE: sample.astype(np.float64),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,56 +22,188 @@ import pyarrow.parquet as pq
 from forecast.core.errors import SubmissionError
 from forecast.core.files import for_arrow, written_whole
 from forecast.core.rows import ForecastRows, TruthRows
-from forecast.eval.flat_rows import (
-    COVARIANCE,
-    MAX_COORDINATE_M,
-    REQUIRED,
-    SAMPLE,
-    names,
-    numbers,
-    refuse,
-    refuse_times,
-    require,
-    rows_of,
-    table_of,
-)
+from forecast.core.units import ratio_complaint
+from forecast.eval.columns import BadRowsError, names, numbers, refuse, refuse_times, require, sifted, times
+from forecast.eval.flat_rows import COVARIANCE, MAX_COORDINATE_M, REQUIRED, SAMPLE, rows_of, table_of
+from forecast.eval.lead_grid import LeadGrid
+from forecast.eval.matching import issue_step_s, lead_step_s
 from forecast.eval.nested_rows import is_nested, nested_rows_of, nested_table_of
+from forecast.eval.notes import Notes
+from forecast.eval.row_files import (
+    MAX_CSV_LINE_BYTES,
+    Source,
+    concatenated,
+    kept,
+    open_source,
+    sorted_on_disk,
+    suffix,
+    whole_tracks,
+)
 from forecast.eval.submission import MAX_MODES, Submission
+from forecast.eval.survey import survey
 
 CHUNK_ROWS = 1 << 20
 NESTED_CHUNK_ROWS = 1 << 14
-MAX_CSV_LINE_BYTES = 1 << 20
+_ALL = 1 << 40
+#: Text is parsed once and kept up to this size; larger files are parsed once more.
+_KEPT_CSV_BYTES = 1 << 28
+#: Columns of a CSV that hold numbers.
+_NUMERIC = (*REQUIRED[1:], *COVARIANCE, SAMPLE, "time_s")
+_TRUTH = ("track", "time_s", "x_m", "y_m")
+_NO_FORECASTS = "no rows; expected at least one forecast"
 
 
-def read_forecasts(path: Path | str, *, max_modes: int = MAX_MODES) -> ForecastRows:
+class ForecastFile:
+    """A file of forecasts, read in pieces of whole tracks, so that each piece can be scored by itself.
+
+    Memory is that of a piece, whatever the file's size and the order of its rows: where the rows of a track do not
+    follow each other, the file is sorted on disk first. All pieces have the same leads.
+
+    Attributes:
+        path: Parquet or CSV.
+        notes: what was noticed, complete once all pieces are read.
+        interval_s: median seconds between successive issues of a track over the whole file, known with the first piece;
+            inf where each is forecast once.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        chunk_rows: int | None = None,
+        max_modes: int = MAX_MODES,
+        skip_bad_rows: bool = False,
+    ) -> None:
+        """Name a file; it is opened as the pieces are asked for.
+
+        Args:
+            path: Parquet or CSV.
+            chunk_rows: lines of the file read at a time.
+            max_modes: most modes a forecast may have.
+            skip_bad_rows: leave out rows that are wrong by themselves, and count them in the notes.
+        """
+        self.path = Path(path)
+        self.notes = Notes()
+        self.interval_s = float("nan")
+        self._chunk_rows, self._max_modes, self._skip = chunk_rows, max_modes, skip_bad_rows
+
+    def __iter__(self) -> Iterator[ForecastRows]:
+        """Give the pieces.
+
+        Raises:
+            SubmissionError: in one line, which row of the file, what was found and what was expected.
+        """
+        with _clear_errors(self.path):
+            try:
+                yield from self._pieces(self.notes.left_out if self._skip else None, by_cell=self._skip)
+            except pa.ArrowInvalid:
+                if suffix(self.path) == ".csv":
+                    self._name_the_cell()
+                raise
+
+    def _pieces(self, bad: Counter[str] | None, *, by_cell: bool) -> Iterator[ForecastRows]:
+        where, grid, found = str(self.path), None, False
+        with ExitStack() as stack:
+            source = open_source(self.path, piece_rows=self._piece_rows, numeric=_NUMERIC, by_cell=by_cell, bad=bad)
+            tables = iter([concatenated(list(source.pieces(None)))] if source.single else ())
+            if not source.single:
+                source, grid = self._surveyed(source, stack)
+                tables = whole_tracks(source.pieces(None), where)
+            for table in tables:
+                rows = self._read(table, tables, grid)
+                if rows is None:
+                    continue
+                if source.single:
+                    self.interval_s = issue_step_s(rows)
+                if not found and (complaint := ratio_complaint(self.interval_s, lead_step_s(rows))):
+                    raise SubmissionError(f"{where}: {complaint}")
+                self.notes.see_leads(rows)
+                found = True
+                yield rows
+        if not found:
+            raise SubmissionError(f"{where}: {_nothing(self.notes, _NO_FORECASTS)}")
+
+    def _piece_rows(self, columns: Any) -> int:
+        return self._chunk_rows or (NESTED_CHUNK_ROWS if is_nested(columns) else CHUNK_ROWS)
+
+    def _surveyed(self, source: Source, stack: ExitStack) -> tuple[Source, LeadGrid | None]:
+        """Look through the file, and sort it first where need be."""
+        flat = not is_nested(source.columns)
+        if source.columns:
+            require(source.where, source.columns, REQUIRED if flat else ("track", "issue_time_s"))
+        elif self.path.stat().st_size <= _KEPT_CSV_BYTES:
+            source = kept(source)
+        found = survey(source, flat=flat)
+        if found is None:
+            source = sorted_on_disk(source, stack, self._piece_rows(source.columns))
+            found = survey(source, flat=flat)
+        assert found is not None
+        self.interval_s = found.interval_s
+        return source, found.grid
+
+    def _read(self, table: pa.Table, rest: Iterator[pa.Table], grid: LeadGrid | None) -> ForecastRows | None:
+        try:
+            return sifted(table, lambda part: self._rows(part, grid, self.notes), skip=self._skip, notes=self.notes)
+        except BadRowsError as bad:
+            raise bad.counted(self._more(bad.reason, rest, grid)) from None
+
+    def _rows(self, table: pa.Table, grid: LeadGrid | None, notes: Notes | None) -> ForecastRows:
+        where = str(self.path)
+        if is_nested(table.column_names):
+            return nested_rows_of(table, where, max_modes=self._max_modes, notes=notes)
+        return rows_of(table, where, max_modes=self._max_modes, grid=grid, notes=notes)
+
+    def _more(self, reason: str, rest: Iterator[pa.Table], grid: LeadGrid | None) -> int:
+        """How many rows of the remaining pieces are bad for the same reason, as far as they can be read."""
+        notes = Notes()
+        try:
+            for table in rest:
+                sifted(table, lambda part: self._rows(part, grid, None), skip=True, notes=notes)
+        except (SubmissionError, pa.ArrowException, OSError):
+            pass
+        return notes.left_out[reason]
+
+    def _name_the_cell(self) -> None:
+        """Read a CSV once more, by the cell, to say which row is bad."""
+        for _ in self._pieces(None, by_cell=True):
+            pass
+
+
+def read_forecasts(
+    path: Path | str, *, max_modes: int = MAX_MODES, skip_bad_rows: bool = False, notes: Notes | None = None
+) -> ForecastRows:
     """Read a whole file of forecasts, its rows in any order.
+
+    Args:
+        path: Parquet or CSV.
+        max_modes: most modes a forecast may have.
+        skip_bad_rows: leave out rows that are wrong by themselves, and count them in the notes.
+        notes: what is noticed.
 
     Raises:
         SubmissionError: in one line, which row, what was found and what was expected.
     """
-    path = Path(path)
-    with _clear_errors(path):
-        return _rows(_whole(path), str(path), max_modes)
+    file = ForecastFile(path, chunk_rows=_ALL, max_modes=max_modes, skip_bad_rows=skip_bad_rows)
+    file.notes = file.notes if notes is None else notes
+    (rows,) = file
+    return rows
 
 
 def iter_forecasts(
-    path: Path | str, *, chunk_rows: int | None = None, max_modes: int = MAX_MODES
+    path: Path | str, *, chunk_rows: int | None = None, max_modes: int = MAX_MODES, skip_bad_rows: bool = False
 ) -> Iterator[ForecastRows]:
-    """Stream a file of forecasts in pieces of whole tracks, so that each piece can be scored by itself.
-
-    Memory is that of a piece, whatever the file's size. The rows of one track must follow each other.
+    """Stream a file of forecasts in pieces of whole tracks: see :class:`ForecastFile`.
 
     Args:
         path: Parquet or CSV.
         chunk_rows: lines of the file read at a time.
         max_modes: most modes a forecast may have.
+        skip_bad_rows: leave out rows that are wrong by themselves.
 
     Raises:
-        SubmissionError: a track appears again after another one, and all that :func:`read_forecasts` refuses.
+        SubmissionError: all that :func:`read_forecasts` refuses.
     """
-    path = Path(path)
-    with _clear_errors(path):
-        yield from (_rows(piece, str(path), max_modes) for piece in _whole_tracks(_pieces(path, chunk_rows), path))
+    yield from ForecastFile(path, chunk_rows=chunk_rows, max_modes=max_modes, skip_bad_rows=skip_bad_rows)
 
 
 def write_forecasts(path: Path | str, rows: ForecastRows | Iterable[ForecastRows], *, flat: bool = False) -> None:
@@ -80,34 +213,74 @@ def write_forecasts(path: Path | str, rows: ForecastRows | Iterable[ForecastRows
         SubmissionError: another suffix.
     """
     pieces = [rows] if isinstance(rows, ForecastRows) else rows
-    csv = _suffix(Path(path)) == ".csv"
+    csv = suffix(Path(path)) == ".csv"
     _write(path, ((table_of if flat or csv else nested_table_of)(piece) for piece in pieces))
 
 
-def read_truth(path: Path | str) -> TruthRows:
+def read_truth(path: Path | str, *, skip_bad_rows: bool = False, notes: Notes | None = None) -> TruthRows:
     """Read observations of tracks: columns track, time_s, x_m, y_m, in any order.
+
+    Args:
+        path: Parquet or CSV.
+        skip_bad_rows: leave out rows that are wrong by themselves, and count them in the notes.
+        notes: what is noticed.
 
     Raises:
         SubmissionError: in one line, which row, what was found and what was expected.
     """
-    path = Path(path)
+    path, notes = Path(path), Notes() if notes is None else notes
     with _clear_errors(path):
-        table, where = _whole(path), str(path)
-        require(where, table.column_names, ("track", "time_s", "x_m", "y_m"))
-        code, track_names = names(table, where)
-        time, x, y = (numbers(table, name, where) for name in ("time_s", "x_m", "y_m"))
-        for name, values in {"time_s": time, "x_m": x, "y_m": y}.items():
-            refuse(where, ~np.isfinite(values), f"{name} is not a finite number")
-        refuse_times(where, "time_s", time)
-        refuse(where, np.maximum(np.abs(x), np.abs(y)) > MAX_COORDINATE_M, "a position over 10,000 km out")
-        order = np.lexsort((time, code))
-        again = (np.diff(code[order]) == 0) & (np.diff(time[order]) <= 1e-6)
-        if again.any():
-            row = order[1:][again][0]
-            raise SubmissionError(f"{where}: row {row}: track {track_names[code[row]]} at {time[row]:g} s twice")
-        if not len(time):
-            raise SubmissionError(f"{where}: no rows; expected at least one observation")
-        return TruthRows(track_names[code[order]], time[order], np.stack([x, y], -1)[order])
+        try:
+            return _truth(path, skip_bad_rows, notes, by_cell=skip_bad_rows)
+        except pa.ArrowInvalid:
+            if suffix(path) == ".csv":
+                _truth(path, False, Notes(), by_cell=True)
+            raise
+
+
+def _truth(path: Path, skip: bool, notes: Notes, *, by_cell: bool) -> TruthRows:
+    bad = notes.left_out if skip else None
+    source = open_source(path, piece_rows=lambda _: CHUNK_ROWS, numeric=_NUMERIC, by_cell=by_cell, bad=bad)
+    if source.columns:
+        require(str(path), source.columns, _TRUTH)
+    table = concatenated(list(source.pieces(_TRUTH if source.columns else None)))
+    found = sifted(table, lambda part: _truth_of(part, str(path), notes), skip=skip, notes=notes)
+    if found is None:
+        raise SubmissionError(f"{path}: {_nothing(notes, 'no rows; expected at least one observation')}")
+    return found
+
+
+def _truth_of(table: pa.Table, where: str, notes: Notes) -> TruthRows:
+    require(where, table.column_names, _TRUTH)
+    code, track_names = names(table, where)
+    time_s, x, y = times(table, "time_s", where), numbers(table, "x_m", where), numbers(table, "y_m", where)
+    refuse_times(where, "time_s", time_s)
+    for name, values in {"x_m": x, "y_m": y}.items():
+        refuse(where, ~np.isfinite(values), f"{name} is not a finite number")
+    refuse(where, np.maximum(np.abs(x), np.abs(y)) > MAX_COORDINATE_M, "a position over 10,000 km out; expected metres")
+    order = np.lexsort((time_s, code))
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (np.diff(code[order]) != 0) | (np.diff(time_s[order]) > 1e-6)
+    if not new.all():
+        group, place = np.cumsum(new) - 1, np.stack([x, y], -1)[order]
+        same = (place == place[np.flatnonzero(new)[group]]).all(-1)
+        agree = np.bincount(group, weights=~same) == 0
+        wrong = np.zeros(len(order), dtype=bool)
+        wrong[order] = ~(new & agree[group])
+        again = order[np.flatnonzero(~new)[0]]
+        detail = f"track {track_names[code[again]]} at {time_s[again]:.15g} s twice; expected one observation"
+        refuse(where, wrong, "a track twice at the same time", detail)
+    positions = np.stack([x, y], -1)[order]
+    notes.digits.see(positions, [str(table.column(name).type) for name in ("x_m", "y_m")])
+    return TruthRows(track_names[code[order]], time_s[order], positions)
+
+
+def _nothing(notes: Notes, otherwise: str) -> str:
+    """Why nothing is left."""
+    if not notes.left_out:
+        return otherwise
+    reasons = ", ".join(f"{count} with {reason}" for reason, count in sorted(notes.left_out.items()))
+    return f"all rows are bad: {reasons}"
 
 
 def write_truth(path: Path | str, truth: TruthRows) -> None:
@@ -136,99 +309,8 @@ def submission_from_rows(rows: ForecastRows, sample_tokens: Any) -> Submission:
     return Submission(rows.track, samples, rows.positions_m, rows.probabilities, rows.covariances_m2, rows.samples_m)
 
 
-def _rows(table: pa.Table, where: str, max_modes: int) -> ForecastRows:
-    if not table.num_rows:
-        raise SubmissionError(f"{where}: no rows; expected at least one forecast")
-    read = nested_rows_of if is_nested(table.column_names) else rows_of
-    return read(table, where, max_modes=max_modes)
-
-
-def _suffix(path: Path) -> str:
-    if path.suffix.lower() not in (".parquet", ".csv"):
-        raise SubmissionError(f"{path}: a file of rows ends in .parquet or .csv; found {path.suffix or 'no suffix'!r}")
-    return path.suffix.lower()
-
-
-def _whole(path: Path) -> pa.Table:
-    parquet = _suffix(path) == ".parquet"
-    with for_arrow(path) as file:
-        if parquet:
-            return pq.read_table(file, memory_map=True, partitioning=None)
-        return _csv_reader(file).read_all()
-
-
-def _pieces(path: Path, chunk_rows: int | None) -> Iterator[pa.Table]:
-    if _suffix(path) == ".csv":
-        with for_arrow(path) as text:
-            yield from (pa.Table.from_batches([batch]) for batch in _csv_reader(text))
-        return
-    with for_arrow(path) as whole, pq.ParquetFile(whole, pre_buffer=False) as file:
-        size = chunk_rows or (NESTED_CHUNK_ROWS if is_nested(file.schema_arrow.names) else CHUNK_ROWS)
-        metadata = file.schema_arrow.metadata
-        for batch in file.iter_batches(size):
-            yield pa.Table.from_batches([batch]).replace_schema_metadata(metadata)
-
-
-def _csv_reader(file: Any) -> Any:
-    # A line longer than a block ends the read with an error instead of filling the memory.
-    # Types are stated: inferred ones would be those of the first block alone, and whole numbers may come first.
-    numeric = dict.fromkeys((*REQUIRED[1:], *COVARIANCE, SAMPLE, "time_s"), pa.float64())
-    text = pyarrow.csv.ConvertOptions(column_types={"track": pa.string(), **numeric})
-    return pyarrow.csv.open_csv(
-        file, read_options=pyarrow.csv.ReadOptions(block_size=16 * MAX_CSV_LINE_BYTES), convert_options=text
-    )
-
-
-def _whole_tracks(pieces: Iterator[pa.Table], path: Path) -> Iterator[pa.Table]:
-    """Hold the last track of each piece back until it is complete; a file of one piece is given whole."""
-    held: list[pa.Table] = []
-    done: set[str] = set()
-    for piece, last in _and_whether_last(piece for piece in pieces if piece.num_rows):
-        require(str(path), piece.column_names, ("track",))
-        if last:
-            held.append(piece)
-            break
-        code, track_names = names(piece, str(path))
-        starts = np.flatnonzero(np.diff(code)) + 1
-        if held and track_names[code[0]] != str(held[0].column("track")[0].as_py()):
-            starts = np.concatenate([[0], starts])
-        if not len(starts):
-            held.append(piece)
-            continue
-        cut = int(starts[-1])
-        whole = pa.concat_tables([*held, piece.slice(0, cut)])
-        _note_done(whole, done, path)
-        yield whole
-        held = [piece.slice(cut)]
-    if not held:
-        raise SubmissionError(f"{path}: no rows; expected at least one forecast")
-    rest = pa.concat_tables(held)
-    _note_done(rest, done, path)
-    yield rest
-
-
-def _and_whether_last(pieces: Iterable[pa.Table]) -> Iterator[tuple[pa.Table, bool]]:
-    before: pa.Table | None = None
-    for piece in pieces:
-        if before is not None:
-            yield before, False
-        before = piece
-    if before is not None:
-        yield before, True
-
-
-def _note_done(table: pa.Table, done: set[str], path: Path) -> None:
-    _, track_names = names(table, str(path))
-    again = done.intersection(track_names.tolist())
-    if again:
-        raise SubmissionError(
-            f"{path}: track {min(again)} appears again after other tracks; sort the file by track to stream it"
-        )
-    done.update(track_names.tolist())
-
-
 def _write(path: Path | str, tables: Iterable[pa.Table]) -> None:
-    csv = _suffix(Path(path)) == ".csv"
+    csv = suffix(Path(path)) == ".csv"
     with written_whole(path) as temporary, for_arrow(temporary, "wb") as file:
         writer: Any = None
         try:

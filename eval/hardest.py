@@ -20,7 +20,7 @@ def kalman_forecast(
     valid: Any = None,
     *,
     step_s: float,
-    horizon_s: float = 6.0,
+    horizon_s: float | Floats = 6.0,
     acceleration_mps2: float = ACCELERATION_MPS2,
     observation_m: float = OBSERVATION_M,
 ) -> Floats:
@@ -33,7 +33,7 @@ def kalman_forecast(
         history_m: (agents, history, 2), oldest first, last the present.
         valid: (agents, history); default: where finite. Unknown steps are predicted through.
         step_s: seconds between history rows.
-        horizon_s: seconds to extrapolate.
+        horizon_s: seconds to extrapolate, for all agents or (agents,) for each.
         acceleration_mps2: standard deviation of the acceleration, m/s².
         observation_m: standard deviation of an observed position, metres.
 
@@ -57,7 +57,8 @@ def kalman_forecast(
         state = np.where(update, corrected, np.where(begin, first, np.where(started[:, None, None], moved, state)))
         spread = np.where(update, narrower, np.where(started[:, None, None], wider, spread))
         started |= seen
-    ahead: Floats = np.where(started[:, None], state[:, 0] + horizon_s * state[:, 1], np.nan)
+    ahead_s = np.broadcast_to(np.asarray(horizon_s, dtype=np.float64), agents)[:, None]
+    ahead: Floats = np.where(started[:, None], state[:, 0] + ahead_s * state[:, 1], np.nan)
     return ahead
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forecast.core.errors import SubmissionError
+from forecast.core.errors import ConfigError, SubmissionError
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.results import Bools, Floats, Integers
 
@@ -42,16 +42,83 @@ class Matches:
     tolerance_s: float
 
 
+@dataclass(frozen=True)
+class Timing:
+    """At which distances in time the forecasts of a file are compared, the same for all of its pieces.
+
+    Attributes:
+        step_s: between the leads that dispersion and convergence compare.
+        interval_s: between the forecasts of a pair (overlap, flips, jitter); inf where no track is forecast twice.
+    """
+
+    step_s: float
+    interval_s: float
+
+
+def timing_of(
+    forecasts: ForecastRows,
+    *,
+    interval_s: float | None = None,
+    issue_step: float | None = None,
+    tolerance_s: float | None = None,
+) -> Timing:
+    """Choose at which distances in time to compare forecasts.
+
+    Args:
+        forecasts: whose leads are those of the whole file.
+        interval_s: what was asked for, for both; default: from the leads and the interval between issues.
+        issue_step: seconds between successive issues over the whole file; default: that of ``forecasts``.
+        tolerance_s: as in :func:`match_points`.
+
+    Raises:
+        ConfigError: the interval that was asked for does not meet the leads.
+    """
+    lead = lead_step_s(forecasts)
+    if interval_s is None:
+        issue = _on_leads(issue_step_s(forecasts) if issue_step is None else issue_step, lead)
+        coarser = lead if not np.isfinite(issue) or issue <= lead * (1 + TOLERANCE_STEPS) else issue
+        return Timing(coarser, issue)
+    try:
+        steps = round(interval_s / lead) if np.isfinite(interval_s) and interval_s > 0 else 0
+        if steps < 1 or abs(steps * lead - interval_s) > TOLERANCE_STEPS * lead + 1 / _US:
+            raise NoGridError(f"the leads run every {lead:g} s")
+        _grid(forecasts.lead_s, interval_s, _tolerance(tolerance_s, interval_s))
+    except NoGridError as gap:
+        raise ConfigError(
+            f"--interval-s {interval_s:g}: does not meet the leads, {_span(forecasts.lead_s)}: {gap}; "
+            f"expected a multiple of {lead:g} s up to {forecasts.lead_s[-1]:g} s"
+        ) from None
+    return Timing(interval_s, interval_s)
+
+
+def _span(lead_s: Floats) -> str:
+    return ", ".join(f"{lead:g}" for lead in lead_s[:3].tolist()) + (
+        f" … {lead_s[-1]:g} s" if len(lead_s) > 3 else " s"
+    )
+
+
+def _on_leads(interval_s: float, lead_step_s: float) -> float:
+    """The multiple of the leads' step that an interval between issues strays from, if it is near one."""
+    steps = np.rint(interval_s / lead_step_s) if np.isfinite(interval_s) else 0
+    near = steps >= 1 and abs(steps * lead_step_s - interval_s) <= TOLERANCE_STEPS * lead_step_s
+    return float(steps * lead_step_s) if near else interval_s
+
+
 def lead_step_s(forecasts: ForecastRows) -> float:
     """Seconds between the leads (the median difference; the first lead where there is but one)."""
-    return float(np.median(np.diff(forecasts.lead_s, prepend=0.0)))
+    return round(float(np.median(np.diff(forecasts.lead_s, prepend=0.0))), 9)
 
 
 def issue_step_s(forecasts: ForecastRows) -> float:
     """Seconds between successive issues for one track (the median); inf where each track is forecast once."""
     code, _ = _codes(forecasts.track, forecasts.track[:0])
-    order = np.lexsort((forecasts.issue_time_s, code))
-    gap = np.diff(forecasts.issue_time_s[order])[np.diff(code[order]) == 0]
+    return typical_gap_s(code, forecasts.issue_time_s)
+
+
+def typical_gap_s(code: Integers, issue_s: Floats) -> float:
+    """The same, of one integer a track."""
+    order = np.lexsort((issue_s, code))
+    gap = np.diff(issue_s[order])[np.diff(code[order]) == 0]
     return float(np.median(gap[gap > 0])) if (gap > 0).any() else float("inf")
 
 
@@ -64,7 +131,7 @@ def truth_for(forecasts: ForecastRows, truth: TruthRows, *, tolerance_s: float |
     tolerance = _tolerance(tolerance_s, lead_step_s(forecasts))
     code, truth_code = _codes(forecasts.track, truth.track)
     origin = _origin(code, truth_code, forecasts.issue_time_s, truth.time_s)
-    wanted_us = _us(forecasts.issue_time_s[:, None] + forecasts.lead_s - origin[code][:, None])
+    wanted_us = _us(forecasts.issue_time_s[:, None] + forecasts.own_lead_s - origin[code][:, None])
     truth_us = _us(truth.time_s - origin[truth_code])
     row = _nearest(truth_code, truth_us, np.broadcast_to(code[:, None], wanted_us.shape), wanted_us, tolerance)
     valid = row >= 0
@@ -79,6 +146,8 @@ def match_points(
 ) -> Matches:
     """Find, for every truth point at t̂, the forecasts issued at t̂ − step, t̂ − 2 step, … t̂ − T step.
 
+    Forecasts with leads of their own are found by the time of their point, whatever the step that it is at.
+
     Args:
         forecasts: issued at any rate, with leads at any rate.
         truth: observations at any rate.
@@ -89,22 +158,23 @@ def match_points(
         NoGridError: the leads hold no such grid.
         SubmissionError: the tolerance would confuse two steps.
     """
-    step = step_s if step_s is not None else _default_step(forecasts)
+    step = step_s if step_s is not None else timing_of(forecasts).step_s
     tolerance = _tolerance(tolerance_s, step)
     lead_index = _grid(forecasts.lead_s, step, tolerance)
     code, truth_code = _codes(forecasts.track, truth.track)
     points = np.flatnonzero(np.isin(truth_code, code))
     origin = _origin(code, truth_code, forecasts.issue_time_s, truth.time_s)
-    issue_us = _us(forecasts.issue_time_s - origin[code])
     point_code = truth_code[points]
-    wanted_us = _us((truth.time_s[points] - origin[point_code])[:, None] - forecasts.lead_s[lead_index])
-    row = _nearest(code, issue_us, np.broadcast_to(point_code[:, None], wanted_us.shape), wanted_us, tolerance)
+    issue_s, time_s = forecasts.issue_time_s - origin[code], truth.time_s[points] - origin[point_code]
+    if forecasts.row_lead_s is None:
+        wanted_us = _us(time_s[:, None] - forecasts.lead_s[lead_index])
+        wanted_code = np.broadcast_to(point_code[:, None], wanted_us.shape)
+        row = _nearest(code, _us(issue_s), wanted_code, wanted_us, tolerance)
+    else:
+        ahead_s = forecasts.row_lead_s[:, lead_index]
+        meant = (_us(issue_s + column) for column in ahead_s.T)
+        row = np.stack([_nearest(code, column, point_code, _us(time_s), tolerance) for column in meant], -1)
     return Matches(points, row, lead_index, step, tolerance)
-
-
-def _default_step(forecasts: ForecastRows) -> float:
-    lead, issue = lead_step_s(forecasts), issue_step_s(forecasts)
-    return lead if not np.isfinite(issue) or issue <= lead * (1 + TOLERANCE_STEPS) else issue
 
 
 def _tolerance(tolerance_s: float | None, step_s: float) -> float:

@@ -11,21 +11,15 @@ import pyarrow as pa
 
 from forecast.core.errors import SubmissionError
 from forecast.core.rows import ForecastRows
-from forecast.eval.flat_rows import (
-    MAX_COORDINATE_M,
-    MAX_PROBABILITY,
-    MAX_TIME_S,
-    names,
-    numbered,
-    numbers,
-    refuse,
-    refuse_times,
-    require,
-)
+from forecast.core.units import MAX_TIME_S
+from forecast.eval.columns import is_number, names, numbered, refuse, refuse_times, require, times
+from forecast.eval.flat_rows import MAX_COORDINATE_M, MAX_PROBABILITY, check_leads
+from forecast.eval.notes import Notes
 from forecast.eval.results import Bools, Floats, Integers
 
 _LEADS = b"lead_s"
 _LISTS = ("probabilities", "positions_m")
+_OWN_LEADS = "row_lead_s"
 
 
 def is_nested(columns: Sequence[str]) -> bool:
@@ -49,6 +43,8 @@ def nested_table_of(rows: ForecastRows) -> pa.Table:
         columns["covariances_m2"] = _lists(rows.covariances_m2, present)
     if rows.samples_m is not None:
         columns["samples_m"] = _lists(rows.samples_m, np.isfinite(rows.samples_m).any((-2, -1)))
+    if rows.row_lead_s is not None:
+        columns[_OWN_LEADS] = _lists(rows.row_lead_s[:, None], np.ones((len(rows), 1), dtype=bool))
     return pa.table(columns).replace_schema_metadata({_LEADS: json.dumps(rows.lead_s.tolist()).encode()})
 
 
@@ -58,21 +54,25 @@ def _lists(values: Floats, present: Bools) -> pa.Array:
     return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(values[present].reshape(-1)))
 
 
-def nested_rows_of(table: pa.Table, where: str, *, max_modes: int) -> ForecastRows:
-    """Read a table in this form.
+def nested_rows_of(table: pa.Table, where: str, *, max_modes: int, notes: Notes | None = None) -> ForecastRows:
+    """Read a table in this form; the rows come in the order of time within each track.
 
     Raises:
-        SubmissionError: in one line, which row, what was found and what was expected.
+        BadRowsError: rows that are wrong by themselves.
+        SubmissionError: in one line, what was found and what was expected.
     """
     require(where, table.column_names, ("track", "issue_time_s", *_LISTS))
     lead_s = _lead_s(table, where)
     code, track_names = names(table, where)
-    issue_s = numbers(table, "issue_time_s", where)
-    refuse(where, ~np.isfinite(issue_s), "issue_time_s is not a finite number")
+    issue_s = times(table, "issue_time_s", where)
     refuse_times(where, "issue_time_s", issue_s)
-    again = np.ones(len(code), dtype=bool)
-    again[numbered(code, issue_s)[1]] = False
-    refuse(where, again, "a second forecast of the same track and issue time; expected one each")
+    first = numbered(code, issue_s)[1]
+    if len(first) < len(code):
+        again = np.ones(len(code), dtype=bool)
+        again[first] = False
+        refuse(where, again, "a second forecast of the same track and issue time; expected one each")
+    if not _in_order(code, issue_s):
+        return nested_rows_of(table.take(first), where, max_modes=max_modes, notes=notes)
     flat, count = _flattened(table, "probabilities", where)
     refuse(where, (count < 1) | (count > max_modes), f"expected 1 to {max_modes} modes")
     present = np.arange(int(count.max())) < count[:, None]
@@ -89,9 +89,26 @@ def nested_rows_of(table: pa.Table, where: str, *, max_modes: int) -> ForecastRo
     ends = np.logical_and.accumulate(early[..., ::-1], -1)[..., ::-1]
     refuse(where, (bad & ~ends | (ends & (np.arange(len(lead_s)) == 0))).any((1, 2)), "a position is not finite metres")
     covariances = _covariances(table, where, present, positions)
-    return ForecastRows(
-        track_names[code], issue_s, lead_s, positions, probabilities, covariances, _samples(table, where, len(lead_s))
-    )
+    samples, own = _samples(table, where, len(lead_s)), _own_leads(table, where, lead_s)
+    if notes is not None:
+        notes.digits.see(positions, [str(table.column("positions_m").type.value_type)])
+    return ForecastRows(track_names[code], issue_s, lead_s, positions, probabilities, covariances, samples, own)
+
+
+def _in_order(code: Integers, issue_s: Floats) -> bool:
+    """Whether the rows of each track follow each other, in the order of time."""
+    same = np.diff(code) == 0
+    runs = len(code) - int(same.sum())
+    return runs == len(np.unique(code)) and bool((np.diff(issue_s)[same] > 0).all())
+
+
+def _own_leads(table: pa.Table, where: str, lead_s: Floats) -> Floats | None:
+    if _OWN_LEADS not in table.column_names:
+        return None
+    own = _unpacked(table, _OWN_LEADS, where, np.ones((table.num_rows, 1), dtype=bool), (len(lead_s),))[:, 0]
+    sound = np.isfinite(own).all(-1) & (own > 0).all(-1) & (np.diff(own, axis=-1) > 0).all(-1)
+    refuse(where, ~sound, f"{_OWN_LEADS} is not positive, finite and increasing")
+    return own
 
 
 def _covariances(table: pa.Table, where: str, present: Bools, positions: Floats) -> Floats | None:
@@ -117,6 +134,7 @@ def _lead_s(table: pa.Table, where: str) -> Floats:
     lead_s = np.array([float(lead) if abs(lead) <= MAX_TIME_S else np.inf for lead in leads])
     if not np.isfinite(lead_s).all() or lead_s[0] <= 0 or (np.diff(lead_s) <= 0).any():
         raise SubmissionError(f"{where}: lead_s in the metadata runs {leads[:4]}…; expected positive and increasing")
+    check_leads(where, lead_s)
     return lead_s
 
 
@@ -126,7 +144,7 @@ def _flattened(table: pa.Table, name: str, where: str) -> tuple[Floats, Integers
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     kind = table.column(name).type
     lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    if not lists or not (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)):
+    if not lists or not is_number(kind.value_type):
         raise SubmissionError(f"{where}: column {name} holds {kind}; expected lists of numbers")
     flat = [chunk.flatten().cast(pa.float64()).to_numpy(zero_copy_only=False) for chunk in chunks]
     count = [chunk.value_lengths().fill_null(0).to_numpy(zero_copy_only=False) for chunk in chunks]
@@ -138,7 +156,7 @@ def _unpacked(table: pa.Table, name: str, where: str, present: Bools, shape: tup
     expected = present.sum(-1) * int(np.prod(shape))
     wrong = count != expected
     found = f"{count[wrong][0]} numbers in {name}; expected {expected[wrong][0]}" if wrong.any() else ""
-    refuse(where, wrong, found)
+    refuse(where, wrong, f"another number of numbers in {name} than modes and leads make", found)
     values = np.full((*present.shape, *shape), np.nan)
     values[present] = flat.reshape(-1, *shape)
     return values

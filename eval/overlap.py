@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 
 from forecast.core.rows import ForecastRows
 from forecast.eval.displacement import likeliest
-from forecast.eval.matching import TOLERANCE_STEPS, issue_step_s, lead_step_s
+from forecast.eval.matching import TOLERANCE_STEPS, lead_step_s, timing_of
 from forecast.eval.results import Bools, Floats, Integers, PerItem, per_item
 
 
@@ -21,7 +21,7 @@ class SuccessivePairs:
     Attributes:
         earlier, later: (pairs,) rows of the forecasts, issued one interval apart.
         shift: leads by which the earlier forecast is ahead: lead i + shift of the earlier is lead i of the later.
-        candidates: pairs of neighbouring issues of a track, whatever lies between them: what coverage counts against.
+        candidates: forecasts that another one of their track follows, whenever: what coverage counts against.
     """
 
     earlier: Integers
@@ -33,7 +33,9 @@ class SuccessivePairs:
 def successive_pairs(
     forecasts: ForecastRows, *, interval_s: float | None = None, tolerance_s: float | None = None
 ) -> SuccessivePairs:
-    """Pair each forecast with the next one of its track, if that was issued ``interval_s`` later.
+    """Pair each forecast with the one of its track that was issued ``interval_s`` later, the nearest to that.
+
+    Forecasts with leads of their own are paired if their points meet, however their issues stray.
 
     Args:
         forecasts: leads at an even step.
@@ -46,18 +48,53 @@ def successive_pairs(
     """
     step = lead_step_s(forecasts)
     tolerance = (TOLERANCE_STEPS * step if tolerance_s is None else tolerance_s) + 1e-6
-    interval = issue_step_s(forecasts) if interval_s is None else interval_s
+    interval = timing_of(forecasts).interval_s if interval_s is None else interval_s
     if not np.isfinite(interval):
         return SuccessivePairs(np.zeros(0, np.int64), np.zeros(0, np.int64), 1, 0)
     shift = round(interval / step)
     if shift < 1 or abs(shift * step - interval) > tolerance:
-        raise ValueError(f"issues every {interval:g} s and leads every {step:g} s do not meet; give an interval_s")
+        raise ValueError(f"issues every {interval:g} s and leads every {step:g} s do not meet; give --interval-s")
     _, code = np.unique(forecasts.track, return_inverse=True)
-    order = np.lexsort((forecasts.issue_time_s, code.reshape(-1)))
-    same = np.diff(code.reshape(-1)[order]) == 0
-    apart = np.abs(np.diff(forecasts.issue_time_s[order]) - interval) <= tolerance
-    first = np.flatnonzero(same & apart)
-    return SuccessivePairs(order[first], order[first + 1], shift, int(same.sum()))
+    code = code.reshape(-1)
+    order = np.lexsort((forecasts.issue_time_s, code))
+    # Real stamps stray by up to half a step: whether the points of two forecasts meet is seen from their own leads.
+    within = tolerance if forecasts.row_lead_s is None else max(tolerance, step / 2)
+    earlier, later = _an_interval_apart(code[order], forecasts.issue_time_s[order], interval, within)
+    pairs = SuccessivePairs(order[earlier], order[later], shift, int((np.diff(code[order]) == 0).sum()))
+    return pairs if forecasts.row_lead_s is None else _that_meet(forecasts, pairs, tolerance)
+
+
+def _an_interval_apart(
+    code: Integers, issue_s: Floats, interval_s: float, tolerance_s: float
+) -> tuple[Integers, Integers]:
+    """Pairs of entries of one track, the later nearest to an interval after the earlier; sorted by track and time."""
+    start = np.concatenate([[True], np.diff(code) != 0])
+    since_s = issue_s - issue_s[start][np.cumsum(start) - 1]
+    span_s = float(since_s.max(initial=0.0)) + 2 * (interval_s + tolerance_s)
+    key = code * span_s + since_s
+    entry = np.arange(len(code))
+    after = np.clip(np.searchsorted(key, key + interval_s), entry + 1, None)
+    before = np.clip(after - 1, entry + 1, None)
+    inside = np.clip(np.stack([before, after]), 0, len(code) - 1)
+    off_s = np.abs(issue_s[inside] - issue_s - interval_s)
+    usable = (code[inside] == code) & (inside > entry) & (off_s <= tolerance_s)
+    off_s = np.where(usable, off_s, np.inf)
+    chosen = np.where(off_s[0] <= off_s[1], inside[0], inside[1])
+    first = np.flatnonzero(usable.any(0))
+    return first, chosen[first]
+
+
+def _that_meet(forecasts: ForecastRows, pairs: SuccessivePairs, tolerance_s: float) -> SuccessivePairs:
+    """Those pairs whose points at the same step are at the same time, wherever both have one."""
+    shared = max(len(forecasts.lead_s) - pairs.shift, 0)
+    when_s, there = (
+        forecasts.issue_time_s[:, None] + forecasts.own_lead_s,
+        np.isfinite(forecasts.positions_m[..., 0]).any(1),
+    )
+    apart_s = np.abs(when_s[pairs.earlier, pairs.shift :] - when_s[pairs.later, :shared])
+    both = there[pairs.earlier, pairs.shift :] & there[pairs.later, :shared]
+    meet = (~both | (apart_s <= tolerance_s)).all(-1) & both.any(-1)
+    return SuccessivePairs(pairs.earlier[meet], pairs.later[meet], pairs.shift, pairs.candidates)
 
 
 def _both(forecasts: ForecastRows, pairs: SuccessivePairs) -> tuple[Floats, Floats]:

@@ -42,6 +42,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tolerance-s", type=float, metavar="S", help="match times within this (default: a tenth of a step)"
     )
     parser.add_argument(
+        "--interval-s",
+        type=float,
+        metavar="S",
+        help="compare forecasts issued this far apart (D, C, overlap, flips, jitter; default: the median interval)",
+    )
+    parser.add_argument(
+        "--skip-bad-rows", action="store_true", help="leave out rows of files that are wrong, and say how many and why"
+    )
+    parser.add_argument(
         "--minimum-leads",
         type=int,
         metavar="N",
@@ -104,6 +113,8 @@ def _check_combination(args: argparse.Namespace) -> None:
             raise ConfigError(
                 f"{others[0]}: --truth scores rows in .parquet or .csv; score submissions with --dataroot"
             )
+    elif args.skip_bad_rows:
+        raise ConfigError("--skip-bad-rows goes with rows and --truth: a submission has no rows to leave out")
     elif args.map:
         raise ConfigError("--map goes with rows and --truth: a data set brings its own maps")
     elif rows and missing:
@@ -131,6 +142,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         transport=args.transport,
         road=open_road(args.map) if args.map else None,
         exact_road=args.exact_off_road,
+        interval_s=args.interval_s,
     )
 
 
@@ -138,7 +150,7 @@ def _score(args: argparse.Namespace, settings: Settings) -> tuple[Report, Datase
     if args.truth:
         from forecast.report.streams import score_streams
 
-        return score_streams(args.forecasts, args.truth, settings), None
+        return score_streams(args.forecasts, args.truth, settings, skip_bad_rows=args.skip_bad_rows), None
     from forecast.data.cache import open_dataset
     from forecast.report.evaluator import score_submission
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.core.units import plain, seconds
+
 Strings = NDArray[np.str_]
 Floats = NDArray[np.float64]
 
@@ -16,14 +18,23 @@ Floats = NDArray[np.float64]
 class ForecastRows:
     """Forecasts of any model, one row for each time that one track was forecast. World frame, float64.
 
+    Lists, other number types, tensors and masked arrays (a masked position is NaN) are taken too; times may be
+    ``datetime64`` and ``timedelta64``, which become seconds.
+
     Attributes:
         track: (rows,) name of the track that is forecast.
         issue_time_s: (rows,) when the forecast was issued, seconds on the truth's clock.
-        lead_s: (steps,) seconds from issue to each forecast point, positive and increasing.
+        lead_s: (steps,) seconds from issue to each forecast point, increasing.
         positions_m: (rows, modes, steps, 2); NaN in a mode that a row does not have, and at leads it does not reach.
         probabilities: (rows, modes); NaN in a mode that a row does not have.
         covariances_m2: (rows, modes, steps, 2, 2) or None.
         samples_m: (rows, samples, steps, 2) draws of the full distribution, or None.
+        row_lead_s: (rows, steps) seconds from issue to each row's own points, where these stray from ``lead_s`` (real
+            time stamps): positions are those at the row's own leads, ``lead_s`` says which step each is. None: all rows
+            are at ``lead_s``.
+
+    Raises:
+        ValueError: in one line, shapes or types that do not fit, or times that are not finite seconds.
     """
 
     track: Strings
@@ -33,8 +44,24 @@ class ForecastRows:
     probabilities: Floats
     covariances_m2: Floats | None = None
     samples_m: Floats | None = None
+    row_lead_s: Floats | None = None
 
     def __post_init__(self) -> None:
+        lead_s = seconds(self.lead_s, "ForecastRows.lead_s", clock=False)
+        if lead_s.ndim != 1 or (np.diff(lead_s) <= 0).any():
+            raise ValueError(f"ForecastRows.lead_s: expected increasing seconds, one a step, got {lead_s.tolist()[:6]}")
+        taken = {
+            "track": _names(self.track, "ForecastRows.track"),
+            "issue_time_s": seconds(self.issue_time_s, "ForecastRows.issue_time_s"),
+            "lead_s": lead_s,
+        }
+        if self.row_lead_s is not None:
+            taken["row_lead_s"] = seconds(self.row_lead_s, "ForecastRows.row_lead_s", clock=False)
+        for name in ("positions_m", "probabilities", "covariances_m2", "samples_m"):
+            if (values := getattr(self, name)) is not None:
+                taken[name] = _floats(values, f"ForecastRows.{name}")
+        for name, values in taken.items():
+            object.__setattr__(self, name, values)
         rows, steps = len(self.track), len(self.lead_s)
         modes = self.positions_m.shape[1] if self.positions_m.ndim > 1 else -1
         samples = self.samples_m.shape[1] if self.samples_m is not None and self.samples_m.ndim > 1 else -1
@@ -44,6 +71,7 @@ class ForecastRows:
             "probabilities": (rows, modes),
             "covariances_m2": (rows, modes, steps, 2, 2),
             "samples_m": (rows, samples, steps, 2),
+            "row_lead_s": (rows, steps),
         }
         for name, shape in expected.items():
             found: NDArray[Any] | None = getattr(self, name)
@@ -53,15 +81,27 @@ class ForecastRows:
     def __len__(self) -> int:
         return len(self.track)
 
+    @property
+    def own_lead_s(self) -> Floats:
+        """(rows, steps) seconds from issue to each row's own points."""
+        return (
+            np.broadcast_to(self.lead_s, (len(self), len(self.lead_s))) if self.row_lead_s is None else self.row_lead_s
+        )
+
 
 @dataclass(frozen=True)
 class TruthRows:
     """Where the tracks really were: one row an observation. World frame, float64.
 
+    Types are taken as by :class:`ForecastRows`.
+
     Attributes:
         track: (rows,) names, as in :class:`ForecastRows`.
         time_s: (rows,) seconds, on the same clock as the forecasts' issue times.
         positions_m: (rows, 2).
+
+    Raises:
+        ValueError: in one line, shapes or types that do not fit, or times that are not finite seconds.
     """
 
     track: Strings
@@ -69,9 +109,41 @@ class TruthRows:
     positions_m: Floats
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "track", _names(self.track, "TruthRows.track"))
+        object.__setattr__(self, "time_s", seconds(self.time_s, "TruthRows.time_s"))
+        object.__setattr__(self, "positions_m", _floats(self.positions_m, "TruthRows.positions_m"))
         for name, shape in {"time_s": (len(self.track),), "positions_m": (len(self.track), 2)}.items():
             if getattr(self, name).shape != shape:
                 raise ValueError(f"TruthRows.{name}: expected shape {shape}, got {getattr(self, name).shape}")
 
     def __len__(self) -> int:
         return len(self.track)
+
+
+def _floats(values: Any, name: str) -> Floats:
+    array = plain(values, name)
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"{name}: expected numbers, got {array.dtype}")
+    return array.astype(np.float64, copy=False)
+
+
+def _names(values: Any, name: str) -> Strings:
+    """Names as text; whole numbers are written without a decimal place."""
+    array = plain(values, name)
+    if array.ndim != 1:
+        raise ValueError(f"{name}: expected one name a row, got shape {array.shape}")
+    kind = array.dtype.kind
+    if kind == "O":
+        if not all(isinstance(entry, (str, int, np.integer)) and not isinstance(entry, bool) for entry in array):
+            raise ValueError(f"{name}: expected names or whole numbers, got other objects")
+    elif kind == "f":
+        if not (np.isfinite(array) & (array == np.floor(array)) & (np.abs(array) <= 2.0**53)).all():
+            raise ValueError(f"{name}: expected names or whole numbers, got {array.dtype} that are none")
+        array = array.astype(np.int64)
+    elif kind not in "Uiu" and len(array):
+        raise ValueError(f"{name}: expected names or whole numbers, got {array.dtype}")
+    track: Strings = array.astype(np.str_)
+    nameless = track == ""
+    if nameless.any():
+        raise ValueError(f"{name}: entry {int(nameless.argmax())} is empty; expected a name in each")
+    return track

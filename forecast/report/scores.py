@@ -23,7 +23,7 @@ from forecast.eval.consistency import (
 )
 from forecast.eval.displacement import Displacements, displacements
 from forecast.eval.hardest import difficulty, kalman_forecast
-from forecast.eval.matching import TOLERANCE_STEPS, NoGridError, lead_step_s, truth_for
+from forecast.eval.matching import TOLERANCE_STEPS, NoGridError, Timing, lead_step_s, timing_of, truth_for
 from forecast.eval.results import Floats, PerItem, joined
 from forecast.report.beginnings import about_beginnings, count_beginnings
 from forecast.report.ends import about_ends, count_ends
@@ -53,6 +53,8 @@ class Settings:
         transport: the optimal-transport overlap of successive forecasts too.
         road: the map that rows of forecasts are on, for off-road rates.
         exact_road: judge off-road on a data set's polygons too, beside the devkit's raster.
+        interval_s: between the forecasts that D, C, overlap, flips and jitter compare; default: the coarser of the
+            leads' step and the median interval between issues for D and C, the latter for the others.
     """
 
     tolerance_s: float | None = None
@@ -61,6 +63,7 @@ class Settings:
     transport: bool = False
     road: Road | None = None
     exact_road: bool = False
+    interval_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,7 @@ def score_rows(
     truth: TruthRows,
     settings: Settings = Settings(),
     *,
-    like: Scores | None = None,
+    timing: Timing | None = None,
 ) -> Scores:
     """Score forecasts against truth.
 
@@ -180,9 +183,13 @@ def score_rows(
         temporal: the forecasts that the temporal metrics run over.
         truth: where the tracks really were.
         settings: what to measure beside the defaults.
-        like: scores of an earlier piece of the same file, whose steps and intervals hold for this one too.
+        timing: steps and intervals of the whole file, where these are a piece of it.
+
+    Raises:
+        ConfigError: the interval that was asked for does not meet the leads.
     """
     tolerance_s = settings.tolerance_s
+    timing = timing or timing_of(temporal, interval_s=settings.interval_s, tolerance_s=tolerance_s)
     positions, known = truth_for(official, truth, tolerance_s=tolerance_s)
     reached = np.isfinite(official.positions_m).all(-1).any(1)
     found = displacements(official.positions_m, official.probabilities, positions)
@@ -190,10 +197,10 @@ def score_rows(
     agents |= distribution_scores(official, positions, samples=settings.samples, road=settings.road)
     if settings.road is not None:
         agents |= settings.road.rates(official.positions_m, official.probabilities)
-    successive, closest, gap = _successive(temporal, truth, tolerance_s, like)
+    successive, closest, gap = _successive(temporal, truth, tolerance_s, timing.step_s)
     past = past_of(official, truth, tolerance_s)
     step_s = lead_step_s(official)
-    ahead = kalman_forecast(past, step_s=step_s, horizon_s=float(official.lead_s[-1]))
+    ahead = kalman_forecast(past, step_s=step_s, horizon_s=official.own_lead_s[:, -1])
     return Scores(
         name,
         np.array([f"{track}@{time:.6f}" for track, time in zip(official.track, official.issue_time_s, strict=True)]),
@@ -208,7 +215,7 @@ def score_rows(
         stability(
             temporal,
             past[:, -1] if temporal is official else past_of(temporal, truth, tolerance_s)[:, -1],
-            interval_s=like.stability.interval_s if like and np.isfinite(like.stability.interval_s) else None,
+            interval_s=timing.interval_s,
             tolerance_s=tolerance_s,
             transport=settings.transport,
         ),
@@ -229,12 +236,9 @@ def score_rows(
 
 
 def _successive(
-    temporal: ForecastRows, truth: TruthRows, tolerance_s: float | None, like: Scores | None
+    temporal: ForecastRows, truth: TruthRows, tolerance_s: float | None, step_s: float
 ) -> tuple[SuccessiveForecasts, SuccessiveForecasts, str]:
     """What was said about each point by the most likely mode and by the closest; or why that cannot be told."""
-    if like is not None and like.gap:
-        return nothing_said(temporal), nothing_said(temporal), like.gap
-    step_s = like.successive.step_s if like else None
     try:
         found = successive_forecasts(temporal, truth, step_s=step_s, tolerance_s=tolerance_s)
     except NoGridError as gap:

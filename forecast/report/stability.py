@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.rows import ForecastRows
-from forecast.eval.matching import issue_step_s
+from forecast.eval.matching import timing_of
 from forecast.eval.overlap import (
     SuccessivePairs,
     endpoint_jitter,
@@ -30,7 +30,7 @@ class Stability:
 
     Attributes:
         interval_s: seconds between the forecasts of a pair; inf where no track is forecast twice.
-        candidates: neighbouring issues of a track, pairs or not: what coverage counts against.
+        candidates: forecasts that another one of their track follows, pairs or not: what coverage counts against.
         pair_track, pairs: (pairs,) the track of each, and metric → values.
         tracks, jitter: (tracks,) names, and the end-point jitter of each.
         reason: why there are no pairs, where there are none.
@@ -62,7 +62,7 @@ def stability(
         tolerance_s: by which their distance in time may differ; default: a tenth of the leads' step.
         transport: the optimal-transport overlap of all modes too, 12 ms a pair with 25 modes.
     """
-    interval = issue_step_s(forecasts) if interval_s is None else interval_s
+    interval = timing_of(forecasts).interval_s if interval_s is None else interval_s
     reason = ""
     try:
         pairs = successive_pairs(forecasts, interval_s=interval, tolerance_s=tolerance_s)

@@ -2,97 +2,179 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecast.core.errors import DataError, SubmissionError
 from forecast.core.files import as_text
 from forecast.core.progress import progress
-from forecast.core.rows import TruthRows
-from forecast.eval.forecasts import iter_forecasts, read_truth
+from forecast.core.rows import ForecastRows, TruthRows
+from forecast.eval.forecasts import ForecastFile, read_truth
+from forecast.eval.matching import timing_of
+from forecast.eval.notes import Notes
+from forecast.eval.results import PerItem
 from forecast.report.evaluator import Report, names_of, window_of
 from forecast.report.road import NEAR, ON, misfit
 from forecast.report.scores import Scores, Settings, finish, merged, score_rows
 
+_WHOLE = re.compile(r"[+-]?\d+\.0*")
+_UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
+
 
 class TruthByTrack:
-    """Truth that hands out the observations of some tracks without a search through all of them."""
+    """Truth that hands out the observations of some tracks without a search through all of them.
+
+    A track that another program wrote in another form (1.0 for 1, a UUID without its dashes) is the same track, as long
+    as only one of the truth can be meant.
+    """
 
     def __init__(self, truth: TruthRows) -> None:
         # Stable, so that the observations of a track stay in the order of time.
         order = np.argsort(truth.track, kind="stable")
-        self._truth = TruthRows(truth.track[order], truth.time_s[order], truth.positions_m[order])
-        names, first, count = np.unique(self._truth.track, return_index=True, return_counts=True)
+        self.all = TruthRows(truth.track[order], truth.time_s[order], truth.positions_m[order])
+        names, first, count = np.unique(self.all.track, return_index=True, return_counts=True)
         self._rows = {
             name: np.arange(at, at + many)
             for name, at, many in zip(names.tolist(), first.tolist(), count.tolist(), strict=True)
         }
+        meant: dict[str, list[str]] = {}
+        for name in self._rows:
+            meant.setdefault(_plain_name(name), []).append(name)
+        self._other_form = {plain: found[0] for plain, found in meant.items() if len(found) == 1}
+
+    def known(self, name: str) -> str | None:
+        """What the truth calls a track; None if it does not know it."""
+        return name if name in self._rows else self._other_form.get(_plain_name(name))
 
     def of(self, tracks: Sequence[str]) -> TruthRows:
-        """Observations of the tracks that are known; of none if none is."""
-        found = [self._rows[name] for name in tracks if name in self._rows]
+        """Observations of the tracks that are known, under the names given; of none if none is."""
+        names = {name: own for name in tracks if (own := self.known(name)) is not None}
+        found = [self._rows[own] for own in names.values()]
         rows = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
-        truth = self._truth
-        return TruthRows(truth.track[rows], truth.time_s[rows], truth.positions_m[rows])
+        called = np.repeat(np.array(list(names), dtype=np.str_), [len(part) for part in found])
+        return TruthRows(called, self.all.time_s[rows], self.all.positions_m[rows])
+
+
+def _plain_name(name: str) -> str:
+    if _WHOLE.fullmatch(name):
+        return name.split(".")[0]
+    return name.replace("-", "").lower() if _UUID.fullmatch(name) else name
 
 
 def score_streams(
     paths: Sequence[Path | str],
     truth_path: Path | str,
     settings: Settings = Settings(),  # noqa: B008 frozen
+    *,
+    skip_bad_rows: bool = False,
 ) -> Report:
     """Score Parquet or CSV files of forecasts, read piece by piece, against a file of truth.
 
-    All forecasts count in all metrics.
+    All forecasts count in all metrics. Neither the order of the rows nor the size of the pieces changes a figure.
 
     Args:
-        paths: one or several files (docs/forecasts-format.md), the rows of a track together.
+        paths: one or several files (docs/forecasts-format.md), their rows in any order.
         truth_path: observations of the same tracks on the same clock.
         settings: what to measure beside the defaults.
+        skip_bad_rows: leave out rows that are wrong by themselves, and say in the warnings how many, and why.
 
     Raises:
         SubmissionError: a file is not as documented, or no forecast has any truth.
+        ConfigError: the interval that was asked for does not meet the leads.
         DataError: none of the forecasts begins anywhere near the map.
     """
-    files = [Path(path) for path in paths]
-    truth = TruthByTrack(read_truth(truth_path))
-    scores = [
-        _score_file(name, path, truth, truth_path, settings) for name, path in zip(names_of(files), files, strict=True)
-    ]
+    files, notes = [Path(path) for path in paths], Notes()
+    truth = TruthByTrack(read_truth(truth_path, skip_bad_rows=skip_bad_rows, notes=notes))
+    scores = []
+    for name, path in zip(names_of(files), files, strict=True):
+        file = ForecastFile(path, skip_bad_rows=skip_bad_rows)
+        found = _score_file(name, file, truth, str(truth_path), settings)
+        found.warnings.extend([*file.notes.warnings(as_text(path)), *notes.warnings(as_text(truth_path))])
+        if skip_bad_rows:
+            found.coverage["bad_rows_left_out"] = file.notes.left_out.total()
+            found.coverage["bad_truth_rows_left_out"] = notes.left_out.total()
+        scores.append(finish(found))
     about = {"truth": as_text(truth_path), "population": "all", **window_of(settings)}
     if settings.road is not None:
         about |= {"map": settings.road.source.name, "off_road_rule": settings.road.rule}
     return Report(tuple(scores), (), about)
 
 
-def _score_file(name: str, path: Path, truth: TruthByTrack, truth_path: Path | str, settings: Settings) -> Scores:
+def _score_file(name: str, file: ForecastFile, truth: TruthByTrack, truth_path: str, settings: Settings) -> Scores:
     parts: list[Scores] = []
-    for piece in progress(iter_forecasts(path), f"scoring {name}"):
+    times_s: list[float] = []
+    for piece in progress(file, f"scoring {name}"):
+        timing = timing_of(
+            piece, interval_s=settings.interval_s, issue_step=file.interval_s, tolerance_s=settings.tolerance_s
+        )
         known = truth.of(np.unique(piece.track).tolist())
-        like = parts[0] if parts else None
-        parts.append(score_rows(name, piece, piece, known, settings, like=like))
-        _check_same(parts, path)
-    scores = merged(parts)
+        parts.append(score_rows(name, piece, piece, known, settings, timing=timing))
+        times_s += [*_reach_s(piece)]
+        _check_same(parts, file.path)
+    scores = _by_track(merged(parts))
     without, forecasts = scores.coverage["agent_samples_without_truth"], scores.coverage["agent_samples"]
+    _check_meant_once(np.unique(scores.agent_track).tolist(), truth, file.path)
+    unknown = sorted({track for track in scores.agent_track.tolist() if truth.known(track) is None})
     if without == forecasts:
-        raise SubmissionError(
-            f"{path}: none of its {forecasts} forecasts has a truth in {truth_path}; "
-            "expected the same track names and the same clock in both"
-        )
+        why = _why_none(scores, truth, unknown, (min(times_s), max(times_s)))
+        raise SubmissionError(f"{file.path}: none of its {forecasts} forecasts has a truth in {truth_path}; {why}")
     if settings.road is not None:
-        counts = scores.coverage
-        said, nowhere = misfit(
-            settings.road.source, "forecasts begin", int(forecasts), int(counts[ON]), int(counts[NEAR])
-        )
+        on, near = (int(scores.coverage[name]) for name in (ON, NEAR))
+        said, nowhere = misfit(settings.road.source, "forecasts begin", int(forecasts), on, near)
         if nowhere:
-            raise DataError(f"{path}: {said}")
+            raise DataError(f"{file.path}: {said}")
         if said:
             scores.warnings.append(f"off-road rate: {said}")
     if without:
-        scores.warnings.append(f"{without} of {forecasts} forecasts have no truth at any lead and do not count")
-    return finish(scores)
+        of_these = f" ({len(unknown)} tracks are unknown there, e.g. {unknown[0]!r})" if unknown else ""
+        scores.warnings.append(
+            f"{without} of {forecasts} forecasts have no truth at any lead and do not count{of_these}"
+        )
+    return scores
+
+
+def _reach_s(piece: ForecastRows) -> tuple[float, float]:
+    """The first and the last time that forecasts speak of, s."""
+    return (
+        float((piece.issue_time_s + piece.own_lead_s[:, 0]).min()),
+        float((piece.issue_time_s + piece.own_lead_s[:, -1]).max()),
+    )
+
+
+def _why_none(scores: Scores, truth: TruthByTrack, unknown: list[str], reach_s: tuple[float, float]) -> str:
+    tracks = len(np.unique(scores.agent_track))
+    if len(unknown) == tracks:
+        return (
+            f"no track is in both: e.g. {unknown[0]!r} is forecast and {str(truth.all.track[0])!r} is known; "
+            "expected the same track names in both"
+        )
+    known = truth.of(np.unique(scores.agent_track).tolist()).time_s
+    return (
+        f"{tracks - len(unknown)} of its {tracks} tracks are known there, but not at these times: the forecasts are "
+        f"for {_span(*reach_s)}, the truth of these tracks is from {_span(known.min(), known.max())}"
+        f"{_unit_guess(reach_s, (known.min(), known.max()))}; expected seconds on the same clock in both"
+    )
+
+
+def _span(first: float, last: float) -> str:
+    return f"{first:.13g} to {last:.13g} s"
+
+
+def _unit_guess(first: tuple[float, float], second: tuple[float, float]) -> str:
+    """Whether one clock looks like a thousandth, or less, of the other."""
+    sizes = [max(abs(value) for value in span) for span in (first, second)]
+    small, large = sorted(sizes)
+    if small <= 0:
+        return ""
+    for factor, unit in ((1e3, "milliseconds"), (1e6, "microseconds"), (1e9, "nanoseconds")):
+        if 0.5 < large / small / factor < 2:
+            return f" ({'those' if sizes[0] > sizes[1] else 'these'} look like {unit})"
+    return ""
 
 
 def _check_same(parts: Sequence[Scores], path: Path) -> None:
@@ -102,3 +184,53 @@ def _check_same(parts: Sequence[Scores], path: Path) -> None:
             f"{path}: the forecasts after {last.agent_keys[0]} have other leads or columns than those before; "
             "expected the same in all"
         )
+
+
+def _check_meant_once(tracks: Sequence[str], truth: TruthByTrack, path: Path) -> None:
+    meant: dict[str, str] = {}
+    for track in tracks:
+        own = truth.known(track)
+        if own is not None and meant.setdefault(own, track) != track:
+            raise SubmissionError(
+                f"{path}: tracks {meant[own]!r} and {track!r} are both {own!r} in the truth; expected one name a track"
+            )
+
+
+def _by_track(scores: Scores) -> Scores:
+    """The same in the order of the tracks' names: as a file sorted by track gives it."""
+    agent, point = _order(scores.agent_track), _order(scores.successive.track)
+    stable, pair = _order(scores.stability.tracks), _order(scores.stability.pair_track)
+    said = scores.successive
+    return replace(
+        scores,
+        agent_keys=scores.agent_keys[agent],
+        agent_track=scores.agent_track[agent],
+        agents={name: _taken(values, agent) for name, values in scores.agents.items()},
+        points={name: _taken(values, point) for name, values in scores.points.items()},
+        successive=replace(
+            said,
+            track=said.track[point],
+            time_s=said.time_s[point],
+            truth_m=said.truth_m[point],
+            said_m=said.said_m[point],
+            valid=said.valid[point],
+        ),
+        error_ml_m=scores.error_ml_m[agent],
+        hardness=_taken(scores.hardness, agent),
+        stability=replace(
+            scores.stability,
+            pair_track=scores.stability.pair_track[pair],
+            pairs={name: _taken(values, pair) for name, values in scores.stability.pairs.items()},
+            tracks=scores.stability.tracks[stable],
+            jitter=_taken(scores.stability.jitter, stable),
+        ),
+        strata={kind: labels[agent] for kind, labels in scores.strata.items()},
+    )
+
+
+def _order(names: NDArray[np.str_]) -> NDArray[np.int64]:
+    return np.argsort(names, kind="stable")
+
+
+def _taken(values: PerItem, rows: NDArray[np.int64]) -> PerItem:
+    return PerItem(values.values[rows], values.valid[rows])

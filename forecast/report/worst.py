@@ -57,7 +57,11 @@ def worst_cases(forecasts: ForecastRows, error_m: PerItem, past_m: Floats, truth
         past_m: (rows, history, 2), the present last; NaN where unknown.
         truth_m: (rows, steps, 2).
     """
-    ranked = np.argsort(np.where(error_m.valid, -error_m.values, np.inf), kind="stable")[: error_m.valid.sum()]
+    error, track, issue_s = error_m.values, forecasts.track, forecasts.issue_time_s
+    known = np.sort(error[error_m.valid])
+    worst = np.flatnonzero(error_m.valid & (error >= known[-WORST:][0])) if len(known) else np.zeros(0, dtype=np.int64)
+    # Of equal errors those of the first tracks, whatever the order of the rows.
+    ranked = sorted(worst.tolist(), key=lambda row: (-error[row], track[row], issue_s[row]))
     return [
         Case(
             str(forecasts.track[row]),
@@ -68,10 +72,10 @@ def worst_cases(forecasts: ForecastRows, error_m: PerItem, past_m: Floats, truth
             forecasts.positions_m[row].copy(),
             forecasts.probabilities[row].copy(),
         )
-        for row in ranked[:WORST].tolist()
+        for row in ranked[:WORST]
     ]
 
 
 def worst_first(cases: Sequence[Case]) -> list[Case]:
     """The worst of several lists."""
-    return sorted(cases, key=lambda case: -case.error_m)[:WORST]
+    return sorted(cases, key=lambda case: (-case.error_m, case.track, case.issue_time_s))[:WORST]
