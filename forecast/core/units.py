@@ -119,6 +119,8 @@ def plain(values: Any, name: str) -> NDArray[Any]:
     """
     if hasattr(values, "detach"):
         values = values.detach().cpu()
+        if str(values.dtype) == "torch.bfloat16":  # which NumPy does not know
+            values = values.float()
     if isinstance(values, np.ma.MaskedArray):
         masked = np.broadcast_to(np.asarray(values.mask, dtype=bool), values.shape)
         if not masked.any():
