@@ -79,9 +79,15 @@ def drivable_union(polygons: Sequence[Any]) -> Any:
     needle: three times ``HAIRLINE_M``), and none inwards.
     """
     half_m = HAIRLINE_M / 2
-    grown = shapely.buffer(np.array(list(polygons), dtype=object), half_m, **_CORNERS)
-    # Shrunk a little less: lines along the outline stay inside, whatever rounding does.
-    union = shapely.buffer(shapely.union_all(grown), -half_m * (1 - 2e-3), **_CORNERS)
+    # Corners a billionth of a metre apart are one: what is drawn around slivers of 1e-100 m overflows.
+    sound = shapely.transform(np.array(list(polygons), dtype=object), lambda xy: np.round(xy, 9))
+    sound = np.where(shapely.is_valid(sound), sound, shapely.make_valid(sound))
+    # Shrunk a little less: lines along the outline stay inside, whatever rounding does. Growing leaves out corners of a
+    # hundredth of its width, so the polygons themselves are part of the union.
+    closed = shapely.buffer(
+        shapely.union_all(shapely.buffer(sound, half_m, **_CORNERS)), -half_m * (1 - 2e-3), **_CORNERS
+    )
+    union = shapely.union_all([closed, *sound])
     shapely.prepare(union)
     return union
 
