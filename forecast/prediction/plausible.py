@@ -27,7 +27,7 @@ from forecast.prediction.resample import Integers, Observed, Silence, memory_s, 
 
 Mask = NDArray[np.bool_]
 
-#: Faster than this is no motion, by :class:`~forecast.core.agents.AgentType`: 100 m/s are 288 km/h.
+#: Faster than this is no motion, by :class:`~forecast.core.agents.AgentType`: 80 m/s are 288 km/h.
 FASTEST_MPS = np.array([80.0, 20.0, 40.0, 80.0])
 #: Two places of one agent may differ by this at any time: two sensors, two corners of a box.
 SAME_PLACE_M = 2.0
