@@ -122,6 +122,8 @@ def successive_forecasts(
 
 
 def _chosen_mode(forecasts: ForecastRows, truth: TruthRows, mode: ModeChoice, tolerance_s: float | None) -> Integers:
+    if mode not in get_args(ModeChoice):
+        raise ValueError(f"mode: expected {', '.join(map(repr, get_args(ModeChoice)))}, got {mode!r}")
     if mode == "likeliest":
         return likeliest(forecasts.probabilities)
     positions, valid = truth_for(forecasts, truth, tolerance_s=tolerance_s)
@@ -148,6 +150,8 @@ def dispersion_of(
 ) -> PerItem:
     """Dispersion of the positions that successive forecasts gave to the same points.
 
+    One position alone is at its own barycentre, which says nothing: a point counts with two of them or more.
+
     Args:
         said_m: (points, steps, 2) metres.
         valid: (points, steps); default: where finite.
@@ -162,7 +166,7 @@ def dispersion_of(
     said = shaped("said_m", said_m, (None, None, 2))
     known = steps_known(valid, said.shape[:2], said)
     count = known.sum(-1)
-    used = count >= _needed(window, minimum, said.shape[1])
+    used = count >= max(_needed(window, minimum, said.shape[1]), 2)
     divisor = np.maximum(count, 1)
     inside = np.where(known[..., None], said, 0.0)
     # Relative to the first known point: world coordinates of kilometres would cost digits in the sums.
@@ -202,7 +206,14 @@ def convergence_of(
         tau_m: range; a distance equal to it is inside.
         step_s: seconds between the steps.
         window, minimum: see :func:`dispersion_of`.
+
+    Raises:
+        ValueError: a range or a step that is none, an unknown window, or shapes that do not fit.
     """
+    if not (math.isfinite(tau_m) and tau_m >= 0):
+        raise ValueError(f"tau_m: expected finite metres, 0 or more, got {tau_m}")
+    if step_s <= 0:  # NaN is no step at all, where nothing was said
+        raise ValueError(f"step_s: expected seconds, more than 0, got {step_s}")
     said = shaped("said_m", said_m, (None, None, 2))
     truth = shaped("truth_m", truth_m, (len(said), 2))
     known = steps_known(valid, said.shape[:2], said)
@@ -216,6 +227,8 @@ def convergence_of(
 
 def _needed(window: Window, minimum: int | None, steps: int) -> int:
     if window == "full":
+        if minimum is not None:
+            raise ValueError(f"minimum={minimum} goes with window='partial'; window='full' needs all steps")
         return max(steps, 1)
     if window != "partial":
         raise ValueError(f"window: expected 'full' or 'partial', got {window!r}")

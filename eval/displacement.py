@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,23 @@ def rank_modes(probabilities: Any) -> Integers:
 def likeliest(probabilities: Any) -> Integers:
     """(agents,) index of the most probable mode, the lowest index among equals."""
     wanted = as_floats(probabilities)
-    index: Integers = np.where(np.isnan(wanted), -np.inf, wanted).argmax(axis=-1)
-    return index
+    best: Integers = np.where(np.isnan(wanted), -np.inf, wanted).argmax(axis=-1)
+    return best
+
+
+def checked_k(k: int) -> int:
+    """How many of the most probable modes to look at.
+
+    Raises:
+        ValueError: no whole number of 1 or more.
+    """
+    try:
+        whole = index(k)
+    except TypeError:
+        whole = 0
+    if whole < 1:
+        raise ValueError(f"expected k >= 1, a whole number, got {k!r}")
+    return whole
 
 
 @dataclass(frozen=True)
@@ -110,18 +126,14 @@ class Displacements:
         Raises:
             ValueError: k is less than 1.
         """
-        if k < 1:
-            raise ValueError(f"expected k >= 1, got {k}")
-        order = self._order[:, :k]
+        order = self._order[:, : checked_k(k)]
         ranked = np.take_along_axis(np.where(self._present, score, np.inf), order, -1)
         place = ranked.argmin(-1)[:, None]
         return np.take_along_axis(ranked, place, -1)[:, 0], np.take_along_axis(order, place, -1)[:, 0]
 
     def _smallest(self, score: Floats, k: int) -> Floats:
         """(agents,) smallest score among the k most probable modes."""
-        if k < 1:
-            raise ValueError(f"expected k >= 1, got {k}")
-        order = self._order[:, :k]
+        order = self._order[:, : checked_k(k)]
         present = score if self._everywhere else np.where(self._present, score, np.inf)
         ranked = present[np.arange(len(order))[:, None], order]
         return reduce(np.minimum, ranked.T)
@@ -138,13 +150,17 @@ class Displacements:
 
     def miss_k(self, k: int, threshold_m: float = MISS_THRESHOLD_M) -> PerItem:
         """See :func:`miss_rate_k`."""
+        if not (np.isfinite(threshold_m) and threshold_m >= 0):
+            raise ValueError(f"threshold_m: expected finite metres, 0 or more, got {threshold_m}")
         best = self._smallest(self.worst_m, k)
         return per_item(best >= threshold_m, np.isfinite(best))
 
     def brier_min_fde_k(self, k: int, *, last_valid: bool = False) -> PerItem:
         """See :func:`brier_min_fde_k`."""
         best, mode = self.best_of(self.fde_m(last_valid=last_valid), k)
-        missing = 1.0 - np.take_along_axis(self.probabilities, mode[:, None], -1)[:, 0]
+        total = np.nansum(self.probabilities, -1)
+        share = np.take_along_axis(self.probabilities, mode[:, None], -1)[:, 0] / np.where(total > 0, total, 1.0)
+        missing = 1.0 - share
         return per_item(best + missing**2, np.isfinite(best))
 
     def until(self, steps: int) -> Displacements:
@@ -170,6 +186,8 @@ def displacements(modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = N
     agents, _, steps, _ = modes.shape
     truth = shaped("truth_m", truth_m, (agents, steps, 2))
     wanted = shaped("probabilities", probabilities, modes.shape[:2])
+    if (wanted < 0).any():
+        raise ValueError(f"probabilities: expected 0 or more, got {np.nanmin(wanted):g}")
     distance = _distances(modes, truth)
     steps_valid = None if valid is None else steps_known(valid, truth.shape[:2], truth)
     if not np.isnan(distance.sum()) and (steps_valid is None or steps_valid.all()):
@@ -228,7 +246,7 @@ def miss_rate_k(
 def brier_min_fde_k(
     modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = None, *, k: int, last_valid: bool = False
 ) -> PerItem:
-    """minFDE_k plus (1 − p)² of the mode that attains it (Argoverse 2's brier-minFDE)."""
+    """minFDE_k plus (1 − p)² of the mode that attains it (Argoverse 2's brier-minFDE), p normalised over the modes."""
     return displacements(modes_m, probabilities, truth_m, valid).brier_min_fde_k(k, last_valid=last_valid)
 
 

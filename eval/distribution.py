@@ -42,7 +42,7 @@ def nll(modes_m: Any, probabilities: Any, covariances_m2: Any, truth_m: Any, val
     joint = log_weight + log_step.sum(-1)
     highest = joint.max(-1, keepdims=True)
     total = highest[:, 0] + np.log(np.exp(joint - highest).sum(-1))
-    return per_item(-total, counts.any((1, 2)))
+    return per_item(-total, counts.any((1, 2)) & np.isfinite(total))
 
 
 def _log_gaussian(offset_m: Floats, covariance_m2: Floats, counts: Any) -> Floats:
@@ -50,7 +50,7 @@ def _log_gaussian(offset_m: Floats, covariance_m2: Floats, counts: Any) -> Float
     covariance = np.where(counts[..., None, None], covariance_m2, np.eye(2))
     xx, xy, yy = covariance[..., 0, 0], covariance[..., 0, 1], covariance[..., 1, 1]
     determinant = xx * yy - xy**2
-    if not ((determinant > 0) & (xx > 0)).all():
+    if not ((determinant > 0) & (xx > 0) & (covariance[..., 1, 0] == xy)).all():
         raise ValueError("covariances_m2: expected symmetric positive definite matrices")
     offset = np.where(counts[..., None], offset_m, 0.0)
     x, y = offset[..., 0], offset[..., 1]
@@ -71,6 +71,9 @@ def draw_samples(modes_m: Any, probabilities: Any, covariances_m2: Any, *, sampl
     edges = np.cumsum(shares / shares.sum(-1, keepdims=True), -1)
     chosen = (random.random((len(modes), samples, 1)) > edges[:, None, :-1]).sum(-1)
     agent = np.arange(len(modes))[:, None]
+    present = (shares > 0)[..., None] & np.isfinite(modes).all(-1)
+    if not np.isfinite(covariances[present]).all():
+        raise ValueError("covariances_m2: not finite in a mode that is there; expected positive definite matrices")
     # Absent modes are never chosen; the identity keeps the factorisation away from their NaN.
     usable = np.where(np.isfinite(covariances).all((-2, -1), keepdims=True), covariances, np.eye(2))
     factor = np.linalg.cholesky(usable)[agent, chosen]

@@ -14,7 +14,14 @@ from torchmetrics import Metric
 
 from forecast.eval.consistency import Reading, Window, convergence_of, dispersion_of
 from forecast.eval.context import kl_divergence
-from forecast.eval.displacement import MISS_THRESHOLD_M, brier_min_fde_k, min_ade_k, min_fde_k, miss_rate_k
+from forecast.eval.displacement import (
+    MISS_THRESHOLD_M,
+    brier_min_fde_k,
+    checked_k,
+    min_ade_k,
+    min_fde_k,
+    miss_rate_k,
+)
 from forecast.eval.distribution import nll, sample_ade, sample_fde
 from forecast.eval.drivable import DrivableArea
 from forecast.eval.offroad import off_road_ml, off_road_rate
@@ -72,7 +79,7 @@ class MeanMetric(Metric):
 class _TopK(MeanMetric):
     def __init__(self, k: int, **options: Any) -> None:
         super().__init__(**options)
-        self.k = k
+        self.k = checked_k(k)
 
 
 class MinADE(_TopK):
