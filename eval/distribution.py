@@ -37,11 +37,12 @@ def nll(modes_m: Any, probabilities: Any, covariances_m2: Any, truth_m: Any, val
     reached = (np.isfinite(modes).all(-1) | ~present[..., None]).all(1)
     counts = present[..., None] & (known & reached)[:, None]
     log_step = _log_gaussian(modes - truth[:, None], covariances, counts)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # all of 0 is no distribution, and does not count
         log_weight = np.log(np.where(present, wanted, 0.0) / np.nansum(wanted, -1, keepdims=True))
     joint = log_weight + log_step.sum(-1)
     highest = joint.max(-1, keepdims=True)
-    total = highest[:, 0] + np.log(np.exp(joint - highest).sum(-1))
+    with np.errstate(invalid="ignore"):
+        total = highest[:, 0] + np.log(np.exp(joint - highest).sum(-1))
     return per_item(-total, counts.any((1, 2)) & np.isfinite(total))
 
 

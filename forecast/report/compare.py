@@ -29,18 +29,43 @@ def compare(scores: Sequence[Scores]) -> list[dict[str, Any]]:
         {
             "first": one.name,
             "second": two.name,
-            "metrics": _differences(_agents(one), _agents(two)),
-            "temporal": _differences(_points(one), _points(two)),
+            "metrics": _differences(_agents(one), _agents(two)) if same_leads(one, two) else {},
+            "temporal": _differences(_points(one), _points(two)) if same_leads(one, two) else {},
         }
         for one, two in combinations(scores, 2)
+    ]
+
+
+def same_leads(one: Scores, two: Scores) -> bool:
+    """Whether two files forecast the same seconds ahead, in the same steps: else their figures are not of one thing."""
+    return len(one.horizon_s) == len(two.horizon_s) and bool(
+        np.allclose(one.horizon_s, two.horizon_s, rtol=0, atol=_SAME_LEAD_STEPS * one.horizon_s[0])
+    )
+
+
+def about_leads(scores: Sequence[Scores]) -> list[str]:
+    """For each file what to say of its leads beside those of the first; empty where they are the same."""
+    first = scores[0]
+    return [
+        ""
+        if same_leads(first, one)
+        else (
+            f"its leads ({len(one.horizon_s)} up to {one.horizon_s[-1]:g} s) are not those of {first.name} "
+            f"({len(first.horizon_s)} up to {first.horizon_s[-1]:g} s): figures of the two are not comparable, and no "
+            "differences are given"
+        )
+        for one in scores
     ]
 
 
 def shared_rows(scores: Sequence[Scores]) -> list[Integers | None]:
     """Rows of each file's target points that count in all files, in one order, so that figures are of the same points.
 
-    A file without any point that counts is left out, None, and takes nothing from the others.
+    A file without any point that counts is left out, None, and takes nothing from the others. Where files have other
+    leads than each other, nothing is shared.
     """
+    if not all(same_leads(scores[0], one) for one in scores):
+        return [None] * len(scores)
     keyed = [_points(one) for one in scores]
     counted = [keys[values["dispersion_m"].valid] for keys, _, values in keyed]
     some = [keys for keys in counted if len(keys)]
@@ -69,6 +94,8 @@ def codes(names: Strings) -> Integers:
     return np.unique(names, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
+#: Leads are the same up to this share of the first.
+_SAME_LEAD_STEPS = 0.1
 _Keyed = tuple[Strings, Strings, Mapping[str, PerItem]]
 
 

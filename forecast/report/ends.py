@@ -15,12 +15,18 @@ if TYPE_CHECKING:
     from forecast.report.scores import Scores
 
 _KEYS = (
+    "points_forecast_while_observed",
+    "points_without_an_observation",
     "observed_to_the_last_lead",
     "forecast_shorter",
     "unmatched_at_the_last_lead",
     "agent_samples_with_short_modes",
     "agent_samples_with_short_samples",
 )
+
+
+#: Share of the forecast points without an observation from which on it is said.
+_FEW = 0.01
 
 
 def count_ends(
@@ -36,22 +42,29 @@ def count_ends(
         tolerance_s: within which times were matched; default: a tenth of a step.
 
     Returns:
-        Keys of the report's ``coverage``: forecasts whose track is observed up to their last lead or beyond; of these,
+        Keys of the report's ``coverage``: forecast points up to the end of their track, and those of them without an
+        observation within the tolerance; forecasts whose track is observed up to their last lead or beyond; of these,
         those with no mode that reaches it, and those without an observation there; forecasts with modes of uneven
         length, and with samples of uneven length.
     """
     if not len(forecasts):
         return dict.fromkeys(_KEYS, 0)
     tolerance = TOLERANCE_STEPS * lead_step_s(forecasts) if tolerance_s is None else tolerance_s
-    observed = _last_seen_s(forecasts, truth) >= forecasts.issue_time_s + forecasts.lead_s[-1] - tolerance - 1e-6
-    reaches = np.isfinite(forecasts.positions_m[:, :, -1]).all(-1).any(1)
-    matched = np.isfinite(truth_m[:, -1]).all(-1)
+    lead_s = forecasts.lead_s if forecasts.row_lead_s is None else forecasts.row_lead_s
+    ahead_s = np.broadcast_to(lead_s, (len(forecasts), len(forecasts.lead_s)))
+    last_s = _last_seen_s(forecasts, truth) + tolerance + 1e-6
+    within = ahead_s + forecasts.issue_time_s[:, None] <= last_s[:, None]
+    reached_at = np.isfinite(forecasts.positions_m).all(-1).any(1)
+    matched_at = np.isfinite(truth_m).all(-1)
+    observed, reaches, matched = within[:, -1], reached_at[:, -1], matched_at[:, -1]
     uneven_samples = 0
     if forecasts.samples_m is not None:
         reached = np.isfinite(forecasts.samples_m).all(-1)
         drawn = reached.any(-1, keepdims=True)
         uneven_samples = int((drawn & (reached != reached.any(1, keepdims=True))).any((1, 2)).sum())
     counts = (
+        (within & reached_at).sum(),
+        (within & reached_at & ~matched_at).sum(),
         observed.sum(),
         (observed & ~reaches).sum(),
         (observed & reaches & ~matched).sum(),
@@ -75,7 +88,9 @@ def _last_seen_s(forecasts: ForecastRows, truth: TruthRows) -> Floats:
 
 def about_ends(scores: Scores) -> list[str]:
     """What must be said where figures rest on a part of the forecasts, or modes on a part of the horizon."""
-    observed, shorter, unmatched, short_modes, short_samples = (int(scores.coverage[key]) for key in _KEYS)
+    points, missed, observed, shorter, unmatched, short_modes, short_samples = (
+        int(scores.coverage[key]) for key in _KEYS
+    )
     agents, counted = int(scores.coverage["agent_samples"]), scores.agents["min_fde_1"].mean.count
     last_s = float(scores.horizon_s[-1])
     said: list[str] = []
@@ -87,6 +102,11 @@ def about_ends(scores: Scores) -> list[str]:
         said.append(
             f"minFDE, and what else needs the last lead ({last_s:g} s), rests on {counted} of the {observed} forecasts "
             f"whose track is observed that long: {', '.join(reason for reason in reasons if reason)}"
+        )
+    if missed > _FEW * points:
+        said.append(
+            f"{missed} of {points} forecast points ({missed / points:.0%}) have no observation within the tolerance, "
+            "although their tracks are observed longer: minADE, miss rate and NLL are over the others"
         )
     if shorter:
         said.append(

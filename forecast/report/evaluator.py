@@ -18,7 +18,7 @@ from forecast.core.progress import progress
 from forecast.eval.bootstrap import bootstrap_mean
 from forecast.eval.hardest import ACCELERATION_MPS2, OBSERVATION_M, on_hardest
 from forecast.eval.results import PerItem, per_item
-from forecast.report.compare import codes, compare, on_shared_points
+from forecast.report.compare import about_leads, codes, compare, on_shared_points
 from forecast.report.join import Joined, join, read_for_dataset
 from forecast.report.road import add_off_road
 from forecast.report.scores import Population, Scores, Settings, finish, score_rows
@@ -72,8 +72,10 @@ class Report:
         bodies = [_body(scores) for scores in self.scores]
         if len(bodies) == 1:
             return head | bodies[0]
-        for body, points in zip(bodies, on_shared_points(self.scores), strict=True):
+        shared, remarks = on_shared_points(self.scores), about_leads(self.scores)
+        for body, points, remark in zip(bodies, shared, remarks, strict=True):
             body["temporal_shared"] = _by_point(*points) if points else {}
+            body["warnings"] = [*([remark] if remark else []), *body["warnings"]]
         return head | {"reports": bodies, "comparisons": compare(self.scores)}
 
     def write(self, path: Path | str) -> None:

@@ -184,7 +184,8 @@ def _comparisons(document: dict[str, Any]) -> str:
     for pair in document["comparisons"]:
         found = [at(pair, path) for path in _COMPARED.values()]
         cells = ["–" if one is None or not one["count"] else _change(one) for one in found]
-        shared = f"{pair['metrics']['min_fde_1']['count']:,}, {pair['temporal']['dispersion_m']['count']:,}"
+        counts = (at(pair, _COMPARED["minFDE_1"]), at(pair, _COMPARED["D"]))
+        shared = ", ".join(f"{one['count']:,}" if one else "other leads" for one in counts)
         lines.append([f"{pair['second']} − {pair['first']}", *cells, shared])
     return (
         "<p>Mean difference on the agent-samples (D and C: on the target points) that both have, with its paired 95 % "

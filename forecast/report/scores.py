@@ -28,6 +28,7 @@ from forecast.eval.results import Floats, PerItem, joined
 from forecast.report.beginnings import about_beginnings, count_beginnings
 from forecast.report.ends import about_ends, count_ends
 from forecast.report.full import distribution_scores
+from forecast.report.motion import about_motion, count_motion
 from forecast.report.road import Road
 from forecast.report.stability import Stability, merged_stability, stability
 from forecast.report.strata import Labels, strata_of_rows
@@ -226,6 +227,7 @@ def score_rows(
             "agent_samples": len(official),
             **count_ends(official, found, positions, truth, tolerance_s),
             **count_beginnings(official, positions, past[:, -1]),
+            **count_motion(official, truth),
             "agent_samples_without_truth": int((~(known & reached).any(-1)).sum()),
             "probabilities_not_summing_to_1": int((np.abs(np.nansum(official.probabilities, 1) - 1) > 1e-3).sum()),
             "forecasts": len(temporal),
@@ -309,6 +311,7 @@ def finish(scores: Scores, population: Population | None = None) -> Scores:
         successive_pairs=pairs,
     )
     scores.warnings.extend(about_beginnings(scores.coverage))
+    scores.warnings.extend(about_motion(scores.coverage))
     if (line := _about_points(scores, used, annotated, population)) is not None:
         scores.warnings.append(line)
     if scores.stability.reason:
@@ -334,6 +337,8 @@ def _about_points(scores: Scores, used: int, annotated: int, population: Populat
         denser += " and score with --population dense"
     points = f"{used} point{'s' * (used != 1)}"
     sparse = used < 0.2 * annotated
+    if scores.successive.said_m.shape[1] < 2:
+        return "dispersion cannot be computed: it compares forecasts at two leads or more, and there is one"
     if not used:
         return (
             "dispersion and convergence cannot be computed: no target point was forecast at every lead; "

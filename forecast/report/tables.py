@@ -238,7 +238,7 @@ def _difference(pair: Mapping[str, Any]) -> str:
     said = []
     for heading, (group, name, unit) in _COMPARED.items():
         found = pair.get(group, {}).get(name)
-        if found is None:
+        if found is None:  # other leads: nothing is compared
             continue
         if not found["count"]:
             said.append(f"{heading}: no {_SHARED_ITEMS[group].rstrip('s')} that both have")
@@ -247,4 +247,4 @@ def _difference(pair: Mapping[str, Any]) -> str:
         between = f" [{low:.3f}, {high:.3f}]" if low is not None and math.isfinite(low) else ""
         shared = f"on {found['count']:,} shared {_SHARED_ITEMS[group]}"
         said.append(f"{heading} {found['difference']:+.3f} {unit}{between} {shared}")
-    return f"{pair['second']} − {pair['first']}: {'; '.join(said)}"
+    return f"{pair['second']} − {pair['first']}: {'; '.join(said) or 'of other leads, not compared'}"

@@ -12,6 +12,7 @@ from forecast.eval.context import kl_divergence, travelled_m
 from forecast.eval.displacement import brier_min_fde_k, min_ade_k, min_fde_k, miss_rate_k
 from forecast.eval.distribution import draw_samples, nll, sample_ade, sample_fde
 from forecast.eval.hardest import difficulty, kalman_forecast
+from forecast.eval.metrics import MinADE
 from forecast.eval.results import as_bools, as_floats, per_item
 
 MODES = np.ones((3, 2, 12, 2))
@@ -123,3 +124,33 @@ def test_labels_of_clusters_are_one_an_item():
     assert bootstrap_mean(items, clusters=[0, 0, 1, 1]).count == 3
     with pytest.raises(ValueError, match=r"clusters: expected shape \(4,\)"):
         bootstrap_mean(items, clusters=[0, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: convergence_of(TRUTH, TRUTH[:, 0], tau_m=float("nan"), step_s=0.5), "tau_m: expected finite metres"),
+        (lambda: convergence_of(TRUTH, TRUTH[:, 0], tau_m=-1.0, step_s=0.5), "tau_m: expected finite metres"),
+        (lambda: convergence_of(TRUTH, TRUTH[:, 0], tau_m=1.0, step_s=0.0), "step_s: expected seconds"),
+        (lambda: dispersion_of(TRUTH, minimum=3), "goes with window='partial'"),
+        (lambda: miss_rate_k(MODES, LIKELY, TRUTH, k=1, threshold_m=float("nan")), "threshold_m: expected finite"),
+        (lambda: min_ade_k(MODES, LIKELY, TRUTH, k=1.5), "k >= 1, a whole number, got 1.5"),
+        (lambda: min_ade_k(MODES, LIKELY, TRUTH, k="2"), "k >= 1, a whole number, got '2'"),
+        (lambda: min_ade_k(MODES, -LIKELY, TRUTH, k=1), "probabilities: expected 0 or more, got -0.6"),
+        (lambda: MinADE(0), "k >= 1"),
+        (lambda: nll(MODES, LIKELY, COVARIANCES + np.array([[0, 0.5], [0, 0]]), TRUTH), "symmetric positive definite"),
+        (lambda: draw_samples(MODES, LIKELY, COVARIANCES * np.nan), "not finite in a mode that is there"),
+    ],
+)
+def test_parameters_that_mean_nothing_are_refused(call, said):
+    with pytest.raises(ValueError, match=said):
+        call()
+
+
+def test_what_has_no_likelihood_does_not_count():
+    assert nll(MODES, 0 * LIKELY, COVARIANCES, TRUTH).mean.count == 0
+
+
+def test_briers_probability_is_a_share():
+    whole = brier_min_fde_k(MODES, LIKELY, TRUTH, k=2).values
+    np.testing.assert_allclose(brier_min_fde_k(MODES, 100 * LIKELY, TRUTH, k=2).values, whole)

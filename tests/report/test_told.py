@@ -214,3 +214,97 @@ def test_d_of_the_report_is_the_mean_distance(tmp_path):
     for name, reading in (("dispersion_m", "mean_distance"), ("dispersion_rms_m", "rms")):
         assert found[name]["value"] == pytest.approx(dispersion_of(expected, reading=reading).mean.value)
     assert found["dispersion_m"]["count"] == len(expected)
+
+
+def test_truth_too_sparse_for_the_leads_is_told(tmp_path):
+    forecasts, truth = cars()
+    kept = np.flatnonzero(np.isclose(truth.time_s % 3.0, 0.0))
+    sparse = TruthRows(truth.track[kept], truth.time_s[kept], truth.positions_m[kept])
+    issued = np.flatnonzero(np.isclose(forecasts.issue_time_s % 3.0, 0.0))
+    some = ForecastRows(
+        forecasts.track[issued],
+        forecasts.issue_time_s[issued],
+        LEADS,
+        forecasts.positions_m[issued],
+        forecasts.probabilities[issued],
+    )
+    report = scored(tmp_path, some, sparse)
+    assert report["coverage"]["points_without_an_observation"] > 100
+    assert len(said(report, "have no observation within the tolerance, although")) == 1
+    assert not said(scored(tmp_path, forecasts, truth), "although")
+
+
+def test_files_of_other_leads_are_not_compared(tmp_path, capsys):
+    forecasts, truth = cars()
+    write_truth(tmp_path / "t.parquet", truth)
+    short = ForecastRows(
+        forecasts.track,
+        forecasts.issue_time_s,
+        LEADS[:6],
+        forecasts.positions_m[:, :, :6],
+        forecasts.probabilities,
+    )
+    for name, rows_ in {"long": forecasts, "short": short}.items():
+        write_forecasts(tmp_path / f"{name}.parquet", rows_)
+    files = [tmp_path / "long.parquet", tmp_path / "short.parquet"]
+    document = score_streams(files, tmp_path / "t.parquet").as_json()
+    assert document["comparisons"][0]["metrics"] == document["comparisons"][0]["temporal"] == {}
+    assert len(said(document, "its leads (6 up to 3 s) are not those of long (12 up to 6 s)")) == 1
+    print_table(document)
+    assert "short − long: of other leads, not compared" in capsys.readouterr().out
+    again = score_streams([files[0], files[0]], tmp_path / "t.parquet").as_json()
+    assert again["comparisons"][0]["metrics"]["min_fde_1"]["difference"] == 0
+
+
+def test_one_lead_has_no_dispersion(tmp_path):
+    forecasts, truth = cars()
+    one = ForecastRows(
+        forecasts.track, forecasts.issue_time_s, LEADS[:1], forecasts.positions_m[:, :, :1], forecasts.probabilities
+    )
+    report = scored(tmp_path, one, truth)
+    assert report["temporal"]["dispersion_m"] == {
+        "value": None,
+        "count": 0,
+        "ci_low": None,
+        "ci_high": None,
+    } or np.isnan(report["temporal"]["dispersion_m"]["value"])
+    assert report["temporal"]["convergence_s"]["1.0"]["count"] > 0
+    assert len(said(report, "two leads or more, and there is one")) == 1
+    assert not dispersion_of(np.zeros((3, 1, 2))).valid.any()
+
+
+def test_motion_that_nobody_makes_is_told(tmp_path):
+    forecasts, truth = cars()
+    padded = forecasts.positions_m.copy()
+    padded[:, :, 8:] = 0.0
+    assert len(said(scored(tmp_path, replace(forecasts, positions_m=padded), truth), "faster than 100 m/s")) == 1
+    small = replace(forecasts, positions_m=forecasts.positions_m * 1e-5)
+    in_degrees = TruthRows(truth.track, truth.time_s, truth.positions_m * 1e-5)
+    assert len(said(scored(tmp_path, small, in_degrees), "degrees")) == 1
+    in_mm = TruthRows(truth.track, truth.time_s, truth.positions_m * 1e3)
+    assert said(
+        scored(tmp_path, replace(forecasts, positions_m=forecasts.positions_m * 1e3), in_mm),
+        "observations of the truth",
+    )
+    covariances = np.broadcast_to(1e-12 * np.eye(2), (*forecasts.positions_m.shape, 2)).copy()
+    assert (
+        len(said(scored(tmp_path, replace(forecasts, covariances_m2=covariances), truth), "standard deviations")) == 1
+    )
+
+
+@pytest.mark.parametrize(("shift", "where"), [(-1, "one lead earlier"), (1, "one lead later")])
+def test_a_shift_by_one_lead_is_told(tmp_path, shift, where):
+    forecasts, truth = cars((0.1, 0.2))
+    moved = forecasts.positions_m + np.array([shift * 2.5, 0.0])
+    report = scored(tmp_path, replace(forecasts, positions_m=moved), truth)
+    assert len(said(report, where)) == 1
+    assert not said(scored(tmp_path, forecasts, truth), "one lead")
+    # Who says that a moving car stands is wrong, not shifted.
+    here = np.broadcast_to(truth.positions_m[:, None, None], forecasts.positions_m.shape).copy()
+    assert not said(scored(tmp_path, replace(forecasts, positions_m=here), truth), "one lead")
+
+
+def test_y_negated_is_told(tmp_path):
+    forecasts, truth = cars((0.1, 0.2))
+    report = scored(tmp_path, replace(forecasts, positions_m=forecasts.positions_m * (1, -1)), truth)
+    assert len(said(report, "y negated")) == 1
