@@ -10,15 +10,15 @@ import numpy as np
 import pyarrow as pa
 
 from forecast.core.errors import SubmissionError
-from forecast.core.units import clock_complaint
+from forecast.core.units import clock_complaint, coarse_complaint
 from forecast.eval.notes import Notes
 from forecast.eval.results import Bools, Floats, Integers
 
 #: The number of each row in its file, from 0, beside the file's own columns.
 ROW = "row of the file"
 MAX_NAME = 1000
-#: Whole numbers are exact as float64 up to this.
-_MAX_WHOLE = 2.0**53
+#: Bits of a floating-point type, and of its fraction: whole numbers below two to that are told apart.
+_FRACTION_BITS = {16: 11, 32: 24, 64: 53}
 #: Issue times of one track closer than this are one forecast's, s.
 SAME_ISSUE_S = 1e-6
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -143,7 +143,7 @@ def times(table: pa.Table, name: str, where: str, *, clock: bool = True) -> Floa
         clock: whether it may be a timestamp; leads may not.
 
     Raises:
-        SubmissionError: the column holds neither.
+        SubmissionError: the column holds neither, or a type too narrow for a clock.
     """
     column = table.column(name)
     kind = column.type
@@ -153,7 +153,11 @@ def times(table: pa.Table, name: str, where: str, *, clock: bool = True) -> Floa
             raise SubmissionError(
                 f"{where}: column {name} holds {kind}; expected seconds{', timestamps' * clock} or durations"
             )
-        return numbers(table, name, where)
+        time_s = numbers(table, name, where)
+        width = f"float{kind.bit_width}" if clock and pa.types.is_floating(kind) else ""
+        if complaint := coarse_complaint(name, width, time_s):
+            raise SubmissionError(f"{where}: {complaint}")
+        return time_s
     whole = column.cast(pa.int32()).cast(pa.int64()) if pa.types.is_time32(kind) else column.cast(pa.int64())
     return np.asarray(whole.to_numpy(), dtype=np.float64) / _PER_SECOND[kind.unit]
 
@@ -179,8 +183,8 @@ def names(table: pa.Table, where: str) -> tuple[Integers, np.ndarray[Any, np.dty
         BadRowsError: a row has no name.
         SubmissionError: the column holds something else.
     """
-    index, values = _encoded(table.column("track"), where)
-    texts = _texts(values, where)
+    index, values, bits = _encoded(table.column("track"), where)
+    texts = _texts(values, where, bits)
     lacking = np.array([text is None or not text.strip() for text in texts] + [True])  # the last is for null
     refuse(where, lacking[index], "no name in column track")
     damaged = np.array(["\ufffd" in (text or "") for text in texts] + [False])
@@ -194,11 +198,13 @@ def names(table: pa.Table, where: str) -> tuple[Integers, np.ndarray[Any, np.dty
     return place[index], found
 
 
-def _encoded(column: pa.ChunkedArray, where: str) -> tuple[Integers, pa.Array]:
-    """Index of each row's value, −1 where null; and the values."""
+def _encoded(column: pa.ChunkedArray, where: str) -> tuple[Integers, pa.Array, int]:
+    """Index of each row's value, −1 where null; the values; and of how many bits they were, if floating-point."""
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
         column = pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
+    value_type = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    bits = value_type.bit_width if pa.types.is_floating(value_type) else 0
     if pa.types.is_float16(column.type):
         column = column.cast(pa.float32())
     if not pa.types.is_dictionary(column.type):
@@ -210,9 +216,9 @@ def _encoded(column: pa.ChunkedArray, where: str) -> tuple[Integers, pa.Array]:
     encoded = column.unify_dictionaries().combine_chunks()
     chunks = encoded.chunks if isinstance(encoded, pa.ChunkedArray) else [encoded]
     if not chunks:
-        return np.zeros(0, dtype=np.int64), pa.array([], pa.string())
+        return np.zeros(0, dtype=np.int64), pa.array([], pa.string()), bits
     index = np.concatenate([chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in chunks])
-    return index.astype(np.int64), chunks[0].dictionary
+    return index.astype(np.int64), chunks[0].dictionary, bits
 
 
 def _can_be_names(kind: pa.DataType) -> bool:
@@ -234,7 +240,7 @@ def _can_be_names(kind: pa.DataType) -> bool:
     )
 
 
-def _texts(values: pa.Array, where: str) -> list[str | None]:
+def _texts(values: pa.Array, where: str, bits: int) -> list[str | None]:
     """Each value as text; None where it is none."""
     kind = values.type
     try:
@@ -242,7 +248,7 @@ def _texts(values: pa.Array, where: str) -> list[str | None]:
     except UnicodeDecodeError:
         raise SubmissionError(f"{where}: column track holds text that is not UTF-8; expected names in UTF-8") from None
     if pa.types.is_floating(kind):
-        return [None if value is None or value != value else _whole(value, where) for value in found]
+        return [None if value is None or value != value else _whole(value, where, bits) for value in found]
     if pa.types.is_fixed_size_binary(kind):
         uuids = kind.byte_width == 16
         return [None if value is None else str(uuid.UUID(bytes=value)) if uuids else value.hex() for value in found]
@@ -254,9 +260,13 @@ def _texts(values: pa.Array, where: str) -> list[str | None]:
         raise SubmissionError(f"{where}: column track holds bytes that are no text; expected names in UTF-8") from None
 
 
-def _whole(value: float, where: str) -> str:
-    if value != np.floor(value) or abs(value) > _MAX_WHOLE:
-        raise SubmissionError(f"{where}: column track holds {value:.17g}; expected names, or whole numbers up to 2^53")
+def _whole(value: float, where: str, bits: int) -> str:
+    limit = _FRACTION_BITS[bits]
+    if value != np.floor(value) or not abs(value) < 2.0**limit:
+        raise SubmissionError(
+            f"{where}: column track holds {value:.17g} as float{bits}; expected names, or whole numbers below "
+            f"2^{limit}, beyond which float{bits} does not tell one from the next: write integers or text"
+        )
     return str(int(value))
 
 

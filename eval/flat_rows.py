@@ -30,7 +30,13 @@ _US = 1e6
 
 
 def rows_of(
-    table: pa.Table, where: str, *, max_modes: int, grid: LeadGrid | None = None, notes: Notes | None = None
+    table: pa.Table,
+    where: str,
+    *,
+    max_modes: int,
+    grid: LeadGrid | None = None,
+    sampled: bool = False,
+    notes: Notes | None = None,
 ) -> ForecastRows:
     """Gather the points of a table, in any order, into one row a forecast, by track and issue time.
 
@@ -39,6 +45,7 @@ def rows_of(
         where: the file.
         max_modes: most modes a forecast may have.
         grid: the steps that the leads are at; default: those of this table.
+        sampled: whether other pieces of the file have samples, so that this has room for some.
         notes: what is noticed.
 
     Raises:
@@ -71,7 +78,7 @@ def rows_of(
     points.once(shape, positions, value["probability"])
     probabilities = points.probabilities(shape[:2], value["probability"])
     covariances = _covariances(table, where, shape, points)
-    samples = _samples(where, sample, (forecast, step), positions, shape)
+    samples = _samples(where, sample, (forecast, step), positions, shape, sampled=sampled)
     if notes is not None:
         notes.digits.see(positions, [str(table.column(name).type) for name in ("x_m", "y_m")])
     return ForecastRows(
@@ -222,11 +229,17 @@ def _covariances(table: pa.Table, where: str, shape: tuple[int, ...], points: _P
 
 
 def _samples(
-    where: str, sample: Floats, at: tuple[Integers, Integers], positions: Floats, shape: tuple[int, ...]
+    where: str,
+    sample: Floats,
+    at: tuple[Integers, Integers],
+    positions: Floats,
+    shape: tuple[int, ...],
+    *,
+    sampled: bool,
 ) -> Floats | None:
     drawn = ~np.isnan(sample)
     if not drawn.any():
-        return None
+        return np.full((shape[0], 1, shape[2], 2), np.nan) if sampled else None
     forecast, step = at
     number = sample[drawn].astype(np.int64)
     sizes = (shape[0], int(number.max()) + 1, shape[2])

@@ -25,7 +25,6 @@ from forecast.core.rows import ForecastRows, TruthRows
 from forecast.core.units import ratio_complaint
 from forecast.eval.columns import BadRowsError, names, numbers, refuse, refuse_times, require, sifted, times
 from forecast.eval.flat_rows import COVARIANCE, MAX_COORDINATE_M, REQUIRED, SAMPLE, rows_of, table_of
-from forecast.eval.lead_grid import LeadGrid
 from forecast.eval.matching import issue_step_s, lead_step_s
 from forecast.eval.nested_rows import is_nested, nested_rows_of, nested_table_of
 from forecast.eval.notes import Notes
@@ -40,11 +39,13 @@ from forecast.eval.row_files import (
     whole_tracks,
 )
 from forecast.eval.submission import MAX_MODES, Submission
-from forecast.eval.survey import survey
+from forecast.eval.survey import Survey, survey
 
 CHUNK_ROWS = 1 << 20
 NESTED_CHUNK_ROWS = 1 << 14
 _ALL = 1 << 40
+#: Points of a submission may be so many steps from even leads.
+_STRAY_STEPS = 0.1
 #: Text is parsed once and kept up to this size; larger files are parsed once more.
 _KEPT_CSV_BYTES = 1 << 28
 #: Columns of a CSV that hold numbers.
@@ -102,15 +103,15 @@ class ForecastFile:
                 raise
 
     def _pieces(self, bad: Counter[str] | None, *, by_cell: bool) -> Iterator[ForecastRows]:
-        where, grid, found = str(self.path), None, False
+        where, surveyed, found = str(self.path), None, False
         with ExitStack() as stack:
             source = open_source(self.path, piece_rows=self._piece_rows, numeric=_NUMERIC, by_cell=by_cell, bad=bad)
             tables = iter([concatenated(list(source.pieces(None)))] if source.single else ())
             if not source.single:
-                source, grid = self._surveyed(source, stack)
+                source, surveyed = self._surveyed(source, stack)
                 tables = whole_tracks(source.pieces(None), where)
             for table in tables:
-                rows = self._read(table, tables, grid)
+                rows = self._read(table, tables, surveyed)
                 if rows is None:
                     continue
                 if source.single:
@@ -126,7 +127,7 @@ class ForecastFile:
     def _piece_rows(self, columns: Any) -> int:
         return self._chunk_rows or (NESTED_CHUNK_ROWS if is_nested(columns) else CHUNK_ROWS)
 
-    def _surveyed(self, source: Source, stack: ExitStack) -> tuple[Source, LeadGrid | None]:
+    def _surveyed(self, source: Source, stack: ExitStack) -> tuple[Source, Survey]:
         """Look through the file, and sort it first where need be."""
         flat = not is_nested(source.columns)
         if source.columns:
@@ -139,26 +140,27 @@ class ForecastFile:
             found = survey(source, flat=flat)
         assert found is not None
         self.interval_s = found.interval_s
-        return source, found.grid
+        return source, found
 
-    def _read(self, table: pa.Table, rest: Iterator[pa.Table], grid: LeadGrid | None) -> ForecastRows | None:
+    def _read(self, table: pa.Table, rest: Iterator[pa.Table], surveyed: Survey | None) -> ForecastRows | None:
         try:
-            return sifted(table, lambda part: self._rows(part, grid, self.notes), skip=self._skip, notes=self.notes)
+            return sifted(table, lambda part: self._rows(part, surveyed, self.notes), skip=self._skip, notes=self.notes)
         except BadRowsError as bad:
-            raise bad.counted(self._more(bad.reason, rest, grid)) from None
+            raise bad.counted(self._more(bad.reason, rest, surveyed)) from None
 
-    def _rows(self, table: pa.Table, grid: LeadGrid | None, notes: Notes | None) -> ForecastRows:
+    def _rows(self, table: pa.Table, surveyed: Survey | None, notes: Notes | None) -> ForecastRows:
         where = str(self.path)
         if is_nested(table.column_names):
             return nested_rows_of(table, where, max_modes=self._max_modes, notes=notes)
-        return rows_of(table, where, max_modes=self._max_modes, grid=grid, notes=notes)
+        grid, sampled = (None, False) if surveyed is None else (surveyed.grid, surveyed.sampled)
+        return rows_of(table, where, max_modes=self._max_modes, grid=grid, sampled=sampled, notes=notes)
 
-    def _more(self, reason: str, rest: Iterator[pa.Table], grid: LeadGrid | None) -> int:
+    def _more(self, reason: str, rest: Iterator[pa.Table], surveyed: Survey | None) -> int:
         """How many rows of the remaining pieces are bad for the same reason, as far as they can be read."""
         notes = Notes()
         try:
             for table in rest:
-                sifted(table, lambda part: self._rows(part, grid, None), skip=True, notes=notes)
+                sifted(table, lambda part: self._rows(part, surveyed, None), skip=True, notes=notes)
         except (SubmissionError, pa.ArrowException, OSError):
             pass
         return notes.left_out[reason]
@@ -304,7 +306,20 @@ def rows_from_submission(submission: Submission, issue_time_s: Any, *, step_s: f
 
 
 def submission_from_rows(rows: ForecastRows, sample_tokens: Any) -> Submission:
-    """Rows as a nuScenes submission, given each row's key frame token; the tracks must be instance tokens."""
+    """Rows as a nuScenes submission, given each row's key frame token; the tracks must be instance tokens.
+
+    Raises:
+        SubmissionError: leads of single rows that stray from the steps, or steps that are not even: a submission has
+            no place for either.
+    """
+    step_s = float(rows.lead_s[0]) if len(rows.lead_s) else 0.0
+    off_s = np.abs(rows.own_lead_s - step_s * np.arange(1, len(rows.lead_s) + 1))
+    if off_s.max(initial=0.0) > _STRAY_STEPS * step_s:
+        row, step = np.unravel_index(int(off_s.argmax()), off_s.shape)
+        raise SubmissionError(
+            f"row {row} ({rows.track[row]}): point {step} is {rows.own_lead_s[row, step]:.6g} s ahead; a submission "
+            f"has its points at multiples of {step_s:g} s: interpolate them to these leads"
+        )
     samples = np.asarray(sample_tokens, dtype=np.str_)
     return Submission(rows.track, samples, rows.positions_m, rows.probabilities, rows.covariances_m2, rows.samples_m)
 

@@ -168,6 +168,6 @@ def _samples(table: pa.Table, where: str, steps: int) -> Floats | None:
     _, count = _flattened(table, "samples_m", where)
     refuse(where, count % (steps * 2) != 0, f"samples_m does not divide into samples of {steps} points")
     drawn = count // (steps * 2)
-    samples = _unpacked(table, "samples_m", where, np.arange(int(drawn.max(initial=0))) < drawn[:, None], (steps, 2))
+    samples = _unpacked(table, "samples_m", where, np.arange(int(drawn.max(initial=1))) < drawn[:, None], (steps, 2))
     refuse(where, (np.abs(samples) > MAX_COORDINATE_M).any((1, 2, 3)), "a sample over 10,000 km out; expected metres")
     return samples

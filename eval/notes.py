@@ -13,8 +13,10 @@ from forecast.eval.results import Floats
 
 #: Positions whose type steps by more than this cannot be told apart as metrics do, m.
 MAX_SPACING_M = 0.01
-#: Positions that are exact in float32 by chance: fewer distinct values than this say nothing.
-_CHANCE = 8
+#: Positions that are exact in float32 by chance: fewer distinct values than this say nothing; in float16 likewise.
+_CHANCE, _CHANCE_FLOAT16 = 8, 32
+#: Of numbers that were rounded to a type, half need its last digit; fewer than this are on a coarser grid.
+_LAST_DIGIT = 0.35
 _SAMPLE = 4096
 #: Several leads that all end sooner are looked at twice, s; and those that stray by more than this share of a step.
 _SHORT_S, _STRAY_STEPS = 0.2, 0.1
@@ -30,6 +32,8 @@ class Digits:
         narrow: type of a column that is narrower than float64, e.g. ``"float"``; empty if none is.
         largest_m: largest coordinate.
         as_float32: whether all positions so far are exact in float32.
+        as_float16: whether all that were tried are exact in float16.
+        last_digit, tried: how many need the last digit of float16, and of how many.
         as_text: whether all that were tried are what float32 is written as, in as few digits as tell it apart.
         whole: whether all that were tried are whole metres.
         seen: distinct values so far, up to a few.
@@ -38,6 +42,9 @@ class Digits:
     narrow: str = ""
     largest_m: float = 0.0
     as_float32: bool = True
+    as_float16: bool = True
+    last_digit: int = 0
+    tried: int = 0
     as_text: bool = True
     whole: bool = True
     seen: set[float] = field(default_factory=set)
@@ -48,11 +55,17 @@ class Digits:
         self.narrow = max([self.narrow, *(kind for kind in kinds if kind in ("float", "halffloat"))])
         if len(flat):
             self.largest_m = max(self.largest_m, float(np.fmax(np.fmax.reduce(np.abs(flat)), 0.0)))
-        if self.as_text or len(self.seen) < _CHANCE:
+        if self.as_text or self.as_float16 or len(self.seen) < _CHANCE_FLOAT16:
             distinct = np.unique(flat[:_SAMPLE][np.isfinite(flat[:_SAMPLE])])
             some = distinct[:: max(len(distinct) // _TEXTS, 1)].tolist()
-            self.seen.update(some[: 2 * _CHANCE])
+            self.seen.update(some[:_CHANCE_FLOAT16])
             self.whole = self.whole and bool((distinct == np.floor(distinct)).all())
+            with np.errstate(all="ignore"):
+                half = distinct.astype(np.float16)
+                self.as_float16 = self.as_float16 and bool((distinct == half).all())
+                # Values of a coarser grid, such as whole metres near the origin, do not need the last digit.
+                self.last_digit += int((np.abs(distinct) / np.spacing(np.abs(half)).astype(np.float64) % 2 == 1).sum())
+                self.tried += len(distinct)
             self.as_text = self.as_text and all(float(str(np.float32(value))) == value for value in some)
         # The first values settle it for nearly all files.
         for part in (flat[:_SAMPLE], flat[_SAMPLE:]):
@@ -73,6 +86,10 @@ class Digits:
                 return ""
             spacing = float(np.spacing(np.float32(self.largest_m)))
             said = "no position has more digits than float32 holds, so that some were lost before; float32"
+            needed = self.last_digit >= _LAST_DIGIT * self.tried
+            if self.as_float16 and needed and len(self.seen) >= _CHANCE_FLOAT16:
+                spacing = float(np.spacing(np.float16(self.largest_m)))
+                said = "no position has more digits than float16 holds, so that some were lost before; float16"
             if self.whole:
                 said, spacing = "all positions are whole metres; what", 1.0
         if not spacing > MAX_SPACING_M:

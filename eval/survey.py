@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.core.units import MAX_LEAD_S, MAX_TIME_S
-from forecast.eval.columns import numbered, times
-from forecast.eval.flat_rows import check_leads
+from forecast.eval.columns import numbered, numbers, times
+from forecast.eval.flat_rows import SAMPLE, check_leads
 from forecast.eval.lead_grid import LeadGrid, Spans, lead_grid
 from forecast.eval.matching import typical_gap_s
 from forecast.eval.results import Bools, Floats, Integers
@@ -32,10 +32,12 @@ class Survey:
     Attributes:
         grid: the steps that the leads are at; None where each piece states its leads (the nested form).
         interval_s: median seconds between successive issues of a track; inf where each is forecast once.
+        sampled: whether any line is a draw of the full distribution (the flat form).
     """
 
     grid: LeadGrid | None
     interval_s: float
+    sampled: bool = False
 
 
 def survey(source: Source, *, flat: bool) -> Survey | None:
@@ -53,8 +55,9 @@ def survey(source: Source, *, flat: bool) -> Survey | None:
     grouping, number_of = Grouping(), dict[str, int]()
     tracks: list[Integers] = []
     issues: list[Floats] = []
-    leads, longest = np.zeros(0, dtype=np.int64), 0
-    for piece in source.pieces((*_WHO, "lead_s") if flat else _WHO):
+    leads, longest, sampled = np.zeros(0, dtype=np.int64), 0, False
+    draws = (SAMPLE,) if SAMPLE in source.columns else ()
+    for piece in source.pieces((*_WHO, "lead_s", *draws) if flat else _WHO):
         code, track_names = named_rows(piece, source.where)
         issue_s = times(piece, "issue_time_s", source.where)
         named = code >= 0
@@ -62,6 +65,8 @@ def survey(source: Source, *, flat: bool) -> Survey | None:
             return None
         sound = named & (np.abs(issue_s) <= MAX_TIME_S)  # False where NaN
         if flat:
+            if not sampled and SAMPLE in piece.column_names:
+                sampled = not np.isnan(numbers(piece, SAMPLE, source.where)).all()
             distinct, run = _leads(piece, source.where, sound, code, issue_s)
             leads, longest = np.union1d(leads, distinct), max(longest, run)
         code, issue_s = code[sound], issue_s[sound]
@@ -71,7 +76,7 @@ def survey(source: Source, *, flat: bool) -> Survey | None:
         issues.append(issue_s[first])
     track, issue_s = np.concatenate([*tracks, leads[:0]]), np.concatenate([*issues, np.zeros(0)])
     first = numbered(track, issue_s)[1]  # a forecast may lie in two pieces
-    return Survey(_grid(source, leads, longest) if flat else None, typical_gap_s(track[first], issue_s[first]))
+    return Survey(_grid(source, leads, longest) if flat else None, typical_gap_s(track[first], issue_s[first]), sampled)
 
 
 def _leads(piece: pa.Table, where: str, sound: Bools, code: Integers, issue_s: Floats) -> tuple[Integers, int]:

@@ -129,21 +129,34 @@ def _floats(values: Any, name: str) -> Floats:
 
 def _names(values: Any, name: str) -> Strings:
     """Names as text; whole numbers are written without a decimal place."""
+    if isinstance(values, (list, tuple)) and any(isinstance(entry, str) for entry in values):
+        # NumPy would make text of anything beside text: 'nan', 'None', '1.5'.
+        values = np.array([*values, None], dtype=object)[:-1]
     array = plain(values, name)
     if array.ndim != 1:
         raise ValueError(f"{name}: expected one name a row, got shape {array.shape}")
     kind = array.dtype.kind
     if kind == "O":
-        if not all(isinstance(entry, (str, int, np.integer)) and not isinstance(entry, bool) for entry in array):
-            raise ValueError(f"{name}: expected names or whole numbers, got other objects")
+        wrong = [not isinstance(entry, (str, int, np.integer)) or isinstance(entry, bool) for entry in array]
+        if any(wrong):
+            at = wrong.index(True)
+            raise ValueError(f"{name}: entry {at} is {array[at]!r:.40}; expected names or whole numbers")
     elif kind == "f":
-        if not (np.isfinite(array) & (array == np.floor(array)) & (np.abs(array) <= 2.0**53)).all():
-            raise ValueError(f"{name}: expected names or whole numbers, got {array.dtype} that are none")
+        bits = np.finfo(array.dtype).nmant + 1
+        if str(getattr(values, "dtype", "")) == "torch.bfloat16":
+            bits = 8
+        wrong_at = ~(np.isfinite(array) & (array == np.floor(array)) & (np.abs(array) < 2.0**bits))
+        if wrong_at.any():
+            at = int(wrong_at.argmax())
+            raise ValueError(
+                f"{name}: entry {at} is {array[at]:.17g}; expected names, or whole numbers (below 2^{bits}, beyond "
+                "which their type does not tell one from the next)"
+            )
         array = array.astype(np.int64)
     elif kind not in "Uiu" and len(array):
         raise ValueError(f"{name}: expected names or whole numbers, got {array.dtype}")
     track: Strings = array.astype(np.str_)
-    nameless = track == ""
+    nameless = np.char.str_len(np.char.strip(track)) == 0
     if nameless.any():
         raise ValueError(f"{name}: entry {int(nameless.argmax())} is empty; expected a name in each")
     return track

@@ -15,6 +15,8 @@ MAX_TIME_S = 1e11
 MAX_LEAD_S, MAX_FIRST_LEAD_S = 120.0, 20.0
 #: No motion forecast ends sooner: smaller leads are minutes or hours.
 MIN_LAST_LEAD_S = 0.01
+#: A clock whose type steps by more than this cannot tell the times of one track apart, s.
+MAX_CLOCK_STEP_S = 1e-3
 #: A clock that steps by so many steps of the leads is in another unit.
 UNIT_RATIO = 900.0
 
@@ -35,6 +37,25 @@ def clock_complaint(name: str, time_s: Floats) -> str:
         return ""
     first = float(time_s[beyond.argmax()])
     return f"{name} is {first:.4g}, beyond 1e11; expected seconds, but this looks like {clock_unit(first)}"
+
+
+def coarse_complaint(name: str, kind: str, time_s: Floats) -> str:
+    """What to say of clock readings of a type too narrow for them; empty where it is not.
+
+    Args:
+        name: what to call them.
+        kind: ``"float16"``, ``"bfloat16"``, ``"float32"``, or any other type, which is wide enough.
+        time_s: the readings.
+    """
+    if kind not in ("float16", "bfloat16", "float32"):
+        return ""
+    largest = float(np.abs(time_s).max(initial=0.0, where=np.abs(time_s) <= MAX_TIME_S))
+    step_s = float(np.spacing(np.float16(largest) if kind == "float16" else np.float32(largest)))
+    if kind == "bfloat16":
+        step_s *= 2.0**16
+    if not step_s > MAX_CLOCK_STEP_S:
+        return ""
+    return f"{name} is {kind}, which steps by {step_s:.3g} s at {largest:.4g}; write float64"
 
 
 def lead_complaint(lead_s: Floats) -> str:
@@ -87,10 +108,12 @@ def seconds(values: Any, name: str, *, clock: bool = True) -> Floats:
         clock: whether it is a clock, which a ``datetime64`` can be; leads are durations alone.
 
     Raises:
-        ValueError: in one line, another type, a masked or not finite entry, or a clock reading too large for seconds.
+        ValueError: in one line, another type, a masked or not finite entry, a clock reading too large for seconds, or
+            one of a type too narrow for it.
     """
     array = plain(values, name)
     kind = array.dtype.kind
+    width = str(getattr(values, "dtype", array.dtype)).removeprefix("torch.")
     if kind == "m" or (kind == "M" and clock):
         missing, whole = np.isnat(array), array.astype(f"{kind}8[ns]").astype(np.int64)
         # Beyond nanoseconds' range (292 years) the cast would wrap around.
@@ -106,7 +129,7 @@ def seconds(values: Any, name: str, *, clock: bool = True) -> Floats:
         )
     if not np.isfinite(time_s).all():
         raise ValueError(f"{name}: entry {int((~np.isfinite(time_s)).argmax())} is not a finite time; expected seconds")
-    if complaint := clock_complaint(name, time_s):
+    if complaint := clock_complaint(name, time_s) or (coarse_complaint(name, width, time_s) if clock else ""):
         raise ValueError(complaint)
     return time_s
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.core.errors import SubmissionError
+from forecast.core.errors import DataWarning, SubmissionError
 from forecast.core.files import as_text
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
 from forecast.data.clock import check_step
 from forecast.data.samples import Samples
+from forecast.eval.notes import Notes
+from forecast.report.key_frame_leads import refuse_straying
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
@@ -103,7 +106,9 @@ def _of_model(given: Path | str, dataset: Dataset, device: str) -> Callable[[NDA
 def _of_submission(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]], Answers]:
     from forecast.eval.submission import read_submission
 
-    submission = read_submission(path, steps=None)
+    submission, notes = read_submission(path, steps=None), Notes()
+    notes.digits.see(submission.positions_m, [])
+    _tell(notes, path)
     entry_of = {token: entry for entry, token in enumerate(submission.tokens)}
     whole = Answers(submission.positions_m, submission.probabilities)
 
@@ -117,7 +122,8 @@ def _of_submission(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]]
 def _of_rows(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]], Answers]:
     from forecast.eval.forecasts import read_forecasts
 
-    rows_read = read_forecasts(path)
+    notes = Notes()
+    rows_read = read_forecasts(path, notes=notes)
     tracks = dataset.tracks
     index = {token: number for number, token in enumerate(tracks.track_tokens.tolist())}
     entry_of: dict[int, int] = {}
@@ -135,6 +141,10 @@ def _of_rows(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]], Answ
             f"{path}: none of its {len(rows_read)} rows is of an agent and key frame of {dataset.dataroot}; expected "
             "instance tokens as tracks and the key frames' time stamps in seconds as issue times"
         )
+    samples = np.full(len(rows_read), -1, dtype=np.int64)
+    samples[list(entry_of.values())] = tracks.row_sample[list(entry_of)]
+    refuse_straying(rows_read, tracks, samples, str(path))
+    _tell(replace(notes, stray_s=0.0), path)
     whole = Answers(rows_read.positions_m, rows_read.probabilities)
     step = Horizon(step_s=float(rows_read.lead_s[0]))  # pictures set point n beside key frame n
 
@@ -143,6 +153,11 @@ def _of_rows(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]], Answ
         return _chosen(whole, [entry_of.get(row, -1) for row in rows.tolist()])
 
     return of
+
+
+def _tell(notes: Notes, path: Path) -> None:
+    for line in notes.warnings(as_text(path)):
+        warnings.warn(line, DataWarning, stacklevel=4)
 
 
 def _chosen(whole: Answers, entries: list[int]) -> Answers:

@@ -118,8 +118,10 @@ def score_submission(
     joined: list[Joined] = []
     names = names_of(files)
     for path in progress(files, "scoring", total=len(files)):
-        both = join(read_for_dataset(path, dataset), dataset, split, str(path), allow_missing=allow_missing)
+        said: list[str] = []
+        both = join(read_for_dataset(path, dataset, said), dataset, split, str(path), allow_missing=allow_missing)
         result = score_joined(names[len(scores)], both, population=population, settings=settings)
+        result.warnings.extend(said)
         add_off_road(result, both, dataset)
         if settings.exact_road:
             add_off_road(result, both, dataset, "exact")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.errors import ConfigError, DataError, SubmissionError
+from forecast.core.files import as_text
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.core.tracks import Tracks
 from forecast.data.clock import check_step
 from forecast.eval.forecasts import read_forecasts, rows_from_submission, submission_from_rows, write_forecasts
+from forecast.eval.notes import Notes
 from forecast.eval.submission import Submission, check_values, read_submission, write_submission
 from forecast.prediction.future import key_frame_future
+from forecast.report.key_frame_leads import refuse_straying
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
@@ -62,21 +65,39 @@ def write_for_dataset(path: Path | str, submission: Submission, dataset: Dataset
     write_forecasts(path, rows_from_submission(submission, time_us * 1e-6, step_s=NUSCENES_HORIZON.step_s))
 
 
-def read_for_dataset(path: Path | str, dataset: Dataset) -> Submission:
+def read_for_dataset(path: Path | str, dataset: Dataset, warnings: list[str] | None = None) -> Submission:
     """Read forecasts of a data set: a submission, or rows as :func:`write_for_dataset` writes them.
+
+    Args:
+        path: JSON, Parquet or CSV.
+        dataset: that they are of.
+        warnings: where to add what was noticed, one line each.
 
     Raises:
         SubmissionError: in one line, which entry, what was found and what was expected.
     """
+    where, notes = str(path), Notes()
     if Path(path).suffix.lower() not in _ROWS:
-        return read_submission(path)
-    rows, where = read_forecasts(path), str(path)
+        submission = read_submission(path)
+        notes.digits.see(submission.positions_m, [])
+    else:
+        submission = _submission_of(read_forecasts(path, notes=notes), dataset, where)
+    if warnings is not None:
+        # Leads that stray farther than is noticed here have been refused, or are the key frames' own.
+        warnings.extend(replace(notes, stray_s=0.0).warnings(as_text(path)))
+    return submission
+
+
+def _submission_of(rows: ForecastRows, dataset: Dataset, where: str) -> Submission:
     if len(rows.lead_s) != _STEPS or not np.allclose(rows.lead_s, _LEAD_S, rtol=0, atol=1e-6):
         raise SubmissionError(
             f"{where}: leads of {rows.lead_s[0]:g} to {rows.lead_s[-1]:g} s, {len(rows.lead_s)} of them; on a data "
             f"set rows are scored at {_LEAD_S[0]:g}, {_LEAD_S[1]:g}, … {_LEAD_S[-1]:g} s (or with --truth at any)"
         )
-    submission = submission_from_rows(rows, _key_frames(rows, dataset, where))
+    samples = _key_frames(rows, dataset, where)
+    refuse_straying(rows, dataset.tracks, samples, where)
+    # Point n is that of key frame n from here on.
+    submission = submission_from_rows(replace(rows, row_lead_s=None), dataset.tracks.sample_tokens[samples])
     check_values(submission, where)
     return submission
 
@@ -87,11 +108,11 @@ def truth_of_dataset(dataset: Dataset) -> TruthRows:
     return TruthRows(tracks.track_tokens[tracks.row_track], tracks.row_time_us * 1e-6, tracks.row_position_m)
 
 
-def _key_frames(rows: ForecastRows, dataset: Dataset, where: str) -> list[str]:
-    """Token of the key frame that each row was issued at, told by its time stamp."""
+def _key_frames(rows: ForecastRows, dataset: Dataset, where: str) -> NDArray[np.int64]:
+    """Key frame that each row was issued at, told by its time stamp."""
     tracks = dataset.tracks
     index = {token: number for number, token in enumerate(tracks.track_tokens.tolist())}
-    found: list[str] = []
+    found: list[int] = []
     for entry, (token, issue_s) in enumerate(zip(rows.track.tolist(), rows.issue_time_s.tolist(), strict=True)):
         track = index.get(token)
         if track is None:
@@ -109,8 +130,8 @@ def _key_frames(rows: ForecastRows, dataset: Dataset, where: str) -> list[str]:
                 f"time stamp of one of its key frames in seconds, the nearest is "
                 f"{tracks.sample_time_us[samples[nearest]] * 1e-6:.3f}"
             )
-        found.append(str(tracks.sample_tokens[samples[nearest]]))
-    return found
+        found.append(int(samples[nearest]))
+    return np.array(found, dtype=np.int64)
 
 
 @dataclass(frozen=True)

@@ -108,17 +108,18 @@ def score_streams(
 def _score_file(name: str, file: ForecastFile, truth: TruthByTrack, truth_path: str, settings: Settings) -> Scores:
     parts: list[Scores] = []
     times_s: list[float] = []
+    given: dict[str, str] = {}
     for piece in progress(file, f"scoring {name}"):
         timing = timing_of(
             piece, interval_s=settings.interval_s, issue_step=file.interval_s, tolerance_s=settings.tolerance_s
         )
+        piece = _named_by_truth(piece, truth, given, file.path)
         known = truth.of(np.unique(piece.track).tolist())
         parts.append(score_rows(name, piece, piece, known, settings, timing=timing))
         times_s += [*_reach_s(piece)]
         _check_same(parts, file.path)
     scores = _by_track(merged(parts))
     without, forecasts = scores.coverage["agent_samples_without_truth"], scores.coverage["agent_samples"]
-    _check_meant_once(np.unique(scores.agent_track).tolist(), truth, file.path)
     unknown = sorted({track for track in scores.agent_track.tolist() if truth.known(track) is None})
     if without == forecasts:
         why = _why_none(scores, truth, unknown, (min(times_s), max(times_s)))
@@ -186,14 +187,30 @@ def _check_same(parts: Sequence[Scores], path: Path) -> None:
         )
 
 
-def _check_meant_once(tracks: Sequence[str], truth: TruthByTrack, path: Path) -> None:
-    meant: dict[str, str] = {}
-    for track in tracks:
-        own = truth.known(track)
-        if own is not None and meant.setdefault(own, track) != track:
+def _named_by_truth(piece: ForecastRows, truth: TruthByTrack, given: dict[str, str], path: Path) -> ForecastRows:
+    """The same with tracks called as the truth does, so that files that name them in other forms can be paired.
+
+    Args:
+        piece: of the file.
+        truth: unknown tracks keep their names.
+        given: what the file calls each of the truth's tracks, filled piece by piece.
+        path: the file.
+
+    Raises:
+        SubmissionError: two tracks of the file are the same in the truth.
+    """
+    tracks, code = np.unique(piece.track, return_inverse=True)
+    own = [truth.known(track) for track in tracks.tolist()]
+    for track, known in zip(tracks.tolist(), own, strict=True):
+        if known is not None and given.setdefault(known, track) != track:
             raise SubmissionError(
-                f"{path}: tracks {meant[own]!r} and {track!r} are both {own!r} in the truth; expected one name a track"
+                f"{path}: tracks {given[known]!r} and {track!r} are both {known!r} in the truth; "
+                "expected one name a track"
             )
+    called = [track if known is None else known for track, known in zip(tracks.tolist(), own, strict=True)]
+    if called == tracks.tolist():
+        return piece
+    return replace(piece, track=np.array(called, dtype=np.str_)[code.reshape(-1)])
 
 
 def _by_track(scores: Scores) -> Scores:

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from forecast.core.errors import SubmissionError
 from forecast.core.rows import ForecastRows, TruthRows
@@ -59,7 +60,7 @@ def test_names_of_any_kind(tmp_path, make):
         (pa.array([True] * 4), "holds bool"),
         (pa.array([[1]] * 4), "holds list"),
         (pa.array([1.5] * 4), "holds 1.5"),
-        (pa.array([2.0**60] * 4), "up to 2"),
+        (pa.array([2.0**60] * 4), "below 2"),
         (pa.array([b"\xff"] * 4), "no text"),
         (pa.array(["a", "", "b", "b"]), "row 1: no name"),
         (pa.array(["a", " ", "b", None]), "row 1: no name in column track (2 rows are so"),
@@ -268,3 +269,53 @@ def test_truth_of_any_kind():
     np.testing.assert_array_equal(truth.time_s, [0, 0.5])
     with pytest.raises(ValueError, match="nanoseconds"):
         TruthRows(["a"], [1.7e18], [[0, 0]])
+
+
+EPOCH = 1.5e9
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4"])
+@pytest.mark.parametrize("name", ["issue_time_s", "time_s"])
+def test_clocks_too_narrow_for_their_readings_are_refused(tmp_path, kind, name):
+    start = 5000.0 if kind == "f2" else EPOCH
+    time = pa.array(np.asarray(start + np.arange(3.0), dtype=kind))
+    columns = {"track": ["a"] * 3, name: time, "x_m": [0.0] * 3, "y_m": [0.0] * 3}
+    read = read_truth
+    if name == "issue_time_s":
+        columns |= {"mode": [0] * 3, "probability": [1.0] * 3, "lead_s": [0.5, 1.0, 1.5]}
+        read = read_forecasts
+    pq.write_table(pa.table(columns), tmp_path / "f.parquet")
+    with pytest.raises(SubmissionError, match=rf"{name} is float\d\d, which steps by [\d.]+ s at .*; write float64"):
+        read(tmp_path / "f.parquet")
+
+
+@pytest.mark.parametrize(("kind", "bits"), [("f2", 11), ("f4", 24), ("f8", 53)])
+def test_whole_number_names_are_told_apart_or_refused(tmp_path, kind, bits):
+    for encoded in (False, True):
+        for number, sound in ((2**bits - 1, True), (2**bits, False)):
+            track = pa.array(np.array([number], dtype=kind))
+            track = track.dictionary_encode() if encoded and kind != "f2" else track
+            table = pa.table({"track": track, "time_s": [0.0], "x_m": [0.0], "y_m": [0.0]})
+            pq.write_table(table, tmp_path / "t.parquet")
+            if sound:
+                assert read_truth(tmp_path / "t.parquet").track.tolist() == [str(number)]
+                assert TruthRows(np.array([number], dtype=kind), [0.0], [[0, 0]]).track.tolist() == [str(number)]
+                continue
+            with pytest.raises(SubmissionError, match=rf"below 2\^{bits}"):
+                read_truth(tmp_path / "t.parquet")
+            with pytest.raises(ValueError, match=rf"below 2\^{bits}"):
+                TruthRows(np.array([number], dtype=kind), [0.0], [[0, 0]])
+
+
+@pytest.mark.parametrize("names", [["a", float("nan")], ["a", None], ["a", 1.5], ["a", True], [None, "a"], ["a", " "]])
+def test_lists_of_names_hold_names_alone(names):
+    with pytest.raises(ValueError, match=r"TruthRows\.track: entry \d is"):
+        TruthRows(names, [0.0, 1.0], np.zeros((2, 2)))
+    assert TruthRows(["a", 1], [0.0, 1.0], np.zeros((2, 2))).track.tolist() == ["a", "1"]
+
+
+def test_arrays_too_narrow_for_a_clock():
+    for time in (np.float32([EPOCH]), torch.tensor([EPOCH]), torch.tensor([5000.0], dtype=torch.bfloat16)):
+        with pytest.raises(ValueError, match=r"TruthRows\.time_s is b?float\d\d, which steps by"):
+            TruthRows(["a"], time, [[0.0, 0.0]])
+    assert TruthRows(["a"], torch.tensor([100.5]), [[0.0, 0.0]]).time_s.tolist() == [100.5]
