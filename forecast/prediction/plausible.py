@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from forecast.core.agents import AgentType
 from forecast.core.frames import wrap_angle
 from forecast.core.horizon import Horizon
-from forecast.prediction.readings import Floats, named
+from forecast.prediction.readings import Floats, named, shown
 from forecast.prediction.resample import Integers, Observed, Silence, memory_s, rates
 
 Mask = NDArray[np.bool_]
@@ -109,8 +109,8 @@ def _of_clashes(seen: Observed, agent_ids: Sequence[Hashable]) -> list[str]:
     agent, time_us, x, y, x_kept, y_kept = far[-1].tolist()
     who = named(agent_ids[int(each)] for each in dict.fromkeys(far[:, 0].tolist()))
     return [
-        f"two places at one time of {who}: {agent_ids[int(agent)]!r} at ({x:.1f}, {y:.1f}) m and at ({x_kept:.1f}, "
-        f"{y_kept:.1f}) m, {abs(time_us) * 1e-6:.3f} s before now; the last one counts: do two agents have one id?"
+        f"two places at one time of {who}: {shown(agent_ids[int(agent)])} at ({x:.1f}, {y:.1f}) m and at "
+        f"({x_kept:.1f}, {y_kept:.1f}) m, {abs(time_us) * 1e-6:.3f} s before now; the last one counts: do two agents have one id?"
     ]
 
 
@@ -135,7 +135,7 @@ def _without_jumps(seen: Observed, agent_types: Integers, agent_ids: Sequence[Ha
     pair = np.flatnonzero(jump)[-1]
     note = (
         f"{int((~kept).sum())} of the observations of {named(agent_ids[number] for number in jumped.tolist())} do not "
-        f"fit the newest ones and are left out: {agent_ids[agent[pair]]!r} moved "
+        f"fit the newest ones and are left out: {shown(agent_ids[agent[pair]])} moved "
         f"{moved_m[pair]:.1f} m in {elapsed_s[pair]:.3f} s, until {abs(seen.time_us[pair + 1]) * 1e-6:.3f} s before "
         "now; such a track begins anew: do two agents have one id, and are times in seconds?"
     )
@@ -207,7 +207,7 @@ def _without_impossible_velocities(
     note = (
         f"{int(wrong.sum())} of the velocities of "
         f"{named(agent_ids[number] for number in np.unique(agent[wrong]).tolist())} are faster than anything and do "
-        f"not count: {agent_ids[agent[worst]]!r} is said "
+        f"not count: {shown(agent_ids[agent[worst]])} is said "
         f"to move at {speed_mps[worst]:.1f} m/s; expected m/s in the world frame"
     )
     return replace(seen, velocity_world_mps=np.where(wrong[:, None], np.nan, given)), [note]
@@ -305,14 +305,14 @@ def _of_disagreement(
         worst = int(np.flatnonzero(aside)[turned[aside].argmax()])
         notes.append(
             f"the headings of {named(agent_ids[number] for number in there[aside].tolist())} are not where they drive: "
-            f"{agent_ids[there[worst]]!r} heads {np.rad2deg(turned[worst]):.0f}° aside of its motion; expected "
+            f"{shown(agent_ids[there[worst]])} heads {np.rad2deg(turned[worst]):.0f}° aside of its motion; expected "
             "radians, counter-clockwise from the world's x axis"
         )
     if off.any():
         worst = int(np.flatnonzero(off)[apart[off].argmax()])
         notes.append(
             f"the velocities given of {named(agent_ids[number] for number in there[off].tolist())} are not those of "
-            f"their positions: {agent_ids[there[worst]]!r} is said to move at {np.round(given[worst], 1).tolist()} m/s "
+            f"their positions: {shown(agent_ids[there[worst]])} is said to move at {np.round(given[worst], 1).tolist()} m/s "
             f"and moved at {np.round(motion.velocity_mps[rows[worst]], 1).tolist()} m/s; expected m/s, world frame"
         )
     return notes
