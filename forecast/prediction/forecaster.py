@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from forecast.core.agents import AgentType
 from forecast.core.batch import AgentBatch
+from forecast.core.errors import ConfigError, SceneError
 from forecast.core.forecast import Forecast
 from forecast.data.batches import inputs_of
 from forecast.data.nuscenes.columns import Columns
@@ -26,9 +27,10 @@ from forecast.prediction.answer import SceneForecast
 from forecast.prediction.checkpoint import load_checkpoint, on_device
 from forecast.prediction.columns import Part, columns_of, parts_of
 from forecast.prediction.plausible import clock_notes, plausible, unknown_velocity_notes
+from forecast.prediction.readings import shown as written
 from forecast.prediction.resample import NEVER_US, Silence, has_velocity, observed, resample
 from forecast.prediction.scene import Scene
-from forecast.prediction.scene_maps import MapLike, SceneMaps
+from forecast.prediction.scene_maps import MapLike, SceneMaps, all_zero
 
 if TYPE_CHECKING:
     from forecast.prediction.stream import Observation, Stream
@@ -58,6 +60,7 @@ class Forecaster:
         neighbour_rule: who counts as a neighbour; that of the training data by default.
 
     Raises:
+        ConfigError: ``silence`` or ``neighbour_rule`` is none.
         DataError: a map cannot be read.
     """
 
@@ -72,8 +75,11 @@ class Forecaster:
         neighbour_rule: NeighbourRule = NeighbourRule(),  # noqa: B008 - frozen
     ) -> None:
         self.engine, self.config, self.device = engine, config, torch.device(device)
+        for name, given, kind in (("silence", silence, Silence), ("neighbour_rule", neighbour_rule, NeighbourRule)):
+            if not isinstance(given, kind):
+                raise ConfigError(f"{name}: expected a {kind.__name__}, found {written(given)}")
         self.silence, self.neighbour_rule = silence, neighbour_rule
-        self.maps = SceneMaps(maps or {}, config.crop if config.uses_map else None, self.device)
+        self.maps = SceneMaps({} if maps is None else maps, config.crop if config.uses_map else None, self.device)
         self._own_stream: Stream | None = None
         self._lock = threading.Lock()
 
@@ -117,13 +123,19 @@ class Forecaster:
             was left out or put right, the scene's own first.
 
         Raises:
-            SceneError: the scene's map is unknown, or an id is.
+            SceneError: the scene is none, its map is unknown, or an id is.
         """
         with torch.inference_mode():
             known = self._known(scene, agents)
             parts = self._parts(known)
-            said = [self.engine(self._batch(scene, known, part)) for part in parts]
-            return self._answer(scene, known, _in_order(said, parts) if said else self._nobody())
+            said = []
+            blind = np.zeros(len(known.targets), np.bool_)
+            for part in parts:
+                batch = self._batch(scene, known, part)
+                said.append(self.engine(batch))
+                if batch.crop is not None and scene.map_name is not None:
+                    blind[part.targets] = all_zero(batch.crop)
+            return self._answer(scene, known, _in_order(said, parts) if said else self._nobody(), blind)
 
     def batches(self, scene: Scene, agents: Iterable[Hashable] | None = None) -> Iterator[AgentBatch]:
         """What the engine is given of a scene, crops included, in as many batches as :meth:`forecast` would use.
@@ -181,6 +193,10 @@ class Forecaster:
 
     def _known(self, scene: Scene, agents: Iterable[Hashable] | None) -> _Known:
         """Resample a scene, and find whom to forecast."""
+        if not isinstance(scene, Scene):
+            raise SceneError(
+                f"expected a Scene, found {type(scene).__name__}: make one with Scene.of(time_s, tracks, map_name)"
+            )
         self.maps.check(scene.map_name)
         horizon = self.config.horizon
         seen = observed(
@@ -230,7 +246,7 @@ class Forecaster:
         crop = self.maps.crops(scene.map_name, tensors["pose_world"]) if self.config.uses_map else None
         return AgentBatch(**tensors, map_names=(scene.map_name or "",), crop=crop)
 
-    def _answer(self, scene: Scene, known: _Known, whole: Forecast) -> SceneForecast:
+    def _answer(self, scene: Scene, known: _Known, whole: Forecast, blind: NDArray[np.bool_]) -> SceneForecast:
         horizon, tracks = self.config.horizon, known.columns.tracks
         pose = np.concatenate([tracks.row_position_m[known.rows], tracks.row_heading_rad[known.rows, None]], 1)
         world = whole.to_world(torch.from_numpy(pose).to(whole.positions_m.device))
@@ -252,7 +268,7 @@ class Forecaster:
             size_m=scene.size_m[known.targets],
             unanswered=tuple(scene.agent_ids[agent] for agent in known.wanted.tolist() if agent not in answered),
             # All that is to be said of one call, wherever it was noticed.
-            notes=(*scene.notes, *known.notes, *self.maps.notes(scene.map_name, pose[:, :2])),
+            notes=(*scene.notes, *known.notes, *self.maps.notes(scene.map_name, pose[:, :2], blind)),
         )
 
     def _nobody(self) -> Forecast:

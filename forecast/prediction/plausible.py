@@ -6,6 +6,9 @@
   observation to the next (within 1 s) has flipped. Which way round is right is what the motion says, where the agent
   moves at more than :data:`FASTEST_REVERSE_MPS`: nobody reverses so fast; else what most observations say. The others
   are turned by 180°.
+- **Pedestrians that turn round** from one observation to the next keep the heading that they have now; the earlier ones
+  are turned by 180°, as no yaw rate can be taken from them. Who moved where it headed both before and after has turned
+  round indeed, and stays as it is.
 - **Headings that nobody knows** (NaN) are taken from the motion, else from the agent's other observations, else are 0.
 
 All of it looks at the past alone, and leaves sound tracks as they are, to the last bit.
@@ -22,7 +25,7 @@ from numpy.typing import NDArray
 from forecast.core.agents import AgentType
 from forecast.core.frames import wrap_angle
 from forecast.core.horizon import Horizon
-from forecast.prediction.readings import Floats, named
+from forecast.prediction.readings import Floats, named, shown
 from forecast.prediction.resample import Integers, Observed, Silence, memory_s, rates
 
 Mask = NDArray[np.bool_]
@@ -37,15 +40,21 @@ _HARDEST_MPS2 = 20.0
 _UNCERTAIN_M = 6.0
 #: Velocities further apart in time are not compared, nor headings.
 _RELATED_S, _TURN_WITHIN_S = 1.5, 1.0
-#: Reversing is slower than this.
-FASTEST_REVERSE_MPS = 4.0
-#: Less is no direction: distance for motion that must overrule a heading, speed for one that stands in for one.
-_SURE_M, _MOVES_MPS = 1.5, 0.5
+#: Reversing is slower than this, by type; what walks backwards is not looked at.
+FASTEST_REVERSE_MPS = np.array([4.0, 4.0, 1.0, 4.0])
+#: Less is no direction: distance for motion that must overrule a heading (nobody rides a bicycle backwards), and
+#: speed for one that stands in for one.
+_SURE_M, _MOVES_MPS = np.array([1.5, 1.5, 0.75, 1.5]), 0.5
+#: Slow motion tells a direction over so long, at that speed, over that distance.
+_SLOW_S, _SLOW_MPS, _SLOW_M = 1.5, 1.0, 1.5
 _FLIP_RAD, _ASIDE_RAD = np.deg2rad(135), np.deg2rad(60)
 #: Headings need not be wrapped, but nobody turns round and round: these are degrees.
 _TURNS_RAD = 4 * np.pi
-#: A velocity that is given may differ from the positions' by so much, and by that share.
-_SPREAD_MPS, _SPREAD = 5.0, 0.5
+#: A velocity that is given may differ from the positions' by so much, by type, and by that share; over less time than
+#: that, the positions of a pedestrian say no more than a vehicle's.
+_SPREAD_MPS, _SPREAD, _SPREAD_S = np.array([5.0, 1.5, 2.5, 5.0]), 0.5, 0.2
+#: A velocity of less is said to stand; and nobody stops by braking harder than this.
+_STANDS_MPS, _BRAKES_MPS2 = 0.1, 10.0
 
 
 def plausible(
@@ -67,8 +76,12 @@ def plausible(
         notes += told
     if not len(seen.time_us):
         return seen, notes
-    motion = _Motion(seen, horizon)
+    motion = _Motion(seen, agent_types, horizon)
+    seen, told = _without_false_rest(seen, motion, agent_ids)
+    notes += told
     seen, told = _turned(seen, motion, agent_types, agent_ids)
+    notes += told
+    seen, told = _without_spins(seen, motion, agent_ids)
     notes += told
     seen, told = _with_headings(seen, motion, agent_ids)
     notes += told
@@ -78,7 +91,7 @@ def plausible(
 class _Motion:
     """Velocity at each observation, from the positions until then, where these say one; else as given."""
 
-    def __init__(self, seen: Observed, horizon: Horizon) -> None:
+    def __init__(self, seen: Observed, agent_types: Integers, horizon: Horizon) -> None:
         rows = np.arange(len(seen.time_us))
         found = rates(seen, rows, horizon, given=False)
         given = found.elapsed_s == 0
@@ -87,14 +100,17 @@ class _Motion:
         self.known = np.isfinite(velocity).all(1)
         self.velocity_mps[~self.known] = 0.0
         self.speed_mps = np.hypot(velocity[:, 0], velocity[:, 1])
+        self.elapsed_s = found.elapsed_s
         self.moved_m = np.where(given, np.inf, self.speed_mps * found.elapsed_s)
         self.direction_rad = np.arctan2(velocity[:, 1], velocity[:, 0])
         self.agent = np.repeat(np.arange(len(seen.first) - 1), np.diff(seen.first))
+        self.kind = agent_types[self.agent]
 
     @property
     def forwards(self) -> Mask:
         """Where it can only be forwards."""
-        sure: Mask = self.known & (self.speed_mps > FASTEST_REVERSE_MPS) & (self.moved_m > _SURE_M)
+        fast = self.speed_mps > FASTEST_REVERSE_MPS[self.kind]
+        sure: Mask = self.known & fast & (self.moved_m > _SURE_M[self.kind])
         return sure
 
 
@@ -109,8 +125,9 @@ def _of_clashes(seen: Observed, agent_ids: Sequence[Hashable]) -> list[str]:
     agent, time_us, x, y, x_kept, y_kept = far[-1].tolist()
     who = named(agent_ids[int(each)] for each in dict.fromkeys(far[:, 0].tolist()))
     return [
-        f"two places at one time of {who}: {agent_ids[int(agent)]!r} at ({x:.1f}, {y:.1f}) m and at ({x_kept:.1f}, "
-        f"{y_kept:.1f}) m, {abs(time_us) * 1e-6:.3f} s before now; the last one counts: do two agents have one id?"
+        f"two places at one time of {who}: {shown(agent_ids[int(agent)])} at ({x:.1f}, {y:.1f}) m and at "
+        f"({x_kept:.1f}, {y_kept:.1f}) m, {abs(time_us) * 1e-6:.3f} s before now; the last one counts: do two agents "
+        "have one id?"
     ]
 
 
@@ -135,7 +152,7 @@ def _without_jumps(seen: Observed, agent_types: Integers, agent_ids: Sequence[Ha
     pair = np.flatnonzero(jump)[-1]
     note = (
         f"{int((~kept).sum())} of the observations of {named(agent_ids[number] for number in jumped.tolist())} do not "
-        f"fit the newest ones and are left out: {agent_ids[agent[pair]]!r} moved "
+        f"fit the newest ones and are left out: {shown(agent_ids[agent[pair]])} moved "
         f"{moved_m[pair]:.1f} m in {elapsed_s[pair]:.3f} s, until {abs(seen.time_us[pair + 1]) * 1e-6:.3f} s before "
         "now; such a track begins anew: do two agents have one id, and are times in seconds?"
     )
@@ -207,10 +224,28 @@ def _without_impossible_velocities(
     note = (
         f"{int(wrong.sum())} of the velocities of "
         f"{named(agent_ids[number] for number in np.unique(agent[wrong]).tolist())} are faster than anything and do "
-        f"not count: {agent_ids[agent[worst]]!r} is said "
+        f"not count: {shown(agent_ids[agent[worst]])} is said "
         f"to move at {speed_mps[worst]:.1f} m/s; expected m/s in the world frame"
     )
     return replace(seen, velocity_world_mps=np.where(wrong[:, None], np.nan, given)), [note]
+
+
+def _without_false_rest(seen: Observed, motion: _Motion, agent_ids: Sequence[Hashable]) -> tuple[Observed, list[str]]:
+    """Velocities of 0 are those of a tracker that has none yet, where no braking explains how far the agent came."""
+    given = seen.velocity_world_mps
+    rests = np.hypot(given[:, 0], given[:, 1]) < _STANDS_MPS  # NaN is not less than anything
+    rests &= ~motion.given & (motion.moved_m > _SLOW_M)
+    rests &= motion.speed_mps > _BRAKES_MPS2 / 2 * motion.elapsed_s
+    if not rests.any():
+        return seen, []
+    fastest = int(np.flatnonzero(rests)[motion.speed_mps[rests].argmax()])
+    whose = np.unique(motion.agent[rests]).tolist()
+    note = (
+        f"the velocities given of {named(agent_ids[number] for number in whose)} say that they stand, and their "
+        f"positions that they move: {shown(agent_ids[motion.agent[fastest]])} moved at "
+        f"{motion.speed_mps[fastest]:.1f} m/s; the positions count: give NaN or None where a velocity is unknown"
+    )
+    return replace(seen, velocity_world_mps=np.where(rests[:, None], np.nan, given)), [note]
 
 
 def _turned(
@@ -228,6 +263,7 @@ def _turned(
     flipped = related & (np.abs(wrap_angle(np.diff(heading))) > _FLIP_RAD)
     weight = np.where(motion.forwards[rows], motion.speed_mps[rows], 0.0)
     along = np.cos(heading - motion.direction_rad[rows])
+    flipped &= ~_turned_round(flipped | ~related, weight, along)
     if not flipped.any() and not ((weight > 0) & (along < -0.5)).any():
         return seen, []
     # Each stretch without a gap has two ways round; +1 is that of its first observation.
@@ -251,6 +287,47 @@ def _turned(
         "one to the next): turned by 180°"
     )
     return replace(seen, pose_world=pose), [note]
+
+
+def _without_spins(seen: Observed, motion: _Motion, agent_ids: Sequence[Hashable]) -> tuple[Observed, list[str]]:
+    """Pedestrians' headings, all the same way round as the newest: nobody spins so fast."""
+    rows = np.flatnonzero(np.isfinite(seen.pose_world[:, 2]) & (motion.kind == AgentType.PEDESTRIAN))
+    heading, agent = seen.pose_world[rows, 2], motion.agent[rows]
+    related = (np.diff(agent) == 0) & (np.diff(seen.time_us[rows]) <= round(_TURN_WITHIN_S * 1e6))
+    flipped = related & (np.abs(wrap_angle(np.diff(heading))) > _FLIP_RAD)
+    if not flipped.any():
+        return seen, []
+    weight = np.where(motion.known & (motion.speed_mps > _MOVES_MPS), motion.speed_mps, 0.0)[rows]
+    along = np.cos(heading - motion.direction_rad[rows])
+    flipped &= ~_turned_round(flipped | ~related, weight, along)
+    # Of each stretch without a gap the last observation says which way round.
+    ends = np.concatenate([~related, [True]])
+    way = np.concatenate([[0], np.cumsum(flipped)]) % 2
+    stretch = np.cumsum(ends) - ends
+    wrong = way != way[ends][stretch]
+    if not wrong.any():
+        return seen, []
+    pose = seen.pose_world.copy()
+    pose[rows[wrong], 2] += np.pi
+    note = (
+        f"{named(agent_ids[number] for number in np.unique(agent[wrong]).tolist())} turned by more than 135° from one "
+        "observation to the next: the headings before are turned by 180°, so that the agent is not seen to spin"
+    )
+    return replace(seen, pose_world=pose), [note]
+
+
+def _turned_round(ends: Mask, weight: Floats, along: Floats) -> Mask:
+    """(pairs,) where the agent itself turned: it moved where it headed on both sides of the pair.
+
+    Args:
+        ends: (pairs,) where a stretch of headings ends that do not flip.
+        weight: (rows,) how sure the motion is.
+        along: (rows,) cosine between heading and motion.
+    """
+    stretch = np.concatenate([[0], np.cumsum(ends)])
+    agreed = np.bincount(stretch, weight * along) > 0.5 * np.bincount(stretch, weight)
+    turned: Mask = agreed[stretch[:-1]] & agreed[stretch[1:]]
+    return turned
 
 
 def _with_headings(seen: Observed, motion: _Motion, agent_ids: Sequence[Hashable]) -> tuple[Observed, list[str]]:
@@ -293,10 +370,14 @@ def _of_disagreement(
     road = (kind == AgentType.VEHICLE) | (kind == AgentType.CYCLIST)
     turned = np.abs(wrap_angle(seen.pose_world[rows, 2] - motion.direction_rad[rows]))
     aside = road & motion.forwards[rows] & (turned > _ASIDE_RAD)
+    slowly, slowly_turned = _aside_slowly(seen, motion, rows)
+    turned, aside = np.where(aside, turned, slowly_turned), aside | slowly
     given = seen.velocity_world_mps[rows]
     apart = np.hypot(*(given - motion.velocity_mps[rows]).T)
     # NaN is not greater than anything.
-    off = ~motion.given[rows] & (apart > _SPREAD_MPS + _SPREAD * motion.speed_mps[rows])
+    spread_mps = np.where(motion.elapsed_s[rows] < _SPREAD_S, _SPREAD_MPS[AgentType.VEHICLE], _SPREAD_MPS[kind])
+    moves = np.hypot(given[:, 0], given[:, 1]) >= _STANDS_MPS
+    off = ~motion.given[rows] & (apart > spread_mps + _SPREAD * motion.speed_mps[rows] * moves)
     notes = []
     largest_rad = float(np.abs(seen.pose_world[rows, 2]).max(initial=0.0))
     if largest_rad > _TURNS_RAD:
@@ -304,18 +385,42 @@ def _of_disagreement(
     if aside.any():
         worst = int(np.flatnonzero(aside)[turned[aside].argmax()])
         notes.append(
-            f"the headings of {named(agent_ids[number] for number in there[aside].tolist())} are not where they drive: "
-            f"{agent_ids[there[worst]]!r} heads {np.rad2deg(turned[worst]):.0f}° aside of its motion; expected "
+            f"the headings of {named(agent_ids[number] for number in there[aside].tolist())} are not where they move: "
+            f"{shown(agent_ids[there[worst]])} heads {np.rad2deg(turned[worst]):.0f}° aside of its motion; expected "
             "radians, counter-clockwise from the world's x axis"
         )
     if off.any():
         worst = int(np.flatnonzero(off)[apart[off].argmax()])
         notes.append(
             f"the velocities given of {named(agent_ids[number] for number in there[off].tolist())} are not those of "
-            f"their positions: {agent_ids[there[worst]]!r} is said to move at {np.round(given[worst], 1).tolist()} m/s "
-            f"and moved at {np.round(motion.velocity_mps[rows[worst]], 1).tolist()} m/s; expected m/s, world frame"
+            f"their positions: {shown(agent_ids[there[worst]])} is said to move at "
+            f"{np.round(given[worst], 1).tolist()} m/s and moved at "
+            f"{np.round(motion.velocity_mps[rows[worst]], 1).tolist()} m/s; expected m/s, world frame"
         )
     return notes
+
+
+def _aside_slowly(seen: Observed, motion: _Motion, rows: Integers) -> tuple[Mask, Floats]:
+    """Whose headings lie aside of slow motion, both now and a while ago; and by how much now, radians.
+
+    Reversing is no fault of a vehicle's. Pedestrians turn on the spot, but do not walk sideways for a second.
+    """
+    kind = motion.kind[rows]
+    # Sorted by agent, then time: the first row that is not longer ago.
+    moment = (motion.agent << 40) + seen.time_us
+    earlier = np.searchsorted(moment, moment[rows] - round(_SLOW_S * 1e6))
+    elapsed_s = (seen.time_us[rows] - seen.time_us[earlier]) * 1e-6
+    moved = seen.pose_world[rows, :2] - seen.pose_world[earlier, :2]
+    moved_m = np.hypot(moved[:, 0], moved[:, 1])
+    sure = (moved_m > _SLOW_M) & (moved_m > _SLOW_MPS * elapsed_s)
+    sure &= np.where(kind == AgentType.PEDESTRIAN, elapsed_s >= 1.0, kind != AgentType.OTHER)
+    direction = np.arctan2(moved[:, 1], moved[:, 0])
+    now, before = (np.abs(wrap_angle(seen.pose_world[each, 2] - direction)) for each in (rows, earlier))
+    aside = [
+        np.where(kind == AgentType.PEDESTRIAN, turned, np.minimum(turned, np.pi - turned)) > _ASIDE_RAD
+        for turned in (now, before)
+    ]
+    return sure & aside[0] & aside[1], now
 
 
 def unknown_velocity_notes(agents: Integers, agent_ids: Sequence[Hashable]) -> list[str]:

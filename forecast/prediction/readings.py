@@ -6,7 +6,8 @@ What is masked (``numpy.ma``) or None is not known: it is read as NaN, never as 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,21 @@ _STAMPS = (("sec", "nanosec"), ("secs", "nsecs"), ("seconds", "nanos"))
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 #: From which number on a time is rather one of these since 1970 than seconds.
 _UNITS = ((1e17, "nanoseconds", "1e9"), (1e14, "microseconds", "1e6"), (1e11, "milliseconds", "1e3"))
+
+
+@contextmanager
+def reading(where: str) -> Iterator[None]:
+    """Turn whatever a foreign object raises while it is read into one line.
+
+    Raises:
+        SceneError: anything was raised.
+    """
+    try:
+        yield
+    except SceneError:
+        raise
+    except Exception as problem:  # an object may raise anything from a property or a method of its own
+        raise SceneError(f"{where}: cannot be read ({type(problem).__name__}: {_said(problem)})") from None
 
 
 def floats(name: str, given: Any) -> Floats:
@@ -50,12 +66,7 @@ def places(name: str, given: Any) -> tuple[Floats, float]:
     Raises:
         SceneError: as :func:`floats`.
     """
-    array = _array(name, given)
-    read = floats(name, array)
-    kind = array.dtype
-    if isinstance(given, (list, tuple)) and len(given) and isinstance(given[0], (np.float32, np.float16)):
-        kind = np.dtype(type(given[0]))
-    return read, _spacing(read[..., :2] if read.ndim else read, kind)
+    return floats(name, _array(name, given)), _spacing(given, 2)
 
 
 def times(name: str, given: Any) -> tuple[Floats, float]:
@@ -82,22 +93,22 @@ def times(name: str, given: Any) -> tuple[Floats, float]:
         array = np.array([_seconds(name, each) for each in array.ravel().tolist()], np.float64).reshape(array.shape)
     elif array.dtype.kind not in "fiub":
         raise SceneError(f"{name}: expected numbers of seconds, or times with a unit; found {_kind(array)}")
-    read = _converted(name, array)
-    return read, _spacing(read, array.dtype)
+    return _converted(name, array), _spacing(given)
 
 
-def clock_reading(time_s: Any, whose: str) -> float:
-    """Read one time, finite seconds; see :func:`times`.
+def clock_reading(time_s: Any, whose: str) -> tuple[float, float]:
+    """Read one time, finite seconds; and how far apart neighbouring numbers of its precision lie; see :func:`times`.
 
     Raises:
         SceneError: it is none.
     """
     if type(time_s) is float and abs(time_s) < LATEST_S:
-        return time_s
-    read, _ = times(f"{whose}: time_s", time_s)
+        return time_s, 0.0
+    with reading(f"{whose}: time_s"):
+        read, apart_s = times(f"{whose}: time_s", time_s)
     if read.shape != () or not abs(read) < LATEST_S:
         raise SceneError(f"{whose}: time_s is {shown(time_s)}; expected finite seconds{unit_guess(read)}")
-    return float(read)
+    return float(read), apart_s
 
 
 def unit_guess(time: Any) -> str:
@@ -118,7 +129,7 @@ def check_id(agent_id: Any, where: str) -> None:
     try:
         hash(agent_id)
         usable = agent_id is not None and bool(agent_id == agent_id)
-    except (TypeError, ValueError):
+    except Exception:  # an object's own method may raise anything
         usable = False
     # Tensors are hashed by where they lie in memory: each would be an agent of its own.
     if not usable or (hasattr(agent_id, "__array__") and not isinstance(agent_id, np.generic)):
@@ -149,7 +160,7 @@ def mask_of(given: np.ma.MaskedArray[Any, Any]) -> NDArray[np.bool_]:
 
 def shown(value: Any) -> str:
     """A value in one line, not too long, whatever it is."""
-    said = " ".join((str(value) if isinstance(value, (float, np.number)) else repr(value)).split())
+    said = str(value) if isinstance(value, (float, np.number)) else _written(value)
     return said if len(said) <= 80 else f"{said[:79]}…"
 
 
@@ -160,8 +171,16 @@ def named(ids: Iterable[Hashable], at_most: int = 5) -> str:
     "'a', 'b', … (3 in all)"
     """
     known = list(ids)
-    listed = ", ".join(" ".join(repr(each).split()) for each in known[:at_most])
+    listed = ", ".join(_written(each) for each in known[:at_most])
     return listed if len(known) <= at_most else f"{listed}, … ({len(known)} in all)"
+
+
+def _written(value: Any) -> str:
+    """Its ``repr`` in one line, or what it is where it has none."""
+    try:
+        return " ".join(repr(value).split())
+    except Exception:  # an object's own method may raise anything
+        return f"<{type(value).__name__}>"
 
 
 def _array(name: str, given: Any) -> NDArray[Any]:
@@ -170,7 +189,7 @@ def _array(name: str, given: Any) -> NDArray[Any]:
         return given
     try:
         return np.asarray(_unmasked(given) if _has_masked(given) else given)
-    except (TypeError, ValueError, RuntimeError) as problem:
+    except Exception as problem:  # an object's own __array__ may raise anything
         raise SceneError(f"{name}: expected numbers ({_said(problem)})") from None
 
 
@@ -193,23 +212,34 @@ def _unmasked(given: Any) -> Any:
 def _converted(name: str, array: NDArray[Any]) -> Floats:
     try:
         return np.asarray(array, np.float64, order="C")
-    except (TypeError, ValueError, RuntimeError) as problem:
+    except Exception as problem:  # as above; and integers may be larger than any float
         raise SceneError(f"{name}: expected numbers ({_said(problem)})") from None
 
 
 def _said(problem: Exception) -> str:
-    return (str(problem).splitlines() or [type(problem).__name__])[0]
+    try:
+        return (str(problem).splitlines() or [type(problem).__name__])[0]
+    except Exception:  # an exception of somebody's own
+        return type(problem).__name__
 
 
 def _kind(array: NDArray[Any]) -> str:
     return {"U": "text", "S": "bytes", "c": "complex numbers"}.get(array.dtype.kind, str(array.dtype))
 
 
-def _spacing(read: Floats, kind: np.dtype[Any]) -> float:
-    if kind.kind != "f" or kind.itemsize >= 8 or not read.size:
+def _spacing(given: Any, first: int | None = None) -> float:
+    """How far apart neighbouring numbers lie, of the first ones of each row, where they have less than 64 bits."""
+    if hasattr(given, "__array__"):
+        given = np.asarray(given)
+        given = given.tolist() if given.dtype.kind == "O" else given
+    if isinstance(given, (list, tuple)):
+        rows = len(given) > 0 and getattr(given[0], "ndim", isinstance(given[0], (list, tuple))) > 0
+        leaves = given if rows else given[:first]
+        return max((_spacing(each, first) for each in leaves if type(each) is not float), default=0.0)
+    if not isinstance(given, np.ndarray) or given.dtype.kind != "f" or given.dtype.itemsize >= 8:
         return 0.0
-    largest = np.abs(read[np.isfinite(read)]).max(initial=0.0)
-    return float(np.spacing(np.array(largest, kind)))
+    near = given[..., :first] if given.ndim else given
+    return float(np.spacing(np.abs(near[np.isfinite(near)]).max(initial=0)))
 
 
 def _says_its_unit(given: Any) -> bool:
@@ -244,7 +274,9 @@ def _seconds(name: str, given: Any) -> float:
         if isinstance(given, (str, bytes)):
             raise TypeError("found text")
         return float(given)
-    except (TypeError, ValueError) as problem:
+    except SceneError:
+        raise
+    except Exception as problem:  # an object's own method may raise anything
         raise SceneError(f"{name}: expected numbers of seconds, or times with a unit ({_said(problem)})") from None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +23,7 @@ from forecast.prediction.readings import (
     items,
     mask_of,
     places,
+    reading,
     shown,
     times,
     unit_guess,
@@ -123,7 +124,9 @@ class Scene:
         object.__setattr__(self, name, value)
 
     def _check(self) -> None:
-        self._set("time_s", clock_reading(self.time_s, "scene"))
+        time_s, apart_s = clock_reading(self.time_s, "scene")
+        self._set("time_s", time_s)
+        self._set("notes", tuple(dict.fromkeys((*self.notes, *coarse_notes(0.0, apart_s)))))
         for number, agent_id in enumerate(self.agent_ids):
             if type(agent_id) is not str and type(agent_id) is not int:
                 check_id(agent_id, f"scene: agent {number}")
@@ -201,43 +204,63 @@ class Scene:
             SceneError: as above.
         """
         agents = items("scene: agents", agents, "AgentTrack")
+        tracks = []
         for number, agent in enumerate(agents):
-            _check_track(agent, f"scene: agent {number}")
-        types = [type_of(agent.agent_type, f"agent {shown(agent.agent_id)}") for agent in agents]
-        sizes, stamps, poses, velocities = [], [], [], []
-        apart_m = apart_s = 0.0
-        for kind, agent in zip(types, agents, strict=True):
-            who = f"agent {shown(agent.agent_id)}"
-            size_m = getattr(agent, "size_m", None)
-            size_m = USUAL_SIZE_M[kind] if size_m is None else size_m
-            sizes.append(_shaped(f"{who}: size_m", floats(f"{who}: size_m", size_m), (2,)))
-            time, between_s = times(f"{who}: time_s", agent.time_s)
-            time = np.atleast_1d(time)
-            stamps.append(time)
-            pose, between_m = places(f"{who}: pose_world", agent.pose_world)
-            poses.append(_shaped(f"{who}: pose_world", np.atleast_2d(pose), (len(time), 3)))
-            velocities.append(_velocities(getattr(agent, "velocity_world_mps", None), len(time), f"{who}: velocity"))
-            apart_m, apart_s = max(apart_m, between_m), max(apart_s, between_s)
+            with reading(f"scene: agent {number}"):
+                tracks.append(_track(agent, f"scene: agent {number}"))
         return cls(
             time_s=time_s,
-            agent_ids=tuple(agent.agent_id for agent in agents),
-            agent_types=np.array(types, np.int64),
-            size_m=np.array(sizes).reshape(-1, 2),
-            row_agent=np.repeat(np.arange(len(agents)), [len(time) for time in stamps]),
-            row_time_s=np.concatenate(stamps) if stamps else np.empty(0),
-            row_pose_world=np.concatenate(poses) if poses else np.empty((0, 3)),
+            agent_ids=tuple(track.agent_id for track in tracks),
+            agent_types=np.array([track.kind for track in tracks], np.int64),
+            size_m=np.array([track.size_m for track in tracks]).reshape(-1, 2),
+            row_agent=np.repeat(np.arange(len(tracks)), [len(track.time_s) for track in tracks]),
+            row_time_s=np.concatenate([track.time_s for track in tracks]) if tracks else np.empty(0),
+            row_pose_world=np.concatenate([track.pose for track in tracks]) if tracks else np.empty((0, 3)),
             map_name=map_name,
-            row_velocity_world_mps=np.concatenate(velocities) if velocities else np.empty((0, 2)),
-            notes=coarse_notes(apart_m, apart_s),
+            row_velocity_world_mps=np.concatenate([t.velocity for t in tracks]) if tracks else np.empty((0, 2)),
+            notes=coarse_notes(
+                max((track.apart_m for track in tracks), default=0.0),
+                max((track.apart_s for track in tracks), default=0.0),
+            ),
         )
 
 
-def _check_track(agent: Any, where: str) -> None:
-    """Refuse what is no track before anything of it is read."""
+class _Track(NamedTuple):
+    """A track that was read."""
+
+    agent_id: Hashable
+    kind: AgentType
+    size_m: Floats
+    time_s: Floats
+    pose: Floats
+    velocity: Floats
+    apart_m: float
+    apart_s: float
+
+
+def _track(agent: Any, where: str) -> _Track:
     for name in ("agent_id", "agent_type", "time_s", "pose_world"):
         if not hasattr(agent, name):
             raise SceneError(f"{where}: expected an AgentTrack, found {type(agent).__name__}: it has no {name}")
-    check_id(agent.agent_id, where)
+    agent_id = agent.agent_id
+    check_id(agent_id, where)
+    who = f"agent {shown(agent_id)}"
+    kind = type_of(agent.agent_type, who)
+    size_m = getattr(agent, "size_m", None)
+    size_m = floats(f"{who}: size_m", USUAL_SIZE_M[kind] if size_m is None else size_m)
+    time_s, apart_s = times(f"{who}: time_s", agent.time_s)
+    time_s = np.atleast_1d(time_s)
+    pose, apart_m = places(f"{who}: pose_world", agent.pose_world)
+    return _Track(
+        agent_id,
+        kind,
+        _shaped(f"{who}: size_m", size_m, (2,)),
+        time_s,
+        _shaped(f"{who}: pose_world", np.atleast_2d(pose), (len(time_s), 3)),
+        _velocities(getattr(agent, "velocity_world_mps", None), len(time_s), f"{who}: velocity"),
+        apart_m,
+        apart_s,
+    )
 
 
 def coarse_notes(apart_m: float, apart_s: float) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from forecast.data.maps.pieces import check_held, check_layers
 from forecast.data.maps.raster_file import load_raster
 from forecast.data.maps.sampler import Sampler, pixel_centres, takes_nearest
 from forecast.data.maps.sources import is_geojson, open_map
+from forecast.prediction.readings import shown
 
 if TYPE_CHECKING:
     from forecast.data.maps.patches import PatchSampler
@@ -55,6 +56,8 @@ class SceneMaps:
         self._crops: dict[str, Crops] = {}
         self._extents: dict[str, NDArray[np.float64] | None] = {}
         self._lock = threading.Lock()
+        if not isinstance(maps, Mapping):
+            raise DataError(f"maps: expected maps by name, {{name: map}}, found {type(maps).__name__} {shown(maps)}")
         for name, given in maps.items():
             self.add(name, given)
 
@@ -88,32 +91,61 @@ class SceneMaps:
         Raises:
             SceneError: there is none.
         """
-        if name is not None and name not in self._crops:
-            known = one_of(self._crops, name) if self._crops else "this forecaster has none: give maps={name: map}"
-            raise SceneError(f"scene: no map {name!r}: {known}")
+        try:
+            known = name is None or name in self._crops
+        except TypeError:  # a list, which cannot be a name
+            known = False
+        if not known:
+            has = "this forecaster has none: give maps={name: map}"
+            raise SceneError(
+                f"scene: no map {shown(name)}: {one_of(map(str, self._crops), str(name)) if self._crops else has}"
+            )
 
-    def notes(self, name: str | None, position_m: NDArray[np.float64]) -> tuple[str, ...]:
-        """What to tell of agents that are so far from their map that nothing of it is in their crops.
+    def notes(
+        self, name: str | None, position_m: NDArray[np.float64], blind: NDArray[np.bool_] | None = None
+    ) -> tuple[str, ...]:
+        """What to tell of agents in whose crops is nothing of their map: of all beyond its edge, else of most.
 
         Args:
             name: of the map.
             position_m: (agents, 2) world frame.
+            blind: (agents,) whose crops are all 0; None where that is not known.
         """
-        extent = None if name is None else self._extents.get(name)
-        if extent is None or self._spec is None or not len(position_m):
+        if name is None or self._spec is None or not len(position_m):
             return ()
+        extent = self._extents.get(name)
+        beyond = np.zeros(len(position_m), np.bool_)
+        told: tuple[str, ...] = ()
+        if extent is not None:
+            beyond, told = self._beyond(name, extent, position_m)
+        lost = np.zeros_like(beyond) if blind is None else blind & ~beyond
+        # A few may be off every road; most are not.
+        if 2 * lost.sum() > (~beyond).sum():
+            x, y = position_m[lost][0].tolist()
+            told += (
+                f"map {name!r}: {int(lost.sum())} of {len(position_m)} agents see nothing of it, e.g. at ({x:.0f}, "
+                f"{y:.0f}) m; is it the map of this place, in metres, and is x before y?",
+            )
+        return told
+
+    def _beyond(
+        self, name: str, extent: NDArray[np.float64], position_m: NDArray[np.float64]
+    ) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+        """Who is so far from a map that nothing of it can be in their crops; and what to tell of them."""
+        assert self._spec is not None
         off_m = np.hypot(*np.maximum(np.maximum(extent[0] - position_m, position_m - extent[1]), 0).T)
         spec = self._spec
         reach_m = float(np.hypot(max(spec.ahead_m, spec.behind_m), max(spec.left_m, spec.right_m)))
-        beyond = off_m > reach_m
+        beyond: NDArray[np.bool_] = off_m > reach_m
         if not beyond.any():
-            return ()
+            return beyond, ()
         (x0, y0), (x1, y1) = extent.tolist()
-        return (
+        note = (
             f"map {name!r}: {int(beyond.sum())} of {len(position_m)} agents are beyond its edge, by up to "
             f"{off_m.max():,.0f} m, and see nothing of it; it reaches from ({x0:.0f}, {y0:.0f}) to ({x1:.0f}, "
-            f"{y1:.0f}) m: expected the agents' own frame, metres",
+            f"{y1:.0f}) m: expected the agents' own frame, metres"
         )
+        return beyond, (note,)
 
     def crops(self, name: str | None, pose_world: torch.Tensor) -> torch.Tensor:
         """Crops (agents, channels, height, width) around poses (agents, 3); blank without a map and beyond its edge."""
@@ -121,6 +153,15 @@ class SceneMaps:
         if name is None:
             return torch.zeros((len(pose_world), *self._spec.shape), device=self._device)
         return self._crops[name](pose_world)
+
+
+def all_zero(crops: torch.Tensor) -> NDArray[np.bool_]:
+    """(agents,) in whose crops (agents, channels, height, width) is nothing; most are told by a few of their pixels."""
+    blind: NDArray[np.bool_] = ~crops[:, :, ::8, ::8].flatten(1).any(1).cpu().numpy()
+    if blind.any():
+        rows = torch.from_numpy(np.flatnonzero(blind)).to(crops.device)
+        blind[blind] = ~crops[rows].flatten(1).any(1).cpu().numpy()
+    return blind
 
 
 def _no_crops(pose_world: torch.Tensor) -> torch.Tensor:
@@ -131,6 +172,8 @@ def _crops_of(
     name: str, given: MapLike, spec: CropSpec, device: torch.device
 ) -> tuple[Crops, NDArray[np.float64] | None]:
     """What makes crops of a map, and how far it reaches, where that is known."""
+    if isinstance(given, type):
+        raise DataError(f"map {name!r}: expected a map, found the class {given.__name__} itself: make one of it")
     if isinstance(given, (str, Path)):
         given = open_map(given) if _is_text(given) else load_raster(given, spec)
     if isinstance(given, MapSource):

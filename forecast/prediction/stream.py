@@ -26,6 +26,7 @@ from forecast.prediction.readings import (
     floats,
     items,
     places,
+    reading,
     shown,
     times,
     unit_guess,
@@ -89,8 +90,8 @@ class Stream:
     """
 
     def __init__(self, forecaster: Forecaster, map_name: str | None = None, *, max_tracks: int = 10_000) -> None:
-        if max_tracks < 1:
-            raise ConfigError(f"max_tracks: expected at least 1, got {max_tracks}")
+        if not isinstance(max_tracks, (int, np.integer)) or max_tracks < 1:
+            raise ConfigError(f"max_tracks: expected a whole number, at least 1, got {shown(max_tracks)}")
         self._forecaster, self._first_map, self._max_tracks = forecaster, map_name, max_tracks
         self._lock = threading.Lock()
         self.reset()
@@ -142,11 +143,12 @@ class Stream:
         seen = items("stream: observations", observations, "Observation")
         with self._lock:
             self._forecaster.maps.check(self._map_name if map_name is None else map_name)
-            now_us = self._advance(time_s)
+            now_s, apart_s = clock_reading(time_s, "stream")
+            now_us = self._advance(now_s)
             if map_name is not None:
                 self._map_name = map_name
             self._end_waiting(now_us)
-            notes = self._take_in(seen, now_us)
+            notes = self._take_in(seen, now_us, apart_s)
             self._memory.forget(now_us)
             scene = self._scene(now_us, notes)
         return self._forecaster.forecast(scene, agents)
@@ -161,8 +163,8 @@ class Stream:
         self.__dict__.update(state)
         self._lock = threading.Lock()
 
-    def _advance(self, time_s: Any) -> int:
-        now_us = round(clock_reading(time_s, "stream") * _US)
+    def _advance(self, now_s: float) -> int:
+        now_us = round(now_s * _US)
         if self._now_us is not None and now_us < self._now_us:
             raise SceneError(
                 f"stream: time goes backwards, from {self._now_us / _US:.6f} s to {now_us / _US:.6f} s; call reset() "
@@ -182,15 +184,16 @@ class Stream:
     def _remember(self, seen: _Seen) -> Floats | None:
         return self._memory.add(seen.agent_id, seen.kind, seen.time_us, seen.pose, seen.size_m, seen.velocity_world_mps)
 
-    def _take_in(self, observations: list[Any], now_us: int) -> list[str]:
+    def _take_in(self, observations: list[Any], now_us: int, apart_s: float) -> list[str]:
         """Sort observations into their tracks; what is left out is told."""
         notes: list[str] = []
         elsewhen_us: list[int] = []
-        apart_m = apart_s = 0.0
+        apart_m = 0.0
         for number, given in enumerate(observations):
             where = f"observation {number}"
             try:
-                seen, apart = _read(given, where)
+                with reading(where):
+                    seen, apart = _read(given, where)
             except SceneError as fault:
                 self._memory.counts["faulty"] += 1
                 notes.append(f"{fault}: left out")

@@ -142,11 +142,68 @@ def test_a_parked_car_whose_box_flips_stays(town_weights: Forecaster, flipped: C
     assert "pointed the wrong way" in answer.notes[0]
 
 
-def test_a_pedestrian_may_turn_round(forecaster: Forecaster) -> None:
-    pose = np.stack([0 * STEPS_S, 0 * STEPS_S, FLIPS["the last"]], 1)
-    answer = forecaster.forecast(Scene.of(0.0, [AgentTrack("p", "pedestrian", STEPS_S, pose)]))
+@pytest.mark.parametrize("yaw", [FLIPS["the last"], FLIPS["every second"], np.pi * (STEPS_S > -0.7)])
+def test_a_pedestrian_who_turns_on_the_spot_stays_there(town_weights: Forecaster, yaw: np.ndarray) -> None:
+    pose = np.stack([0 * STEPS_S, 0 * STEPS_S, yaw], 1)
+    answer = town_weights.forecast(Scene.of(0.0, [AgentTrack("p", "pedestrian", STEPS_S, pose)]))
+    assert np.hypot(*end_m(answer)) < 2
+    assert "'p' turned by more than 135°" in answer.notes[0]
+    assert answer.pose_world[0, 2] == yaw[-1]
+
+
+@pytest.mark.parametrize(("agent_type", "speed_mps"), [("pedestrian", 1.4), ("cyclist", 2.5)])
+def test_who_goes_out_and_back_turns_round(forecaster: Forecaster, agent_type: str, speed_mps: float) -> None:
+    pose = np.stack([-speed_mps * np.abs(STEPS_S + 1), 0 * STEPS_S, np.pi * (STEPS_S > -1)], 1)
+    answer = forecaster.forecast(Scene.of(0.0, [AgentTrack("a", agent_type, STEPS_S, pose)]))
     assert answer.notes == ()
     assert answer.pose_world[0, 2] == np.pi
+
+
+@pytest.mark.parametrize("frames", [2, 4, 9])
+def test_a_velocity_of_0_of_who_moves_is_told_and_does_not_count(town_weights: Forecaster, frames: int) -> None:
+    time_s = -0.1 * np.arange(frames)[::-1]
+    answer = town_weights.forecast(one(time_s, along_x(8, time_s), velocity_world_mps=np.zeros((frames, 2))))
+    assert "'a'" in answer.notes[0]
+    assert "velocities given" in answer.notes[0]
+    if frames > 2:
+        assert "the positions count" in answer.notes[0]
+        np.testing.assert_allclose(end_m(answer), [48, 0], atol=3)
+    # Hard braking is no contradiction: the mean over the last half second is not the speed now.
+    stopped = np.stack([-4 * STEPS_S**2, 0 * STEPS_S, 0 * STEPS_S], 1)
+    assert town_weights.forecast(one(STEPS_S, stopped, velocity_world_mps=-8 * STEPS_S[:, None] * [1, 0])).notes == ()
+
+
+def test_a_pedestrians_velocity_in_km_h_is_told(forecaster: Forecaster) -> None:
+    def said(given_mps: float) -> tuple[str, ...]:
+        velocity = np.tile([given_mps, 0.0], (5, 1))
+        return forecaster.forecast(
+            Scene.of(0.0, [AgentTrack("p", "pedestrian", STEPS_S, along_x(1.4), None, velocity)])
+        ).notes
+
+    assert "said to move at [5.0, 0.0] m/s and moved at [1.4, 0.0] m/s" in said(1.4 * 3.6)[0]
+    assert said(1.7) == ()
+
+
+@pytest.mark.parametrize("rate_hz", [2, 10])
+@pytest.mark.parametrize(
+    ("agent_type", "speed_mps", "yaw", "told"),
+    [
+        ("vehicle", 3.0, np.pi / 2, True),
+        ("cyclist", 2.5, -np.pi / 2, True),
+        ("pedestrian", 1.4, np.pi / 2, True),
+        ("pedestrian", 1.4, 0.5, False),
+        ("vehicle", 3.0, np.pi, False),
+        ("vehicle", 0.5, np.pi / 2, False),
+    ],
+)
+def test_headings_aside_of_slow_motion_are_told(
+    forecaster: Forecaster, rate_hz: int, agent_type: str, speed_mps: float, yaw: float, told: bool
+) -> None:
+    time_s = -np.arange(2 * rate_hz + 1)[::-1] / rate_hz
+    track = AgentTrack("a", agent_type, time_s, along_x(speed_mps, time_s, yaw))
+    notes = forecaster.forecast(Scene.of(0.0, [track])).notes
+    assert any("aside of its motion" in note for note in notes) == told
+    assert told or notes == ()
 
 
 def test_a_heading_nobody_knows_is_that_of_the_motion(forecaster: Forecaster) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import shapely
 import torch
 
 from forecast.core.crops import CropSpec
-from forecast.core.errors import DataError, SceneError
+from forecast.core.errors import ConfigError, DataError, SceneError
 from forecast.data.maps.crop import Cropper
 from forecast.data.maps.raster_file import load_raster, save_raster
 from forecast.data.maps.sources import PolygonMap, from_geojson
@@ -160,3 +161,41 @@ def test_agents_beyond_their_map_are_told_of(
     forecaster = Forecaster.load(weights, {"crossroads": PolygonMap("far", far)})
     (note,) = forecaster.forecast(scene).notes
     assert note.startswith("map 'crossroads': 3 of 3 agents are beyond its edge, by up to 12,")
+
+
+def test_a_map_that_shows_nothing_to_agents_within_its_bounds_is_told(
+    weights: Path, crossroads: PolygonMap, traffic: Callable[..., Scene]
+) -> None:
+    corners = [shapely.box(-900, -900, -890, -890), shapely.box(1200, 1200, 1210, 1210)]
+    forecaster = Forecaster.load(weights, {"crossroads": PolygonMap("corners", {"drivable_area": corners})})
+    scene = traffic(3)
+    (note,) = forecaster.forecast(scene).notes
+    assert note.startswith("map 'crossroads': 3 of 3 agents see nothing of it")
+    assert forecaster.forecast(replace(scene, map_name=None)).notes == ()
+    blank = Forecaster.load(weights, {"crossroads": lambda points: np.zeros((len(points), 3))})
+    assert "3 of 3 agents see nothing" in blank.forecast(scene).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("ask", "error", "told"),
+    [
+        (lambda f: f.forecast(None), SceneError, "expected a Scene, found NoneType"),
+        (lambda f: f.forecast([]), SceneError, "expected a Scene, found list"),
+        (lambda f: list(f.batches("s")), SceneError, "expected a Scene, found str"),
+        (lambda f: f.forecast(Scene.of(0.0, [], [])), SceneError, r"no map \[\]"),
+        (lambda f: f.forecast(Scene.of(0.0, [], 3)), SceneError, "no map 3"),
+        (lambda f: f.stream([]).update([], 0.0), SceneError, r"no map \[\]"),
+        (lambda f: f.stream(max_tracks="s"), ConfigError, "max_tracks: expected a whole number"),
+        (lambda f: f.maps.add("m", PolygonMap), DataError, "the class PolygonMap itself"),
+        (lambda f: Forecaster(f.engine, f.config, "x"), DataError, "maps: expected maps by name"),
+        (lambda f: Forecaster(f.engine, f.config, []), DataError, "maps: expected maps by name"),
+        (lambda f: Forecaster(f.engine, f.config, silence="s"), ConfigError, "silence: expected a Silence"),
+        (lambda f: Forecaster(f.engine, f.config, neighbour_rule=3), ConfigError, "expected a NeighbourRule"),
+    ],
+)
+def test_the_wrong_kind_of_thing_is_refused_in_one_line(
+    forecaster: Forecaster, ask: Callable[[Forecaster], object], error: type[Exception], told: str
+) -> None:
+    with pytest.raises(error, match=told) as refused:
+        ask(forecaster)
+    assert "\n" not in str(refused.value)

@@ -316,3 +316,100 @@ def test_a_new_drive_begins_on_the_first_map_and_with_no_past(forecaster: Foreca
         forecaster.update([seen("a", 1.0)], 1.0)
     forecaster.reset()
     assert equal(forecaster.update([seen("a", 1.0)], 1.0), fresh.update([], 1.0))
+
+
+class _Raises:
+    """An object of somebody's own that fails wherever it is asked."""
+
+    def __init__(self, *what: str) -> None:
+        self._what = what
+
+    def __getattr__(self, name: str) -> object:
+        if name in self._what:
+            raise RuntimeError(f"{name} is gone\nfor good")
+        known = {"agent_id": "x", "agent_type": "vehicle", "time_s": 0.0, "pose_world": (0, 0, 0)}
+        if name in known:
+            return known[name]
+        raise AttributeError(name)
+
+
+class _Unread(float):
+    def __array__(self, *_: object, **__: object) -> np.ndarray:
+        raise KeyError("buffer")
+
+    def __float__(self) -> float:
+        raise KeyError("buffer")
+
+
+class _Odd:
+    def __hash__(self) -> int:
+        raise RuntimeError("no hash")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+
+RAISING = [
+    _Raises("agent_id"),
+    _Raises("agent_type"),
+    _Raises("pose_world"),
+    _Raises("velocity_world_mps"),
+    Observation("x", "vehicle", _Unread(), (0, 0, 0)),
+    Observation("x", "vehicle", 0.0, [_Unread(), 0, 0]),
+    Observation(_Odd(), "vehicle", 0.0, (0, 0, 0)),
+    Observation("x", _Odd(), 0.0, (0, 0, 0)),  # type: ignore[arg-type]
+    Observation("x", "vehicle", 0.0, (10**400, 0, 0)),
+    Observation("x", "vehicle", 10**400, (0, 0, 0)),
+    Observation("x", "vehicle", 0.0, (0, 0, 0), None, (10**400, 0)),
+]
+
+
+@pytest.mark.parametrize("bad", RAISING)
+def test_an_object_that_raises_is_left_out_and_the_others_are_taken_in(stream: Stream, bad: object) -> None:
+    good = [Observation(name, "vehicle", 0.0, (100 + place, 200, 0), None, (1, 0)) for place, name in enumerate("ab")]
+    answer = stream.update([good[0], bad, good[1]], 0.0)  # type: ignore[list-item]
+    assert answer.agent_ids == ("a", "b")
+    (note,) = answer.notes
+    assert note.startswith("observation 1")
+    assert "\n" not in note
+    with pytest.raises(SceneError) as refused:
+        Scene.of(0.0, [*good, bad])  # type: ignore[list-item]
+    assert "\n" not in str(refused.value)
+
+
+def test_an_id_that_cannot_be_written_is_named_all_the_same(stream: Stream) -> None:
+    class Silent:
+        def __repr__(self) -> str:
+            raise RuntimeError("no repr")
+
+    (note,) = stream.update([Observation(Silent(), "vehicle", 0.0, (100, 200, 0))], 0.0).notes
+    assert "the velocity of <Silent> is unknown" in note
+
+
+@pytest.mark.parametrize("far", [10**400, _Unread(), _Raises("sec", "nanosec")])
+def test_a_time_of_now_that_cannot_be_read_is_refused_in_one_line(stream: Stream, far: object) -> None:
+    with pytest.raises(SceneError, match="time_s"):
+        stream.update([], far)
+    with pytest.raises(SceneError, match="time_s"):
+        Scene.of(far, [])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "pose",
+    [
+        [np.float32(4e6), 0.0, 0.0],
+        [0.0, np.float32(4e6), 0.0],
+        np.array([np.float32(4e6), 0.0, 0.0], object),
+        np.array([4e6, 0, 0], np.float32),
+    ],
+)
+def test_numbers_of_32_bits_are_told_wherever_they_hide(forecaster: Forecaster, pose: object) -> None:
+    coarse = Observation("a", "vehicle", 0.0, pose, None, (1, 0))  # type: ignore[arg-type]
+    assert "positions came with less than 64 bits" in forecaster.stream().update([coarse], 0.0).notes[0]
+    fine = Observation("a", "vehicle", 0.0, [4e6, 0.0, np.float32(3.0)], None, (1, 0))
+    assert forecaster.stream().update([fine], 0.0).notes == ()
+    now_s = np.float32(1e6)
+    good = Observation("a", "vehicle", 1e6, (0, 0, 0), None, (1, 0))
+    assert "times came with less than 64 bits" in forecaster.stream().update([good], now_s).notes[0]
+    assert "times came with less than 64 bits" in Scene.of(now_s, []).notes[0]  # type: ignore[arg-type]
+    assert "times came" in Scene.of(1e6, [AgentTrack("a", "vehicle", [1e6, now_s], [[0, 0, 0]] * 2)]).notes[0]
