@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from forecast.core.errors import SubmissionError
 from forecast.core.units import clock_complaint, coarse_complaint
@@ -213,6 +214,10 @@ def _encoded(column: pa.ChunkedArray, where: str) -> tuple[Integers, pa.Array, i
         column = column.dictionary_encode()
     elif not _can_be_names(column.type.value_type):
         raise SubmissionError(f"{where}: column track holds {kind}; expected names")
+    for chunk in column.chunks:  # a damaged file may refer to names that it does not hold
+        bounds = pc.min_max(chunk.indices).as_py()
+        if bounds["max"] is not None and not 0 <= bounds["min"] <= bounds["max"] < len(chunk.dictionary):
+            raise SubmissionError(f"{where}: cannot be read: column track refers to names that are not in the file")
     encoded = column.unify_dictionaries().combine_chunks()
     chunks = encoded.chunks if isinstance(encoded, pa.ChunkedArray) else [encoded]
     if not chunks:
