@@ -25,10 +25,10 @@ from forecast.core.files import for_arrow, written_whole
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.core.units import ratio_complaint
 from forecast.eval.columns import BadRowsError, names, numbers, refuse, refuse_times, require, sifted, times
-from forecast.eval.flat_rows import COVARIANCE, MAX_COORDINATE_M, REQUIRED, SAMPLE, rows_of, table_of
+from forecast.eval.flat_rows import MAX_COORDINATE_M, REQUIRED, SAMPLE, rows_of, table_of
 from forecast.eval.matching import issue_step_s, lead_step_s
 from forecast.eval.nested_rows import is_nested, nested_rows_of, nested_table_of
-from forecast.eval.notes import Notes
+from forecast.eval.notes import COVARIANCE, Notes
 from forecast.eval.row_files import (
     MAX_CSV_LINE_BYTES,
     Source,
@@ -113,6 +113,7 @@ class ForecastFile:
                 source, surveyed = self._surveyed(source, stack)
                 tables = whole_tracks(source.pieces(None), where)
             for table in tables:
+                self.notes.see_columns(table.column_names)
                 rows = self._read(table, tables, surveyed)
                 if rows is None:
                     continue
