@@ -12,11 +12,10 @@ from forecast.core.rows import ForecastRows
 from forecast.core.units import MAX_FIRST_LEAD_S, MAX_LEAD_S, MIN_LAST_LEAD_S, lead_complaint
 from forecast.eval.columns import names, numbered, numbers, refuse, refuse_times, require, times
 from forecast.eval.lead_grid import LeadGrid, Spans, lead_grid
-from forecast.eval.notes import Notes
+from forecast.eval.notes import COVARIANCE, Notes
 from forecast.eval.results import Bools, Floats, Integers
 
 REQUIRED = ("track", "issue_time_s", "mode", "probability", "lead_s", "x_m", "y_m")
-COVARIANCE = ("cov_xx_m2", "cov_xy_m2", "cov_yy_m2")
 SAMPLE = "sample"
 #: Positions farther from the origin than this are no positions, m.
 MAX_COORDINATE_M = 1e7

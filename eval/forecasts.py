@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,10 @@ from forecast.core.files import for_arrow, written_whole
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.core.units import ratio_complaint
 from forecast.eval.columns import BadRowsError, names, numbers, refuse, refuse_times, require, sifted, times
-from forecast.eval.flat_rows import COVARIANCE, MAX_COORDINATE_M, REQUIRED, SAMPLE, rows_of, table_of
+from forecast.eval.flat_rows import MAX_COORDINATE_M, REQUIRED, SAMPLE, rows_of, table_of
 from forecast.eval.matching import issue_step_s, lead_step_s
 from forecast.eval.nested_rows import is_nested, nested_rows_of, nested_table_of
-from forecast.eval.notes import Notes
+from forecast.eval.notes import COVARIANCE, Notes
 from forecast.eval.row_files import (
     MAX_CSV_LINE_BYTES,
     Source,
@@ -40,6 +41,7 @@ from forecast.eval.row_files import (
 )
 from forecast.eval.submission import MAX_MODES, Submission
 from forecast.eval.survey import Survey, survey
+from forecast.eval.written import Issues, checked, refuse_unreadable
 
 CHUNK_ROWS = 1 << 20
 NESTED_CHUNK_ROWS = 1 << 14
@@ -111,6 +113,7 @@ class ForecastFile:
                 source, surveyed = self._surveyed(source, stack)
                 tables = whole_tracks(source.pieces(None), where)
             for table in tables:
+                self.notes.see_columns(table.column_names)
                 rows = self._read(table, tables, surveyed)
                 if rows is None:
                     continue
@@ -211,12 +214,27 @@ def iter_forecasts(
 def write_forecasts(path: Path | str, rows: ForecastRows | Iterable[ForecastRows], *, flat: bool = False) -> None:
     """Write forecasts: ``.parquet`` nested (or flat), ``.csv`` flat; an iterable of pieces is written as it comes.
 
+    All points, modes and samples come back as they were: what the file could not hold, or its reader would refuse, is
+    refused, and there is no file then.
+
     Raises:
-        SubmissionError: another suffix.
+        SubmissionError: another suffix, nothing to write, or rows that could not be read again.
     """
     pieces = [rows] if isinstance(rows, ForecastRows) else rows
-    csv = suffix(Path(path)) == ".csv"
-    _write(path, ((table_of if flat or csv else nested_table_of)(piece) for piece in pieces))
+    csv, where = suffix(Path(path)) == ".csv", str(path)
+
+    make, read = (table_of, rows_of) if flat or csv else (nested_table_of, nested_rows_of)
+
+    def tables() -> Iterator[pa.Table]:
+        issues = Issues(where)
+        for piece in pieces:
+            table, most = make(checked(piece, where)), piece.probabilities.shape[1]
+            refuse_unreadable(table, partial(read, where=where, max_modes=most), where, csv=csv)
+            issues.add(piece)
+            yield table
+        issues.check()
+
+    _write(path, tables())
 
 
 def read_truth(path: Path | str, *, skip_bad_rows: bool = False, notes: Notes | None = None) -> TruthRows:
@@ -286,9 +304,18 @@ def _nothing(notes: Notes, otherwise: str) -> str:
 
 
 def write_truth(path: Path | str, truth: TruthRows) -> None:
-    """Write observations as Parquet or CSV, by the suffix."""
+    """Write observations as Parquet or CSV, by the suffix.
+
+    Raises:
+        SubmissionError: another suffix, nothing to write, or observations that could not be read again.
+    """
     x, y = truth.positions_m.T
-    _write(path, [pa.table({"track": truth.track, "time_s": truth.time_s, "x_m": x, "y_m": y})])
+    where, csv = str(path), suffix(Path(path)) == ".csv"
+    if not len(truth):
+        raise SubmissionError(f"{where}: nothing to write; expected at least one observation")
+    table = pa.table({"track": truth.track, "time_s": truth.time_s, "x_m": x, "y_m": y})
+    refuse_unreadable(table, lambda part: _truth_of(part, where, Notes()), where, csv=csv)
+    _write(path, [table])
 
 
 def rows_from_submission(submission: Submission, issue_time_s: Any, *, step_s: float = 0.5) -> ForecastRows:

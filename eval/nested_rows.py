@@ -30,9 +30,10 @@ def is_nested(columns: Sequence[str]) -> bool:
 def nested_table_of(rows: ForecastRows) -> pa.Table:
     """One row a forecast: lists of probabilities, and of positions by mode, step, (x, y), flattened.
 
-    A mode is written whole: leads it does not reach are NaN.
+    A mode is written whole: leads it does not reach are NaN. So that modes keep their numbers, one that a row does not
+    have, before its last one, is written as NaN throughout; samples likewise.
     """
-    present = ~np.isnan(rows.probabilities)
+    present = _up_to_last(~np.isnan(rows.probabilities))
     columns: dict[str, Any] = {
         "track": rows.track,
         "issue_time_s": rows.issue_time_s,
@@ -42,10 +43,15 @@ def nested_table_of(rows: ForecastRows) -> pa.Table:
     if rows.covariances_m2 is not None:
         columns["covariances_m2"] = _lists(rows.covariances_m2, present)
     if rows.samples_m is not None:
-        columns["samples_m"] = _lists(rows.samples_m, np.isfinite(rows.samples_m).any((-2, -1)))
+        columns["samples_m"] = _lists(rows.samples_m, _up_to_last(np.isfinite(rows.samples_m).any((-2, -1))))
     if rows.row_lead_s is not None:
         columns[_OWN_LEADS] = _lists(rows.row_lead_s[:, None], np.ones((len(rows), 1), dtype=bool))
     return pa.table(columns).replace_schema_metadata({_LEADS: json.dumps(rows.lead_s.tolist()).encode()})
+
+
+def _up_to_last(present: Bools) -> Bools:
+    found: Bools = np.logical_or.accumulate(present[:, ::-1], -1)[:, ::-1]
+    return found
 
 
 def _lists(values: Floats, present: Bools) -> pa.Array:
@@ -75,20 +81,23 @@ def nested_rows_of(table: pa.Table, where: str, *, max_modes: int, notes: Notes 
         return nested_rows_of(table.take(first), where, max_modes=max_modes, notes=notes)
     flat, count = _flattened(table, "probabilities", where)
     refuse(where, (count < 1) | (count > max_modes), f"expected 1 to {max_modes} modes")
-    present = np.arange(int(count.max())) < count[:, None]
-    probabilities = np.full(present.shape, np.nan)
-    probabilities[present] = flat
-    refuse(where, ~np.isfinite(np.where(present, probabilities, 0)).all(-1), "a probability is not a finite number")
+    listed = np.arange(int(count.max())) < count[:, None]
+    probabilities = np.full(listed.shape, np.nan)
+    probabilities[listed] = flat
+    present = ~np.isnan(probabilities)
+    refuse(where, ~present.any(-1), "no mode with a probability; expected at least one")
+    refuse(where, np.isinf(probabilities).any(-1), "a probability is not a finite number")
     refuse(where, (np.where(present, probabilities, 0) < 0).any(-1), "a negative probability; expected 0 or more")
     refuse(where, (probabilities > MAX_PROBABILITY).any(-1), "a probability over a million; expected up to 1")
     refuse(where, np.nansum(probabilities, -1) <= 0, "all probabilities are 0; expected a positive sum")
-    positions = _unpacked(table, "positions_m", where, present, (len(lead_s), 2))
-    bad = present[..., None] & ~(np.abs(positions) <= MAX_COORDINATE_M).all(-1)
-    # A mode may end early: NaN from some lead on, never at its first point.
-    early = present[..., None] & np.isnan(positions).all(-1)
-    ends = np.logical_and.accumulate(early[..., ::-1], -1)[..., ::-1]
-    refuse(where, (bad & ~ends | (ends & (np.arange(len(lead_s)) == 0))).any((1, 2)), "a position is not finite metres")
-    covariances = _covariances(table, where, present, positions)
+    positions = _unpacked(table, "positions_m", where, listed, (len(lead_s), 2))
+    # A mode may lack leads, both coordinates NaN, but not all; one that a row does not have is NaN throughout.
+    none = np.isnan(positions).all(-1)
+    bad = ~none & ~(np.abs(positions) <= MAX_COORDINATE_M).all(-1)
+    refuse(where, (bad | (none.all(-1) & present)[..., None]).any((1, 2)), "a position is not finite metres")
+    stray = ~present & ~none.all(-1)
+    refuse(where, stray.any(-1), "positions in a mode whose probability is not a finite number")
+    covariances = _covariances(table, where, listed, positions)
     samples, own = _samples(table, where, len(lead_s)), _own_leads(table, where, lead_s)
     if notes is not None:
         notes.digits.see(positions, [str(table.column("positions_m").type.value_type)])
@@ -111,10 +120,10 @@ def _own_leads(table: pa.Table, where: str, lead_s: Floats) -> Floats | None:
     return own
 
 
-def _covariances(table: pa.Table, where: str, present: Bools, positions: Floats) -> Floats | None:
+def _covariances(table: pa.Table, where: str, listed: Bools, positions: Floats) -> Floats | None:
     if "covariances_m2" not in table.column_names:
         return None
-    found = _unpacked(table, "covariances_m2", where, present, (positions.shape[2], 2, 2))
+    found = _unpacked(table, "covariances_m2", where, listed, (positions.shape[2], 2, 2))
     xx, xy, yx, yy = np.moveaxis(found.reshape(*found.shape[:-2], 4), -1, 0)
     with np.errstate(over="ignore", invalid="ignore"):
         sound = (xx > 0) & (xx * yy - xy * yx > 0) & (xy == yx) & np.isfinite(xx * yy)
@@ -169,5 +178,7 @@ def _samples(table: pa.Table, where: str, steps: int) -> Floats | None:
     refuse(where, count % (steps * 2) != 0, f"samples_m does not divide into samples of {steps} points")
     drawn = count // (steps * 2)
     samples = _unpacked(table, "samples_m", where, np.arange(int(drawn.max(initial=1))) < drawn[:, None], (steps, 2))
+    half = np.isnan(samples).any(-1) & ~np.isnan(samples).all(-1)
+    refuse(where, half.any((1, 2)), "half a position in samples_m; expected numbers, or NaN in both")
     refuse(where, (np.abs(samples) > MAX_COORDINATE_M).any((1, 2, 3)), "a sample over 10,000 km out; expected metres")
     return samples

@@ -18,6 +18,8 @@ _CHANCE, _CHANCE_FLOAT16 = 8, 32
 #: Of numbers that were rounded to a type, half need its last digit; fewer than this are on a coarser grid.
 _LAST_DIGIT = 0.35
 _SAMPLE = 4096
+#: Columns of covariances in the flat form.
+COVARIANCE = ("cov_xx_m2", "cov_xy_m2", "cov_yy_m2")
 #: Several leads that all end sooner are looked at twice, s; and those that stray by more than this share of a step.
 _SHORT_S, _STRAY_STEPS = 0.2, 0.1
 #: How many are tried as text; and from where on numbers of a decimal place or two are not float32 by chance, m.
@@ -109,12 +111,19 @@ class Notes:
         digits: of the positions.
         lead_s: (steps,) the leads.
         stray_s: by how much the leads of single forecasts stray from these at most.
+        unread: columns that look like covariances, but are called otherwise.
     """
 
     left_out: Counter[str] = field(default_factory=Counter)
     digits: Digits = field(default_factory=Digits)
     lead_s: Floats = field(default_factory=lambda: np.zeros(0))
     stray_s: float = 0.0
+    unread: list[str] = field(default_factory=list)
+
+    def see_columns(self, columns: Sequence[str]) -> None:
+        """Look at the names of the columns."""
+        known = (*COVARIANCE, "covariances_m2")
+        self.unread = [name for name in columns if name.lower().startswith("cov") and name not in known]
 
     def see_leads(self, rows: ForecastRows) -> None:
         """Look at the leads of a piece."""
@@ -128,6 +137,11 @@ class Notes:
         if self.left_out:
             reasons = ", ".join(f"{count} with {reason}" for reason, count in sorted(self.left_out.items()))
             lines.append(f"{where}: bad rows left out: {reasons}")
+        if self.unread:
+            lines.append(
+                f"{where}: column {', '.join(self.unread[:6])} is not read; covariances are expected in "
+                f"{', '.join(COVARIANCE)} (nested: covariances_m2)"
+            )
         if digits := self.digits.warning(where):
             lines.append(digits)
         if len(self.lead_s) > 2 and self.lead_s[-1] < _SHORT_S:

@@ -36,6 +36,16 @@ _NUMBER = (
     r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$|^\s*[+-]?([nN][aA][nN]|[iI][nN][fF]([iI][nN][iI][tT][yY])?)\s*$"
 )
 
+#: How files that are no CSV begin, and what they are.
+_NO_CSV = {
+    b"\x1f\x8b": "compressed (gzip)",
+    b"PK\x03\x04": "compressed (zip, or a spreadsheet)",
+    b"\x28\xb5\x2f\xfd": "compressed (zstd)",
+    b"PAR1": "Parquet: call it .parquet",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+
 Columns = Sequence[str] | None
 
 
@@ -126,6 +136,7 @@ def _csv_source(
     by_cell: bool,
     bad: Counter[str] | None,
 ) -> Source:
+    _refuse_no_csv(path)
     size = path.stat().st_size
     limit = piece_rows(())
 
@@ -135,10 +146,11 @@ def _csv_source(
         counted = bad if bad is None or columns is None else Counter()
         with for_arrow(path) as file:
             for batch in _csv_reader(file, columns, numeric, by_cell, counted):
-                table = pa.Table.from_batches([batch])
+                table = _numbered(pa.Table.from_batches([batch]), start)
                 if by_cell:
+                    if bad is None:
+                        _refuse_texts(table, numeric, str(path))
                     table = _as_numbers(table, numeric)
-                table = _numbered(table, start)
                 start += table.num_rows
                 for first in range(0, max(table.num_rows, 1), limit):
                     yield table.slice(first, limit)
@@ -177,6 +189,40 @@ def _utf8(file: Path | IO[bytes]) -> Any:
     return pa.TransformInputStream(raw, lambda part: decoder.decode(bytes(part), not part).encode())
 
 
+def _refuse_no_csv(path: Path) -> None:
+    """Refuse by its beginning what only its name says is CSV.
+
+    Raises:
+        SubmissionError: which kind of file it looks like.
+    """
+    with path.open("rb") as file:
+        line = file.readline(MAX_CSV_LINE_BYTES)
+    for start, what in _NO_CSV.items():
+        if line.startswith(start):
+            raise SubmissionError(f"{path}: ends in .csv but is {what}; expected text in UTF-8, separated by commas")
+    for mark, what in ((b";", "semicolons"), (b"\t", "tabs")):
+        if mark in line and b"," not in line:
+            raise SubmissionError(f"{path}: separated by {what}; expected commas between cells, and a point in numbers")
+
+
+def _refuse_texts(table: pa.Table, numeric: Sequence[str], where: str) -> None:
+    """Refuse cells of text among numbers.
+
+    Raises:
+        BadRowsError: in one line, the first of them.
+    """
+    for name in table.column_names:
+        if name not in numeric or not pa.types.is_string(table.column(name).type):
+            continue
+        cells = pc.utf8_trim_whitespace(table.column(name))
+        sound = pc.or_(pc.match_substring_regex(cells, _NUMBER), pc.equal(cells, ""))
+        wrong = ~np.asarray(sound.fill_null(True).to_numpy(), dtype=bool)
+        if wrong.any():
+            text = str(cells[int(wrong.argmax())].as_py())[:40]
+            reason = f"{name} is not a finite number"
+            raise BadRowsError(where, wrong, reason, f"{reason}: {text!r} in column {name}").in_file(table)
+
+
 def _as_numbers(table: pa.Table, numeric: Sequence[str]) -> pa.Table:
     """Text as numbers, infinite where it is none; an empty cell is null."""
     for place, name in enumerate(table.column_names):
@@ -184,7 +230,7 @@ def _as_numbers(table: pa.Table, numeric: Sequence[str]) -> pa.Table:
             continue
         cells = pc.utf8_trim_whitespace(table.column(name))
         empty = pc.equal(cells, "")
-        sound = pc.if_else(pc.match_substring_regex(cells, _NUMBER), cells, "inf")
+        sound = pc.if_else(pc.match_substring_regex(cells, _NUMBER), cells, "inf")  # null stays null
         table = table.set_column(place, name, pc.if_else(empty, pa.scalar(None, pa.string()), sound).cast(pa.float64()))
     return table
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,7 +152,7 @@ def _read_bytes(path: Path, max_bytes: int) -> bytes:
                 f"{path}: {size / 1024**3:.1f} GiB of JSON, more than the {max_bytes / 1024**3:.1f} GiB that are read "
                 "at once; convert it to Parquet (docs/forecasts-format.md) or raise max_bytes"
             )
-        return path.read_bytes()
+        return path.read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         raise SubmissionError(f"{path}: cannot be read: {error.strerror}") from error
 

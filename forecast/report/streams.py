@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +65,12 @@ def _plain_name(name: str) -> str:
     if _WHOLE.fullmatch(name):
         return name.split(".")[0]
     return name.replace("-", "").lower() if _UUID.fullmatch(name) else name
+
+
+def _rough_name(name: str) -> str:
+    """What is left of a name without case, blanks, leading zeros and Unicode forms."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return re.sub(r"(?<!\d)0+(?=\d)", "", "".join(folded.split()))
 
 
 def score_streams(
@@ -150,8 +157,13 @@ def _reach_s(piece: ForecastRows) -> tuple[float, float]:
 def _why_none(scores: Scores, truth: TruthByTrack, unknown: list[str], reach_s: tuple[float, float]) -> str:
     tracks = len(np.unique(scores.agent_track))
     if len(unknown) == tracks:
+        alike = {_rough_name(name): name for name in np.unique(truth.all.track).tolist()}
+        near = [name for name in unknown if _rough_name(name) in alike]
+        first = near[0] if near else unknown[0]
+        other = alike.get(_rough_name(first), str(truth.all.track[0]))
+        how = " (they differ only in case, blanks, leading zeros or Unicode form)" if near else ""
         return (
-            f"no track is in both: e.g. {unknown[0]!r} is forecast and {str(truth.all.track[0])!r} is known; "
+            f"no track is in both: e.g. {first!r} is forecast and {other!r} is known{how}; "
             "expected the same track names in both"
         )
     known = truth.of(np.unique(scores.agent_track).tolist()).time_s

@@ -5,6 +5,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from forecast.core.errors import SubmissionError
 from forecast.core.rows import ForecastRows, TruthRows
+from forecast.eval.flat_rows import table_of
 from forecast.eval.forecasts import (
     iter_forecasts,
     read_forecasts,
@@ -21,6 +23,7 @@ from forecast.eval.forecasts import (
     write_forecasts,
     write_truth,
 )
+from forecast.eval.nested_rows import nested_table_of
 from forecast.eval.submission import Submission, read_submission, write_submission
 
 FIELDS = ("issue_time_s", "lead_s", "positions_m", "probabilities", "covariances_m2", "samples_m")
@@ -320,7 +323,7 @@ def test_damaged_files_never_end_in_a_traceback(tmp_path, form, cases):
 def test_nested_files_refuse_a_forecast_twice(tmp_path):
     rows = some_rows(full=False)
     again = replace(rows, issue_time_s=np.where(np.arange(40) == 13, 1.0, rows.issue_time_s))  # beside that of row 12
-    write_forecasts(tmp_path / "f.parquet", again)
+    pq.write_table(nested_table_of(again), tmp_path / "f.parquet")
     with pytest.raises(SubmissionError, match=r"row 13: a second forecast of the same track and issue time"):
         read_forecasts(tmp_path / "f.parquet")
 
@@ -348,7 +351,8 @@ def test_pieces_with_other_columns_are_refused_and_nothing_is_written(tmp_path):
 def test_an_endless_covariance_is_refused(tmp_path, name, flat):
     rows = some_rows()
     rows.covariances_m2[3, 0, 0, 0, 0] = np.inf
-    write_forecasts(tmp_path / name, rows, flat=flat)
+    table = table_of(rows) if flat else nested_table_of(rows)
+    (pa.csv.write_csv if name.endswith("csv") else pq.write_table)(table, tmp_path / name)
     with pytest.raises(SubmissionError, match="positive definite"):
         read_forecasts(tmp_path / name)
 
