@@ -197,8 +197,8 @@ def _check_extent(source: MapSource, channels: Sequence[Sequence[str]]) -> None:
 
 def _span_m(source: MapSource, channels: Sequence[Sequence[str]]) -> NDArray[np.float64]:
     shapes = _drawn(source, [layer for layers in channels for layer in layers])
-    bounds: NDArray[np.float64] = shapely.total_bounds(shapes)
-    return bounds[2:] - bounds[:2]  # NaN where there is nothing
+    bounds: NDArray[np.float64] = shapely.total_bounds(shapes) if len(shapes) else np.zeros(4)
+    return np.nan_to_num(bounds[2:] - bounds[:2])  # NaN where all is empty
 
 
 def _too_large(source: MapSource, channels: Sequence[Sequence[str]]) -> DataError:

@@ -343,7 +343,7 @@ def test_lines_of_one_point_have_no_direction() -> None:
         [shapely.box(0, 0, 3e4, 3e4)],
         [shapely.box(0, 0, 1e9, 1e9)],
         [shapely.box(0, 0, 100, 100), shapely.box(2e5, 0, 2e5 + 100, 100)],
-        [shapely.box(x, y, x + 50, y + 50) for x in range(0, 30_000, 200) for y in range(0, 30_000, 200)],
+        [shapely.box(x, x % 9e3, x + 20_000, x % 9e3 + 20_000) for x in (0, 5_000)],
     ],
 )
 def test_a_map_too_large_to_be_one_in_metres_is_refused_at_once(shapes: list[shapely.Geometry]) -> None:
