@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from forecast.core.crops import CropSpec
@@ -27,6 +28,8 @@ TILE_CELLS = 1 << TILE_BITS
 _BLOCK_TILES = 8
 #: Finer than this, a map is not baked: the published outlines are no better.
 _FINEST_CELLS_PER_M = 10.0
+#: A map that reaches further, or covers more ground, is no map of a drive in metres: it would take gigabytes.
+_WIDEST_M, _LARGEST_M2 = 100_000.0, 400e6
 #: Channels that share one byte, and how many grades of coverage each then has: 6 · 6 · 6 ≤ 256.
 CHANNELS_PER_BYTE = 3
 GRADES = {1: 256, 2: 16, 3: 6}
@@ -133,7 +136,11 @@ def bake(
             the pixel of a crop at half the resolution covers, whatever its rotation.
         line_m: width of all lines, metres, in place of each layer's own.
         border_m: width of a border that is drawn around areas, as the devkit does.
+
+    Raises:
+        DataError: the map reaches too far, or covers too much, to be one in metres.
     """
+    _check_extent(source, channels)
     block_cells = _BLOCK_TILES * TILE_CELLS
     paint, traffic = painter(), _traffic(source, channels)
     tiled = []
@@ -144,6 +151,8 @@ def bake(
     blocks = set().union(*(channel.tiles for channel in tiled))
     if traffic is not None:
         blocks |= traffic.segments.squares(block_cells / cells_per_m, margin_m=line_width_m(DIRECTION[0][0]))
+    if len(blocks) * (block_cells / cells_per_m) ** 2 > _LARGEST_M2:
+        raise _too_large(source, channels)
     shared = planes(channels)
     if not blocks:
         empty = np.zeros((len(shared), 1, TILE_CELLS, TILE_CELLS), np.uint8)
@@ -166,6 +175,39 @@ def bake(
         count += int(kept.sum())
     x, y = (low * block_cells).tolist()
     return BakedMap(cells_per_m, (x, y), pages, np.ascontiguousarray(np.concatenate(tiles).transpose(1, 0, 2, 3)))
+
+
+def _drawn(source: MapSource, layers: Sequence[str]) -> NDArray[np.object_]:
+    """All geometry that is drawn of some layers, as it is held."""
+    read = ["lane_centre" if (layer,) in DIRECTION else layer for layer in layers]
+    held = [layer for layer in dict.fromkeys(read) if layer in source.layers]
+    return np.array([geometry for layer in held for geometry in source.geometries(layer)], dtype=object)
+
+
+def _check_extent(source: MapSource, channels: Sequence[Sequence[str]]) -> None:
+    """Refuse what could not be cut into tiles in any good time."""
+    for layers in channels:
+        shapes = _drawn(source, layers)
+        # Layers of one channel may cover the same ground several times.
+        if len(shapes) and shapely.area(shapes).sum() > max(len(layers), 4) * _LARGEST_M2:
+            raise _too_large(source, channels)
+    if (_span_m(source, channels) > _WIDEST_M).any():
+        raise _too_large(source, channels)
+
+
+def _span_m(source: MapSource, channels: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    shapes = _drawn(source, [layer for layers in channels for layer in layers])
+    bounds: NDArray[np.float64] = shapely.total_bounds(shapes) if len(shapes) else np.zeros(4)
+    return np.nan_to_num(bounds[2:] - bounds[:2])  # NaN where all is empty
+
+
+def _too_large(source: MapSource, channels: Sequence[Sequence[str]]) -> DataError:
+    width_km, height_km = (_span_m(source, channels) / 1000).tolist()
+    return DataError(
+        f"map {source.name}: spans {width_km:,.1f} × {height_km:,.1f} km, more than can be baked (at most "
+        f"{_WIDEST_M / 1000:.0f} km across, {_LARGEST_M2 / 1e6:.0f} km² of ground): expected metres; cut the map to "
+        "where you drive"
+    )
 
 
 def _draw_block(

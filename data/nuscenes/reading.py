@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 import yaml  # type: ignore[import-untyped]
 
 from forecast.core.agents import AgentType
-from forecast.core.errors import DataError, one_of
+from forecast.core.errors import DataError, DataWarning, one_of
 
 FILE_NAME = "forecast.yaml"
 
@@ -44,6 +45,9 @@ def read_reading(
         DataError: the file, or an argument, is not as documented.
     """
     path = folder / FILE_NAME
+    astray = folder.parent / FILE_NAME
+    if not path.exists() and astray.exists():
+        warnings.warn(f"{astray}: not read; it belongs beside the tables, in {folder}", DataWarning, stacklevel=4)
     told = _reading(_values(path), str(path)) if path.exists() else Reading()
     given = _reading({"ego_channel": ego_channel, "categories": dict(categories or {})}, "open_dataset")
     return Reading(given.ego_channel or told.ego_channel, {**told.categories, **given.categories})
@@ -69,6 +73,10 @@ def _values(path: Path) -> Any:
 
 
 def _reading(values: Any, where: str) -> Reading:
+    categories = values.get("categories") if isinstance(values, Mapping) else None
+    for name, kind in categories.items() if isinstance(categories, Mapping) else ():
+        if isinstance(kind, str) and kind not in get_args(Kind):
+            raise DataError(f"{where}: categories: {name}: no kind {kind!r}; {one_of(get_args(Kind), kind)}")
     try:
         return msgspec.convert(values, Reading)
     except msgspec.ValidationError as fault:

@@ -208,7 +208,9 @@ class Forecaster:
             horizon,
             scene.row_velocity_world_mps,
         )
-        notes = clock_notes(scene.row_agent, scene.row_time_s, scene.time_s, seen, horizon, self.silence)
+        notes = clock_notes(
+            scene.row_agent, scene.row_time_s, scene.agent_ids, scene.time_s, seen, horizon, self.silence
+        )
         seen, told = plausible(seen, scene.agent_types, scene.agent_ids, horizon)
         steps = resample(seen, horizon, self.silence)
         last_us = seen.last_us

@@ -42,6 +42,8 @@ _UNCERTAIN_M = 6.0
 _RELATED_S, _TURN_WITHIN_S = 1.5, 1.0
 #: Reversing is slower than this, by type; what walks backwards is not looked at.
 FASTEST_REVERSE_MPS = np.array([4.0, 4.0, 1.0, 4.0])
+#: Whose times lie further than this from all those of the others has another clock.
+_OTHER_CLOCK_S = 60.0
 #: Less is no direction: distance for motion that must overrule a heading (nobody rides a bicycle backwards), and
 #: speed for one that stands in for one.
 _SURE_M, _MOVES_MPS = np.array([1.5, 1.5, 0.75, 1.5]), 0.5
@@ -439,12 +441,19 @@ def unknown_velocity_notes(agents: Integers, agent_ids: Sequence[Hashable]) -> l
 
 
 def clock_notes(
-    row_agent: Integers, row_time_s: Floats, now_s: float, seen: Observed, horizon: Horizon, silence: Silence
+    row_agent: Integers,
+    row_time_s: Floats,
+    agent_ids: Sequence[Hashable],
+    now_s: float,
+    seen: Observed,
+    horizon: Horizon,
+    silence: Silence,
 ) -> list[str]:
     """Say where times look like those of another clock, or of another unit.
 
     Args:
         row_agent, row_time_s: (rows,) all observations of a scene.
+        agent_ids: (agents,).
         now_s: its time 0.
         seen: those of them that matter.
         horizon: of the model.
@@ -466,6 +475,7 @@ def clock_notes(
             f"the newest observation is {newest_s:.3f} s old, and silent agents are forecast for {silence.hold_s:g} s: "
             "are all times on one clock?"
         )
+    notes += _of_other_clocks(row_agent, row_time_s, agent_ids, now_s, seen)
     if 2 * len(seen.time_us) <= len(row_agent):
         order = np.lexsort((row_time_s, row_agent))
         between_s = np.diff(row_time_s[order])[np.diff(row_agent[order]) == 0]
@@ -476,3 +486,26 @@ def clock_notes(
                 f"{memory:.1f} s count: are times in seconds?"
             )
     return notes
+
+
+def _of_other_clocks(
+    row_agent: Integers, row_time_s: Floats, agent_ids: Sequence[Hashable], now_s: float, seen: Observed
+) -> list[str]:
+    """Say who was never seen anywhere near the times of those who count. Who is long gone, or yet to come, was."""
+    counts = seen.first[1:] > seen.first[:-1]
+    others = ~counts[row_agent]
+    if not counts.any() or not others.any():
+        return []
+    known_s = row_time_s[~others]
+    far = others & ((row_time_s < known_s.min() - _OTHER_CLOCK_S) | (row_time_s > known_s.max() + _OTHER_CLOCK_S))
+    rows, rows_far = (np.bincount(row_agent[which], minlength=len(counts)) for which in (others, far))
+    elsewhen = (rows > 0) & (rows == rows_far)
+    if not elsewhen.any():
+        return []
+    whose = np.flatnonzero(elsewhen)
+    away_s = row_time_s[row_agent == whose[0]][-1] - now_s
+    return [
+        f"{named(agent_ids[number] for number in whose.tolist())} were not observed near the times of the others: "
+        f"{shown(agent_ids[whose[0]])} {abs(away_s):.3f} s {'after' if away_s > 0 else 'before'} now; are all times on "
+        "one clock, and in seconds?"
+    ]

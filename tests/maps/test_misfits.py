@@ -335,3 +335,24 @@ def test_lines_of_one_point_have_no_direction() -> None:
     spec = CropSpec((("lane_direction_ahead",), ("lane_direction_left",)), 8.0, 8.0, 8.0, 8.0, 2.0)
     crops = SceneMaps({"m": source}, spec, CPU).crops("m", torch.zeros((1, 3), dtype=torch.float64))
     assert not crops[0, 1].any()
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [shapely.box(0, 0, 3e4, 3e4)],
+        [shapely.box(0, 0, 1e9, 1e9)],
+        [shapely.box(0, 0, 100, 100), shapely.box(2e5, 0, 2e5 + 100, 100)],
+        [shapely.box(x, x % 9e3, x + 20_000, x % 9e3 + 20_000) for x in (0, 5_000)],
+    ],
+)
+def test_a_map_too_large_to_be_one_in_metres_is_refused_at_once(shapes: list[shapely.Geometry]) -> None:
+    source = PolygonMap("wide", {"drivable_area": shapes})
+    with pytest.raises(DataError, match=r"map wide: spans .* km, .* expected metres; cut the map") as refused:
+        bake_for(source, CropSpec())
+    assert "\n" not in str(refused.value)
+
+
+def test_a_long_road_is_baked() -> None:
+    road = shapely.box(0, 0, 20_000, 10)
+    assert bake_for(PolygonMap("road", {"drivable_area": [road]}), CropSpec(px_per_m=0.5)).tiles.any()

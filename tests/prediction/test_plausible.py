@@ -280,6 +280,19 @@ def test_times_of_another_clock_or_unit_are_told(forecaster: Forecaster, time_s:
     assert told in notes[0]
 
 
+def test_one_agent_on_another_clock_is_named(forecaster: Forecaster) -> None:
+    def said(time_s: np.ndarray) -> tuple[str, ...]:
+        good = AgentTrack("a", "vehicle", STEPS_S + 50, along_x(10))
+        other = AgentTrack("b", "vehicle", time_s, along_x(10))
+        return forecaster.forecast(Scene.of(50.0, [good, other])).notes
+
+    (ahead,) = said(STEPS_S + 150)
+    assert ahead.startswith("'b' were not observed near the times of the others: 'b' 100.000 s after now")
+    assert "'b' 49950.000 s after now" in said(1000 * (STEPS_S + 50))[0]
+    assert "before now" in said(STEPS_S - 1000)[0]
+    assert said(STEPS_S + 25) == ()
+
+
 def test_a_stream_of_another_clock_or_unit_is_told(forecaster: Forecaster) -> None:
     behind = forecaster.stream().update([Observation("a", "vehicle", 3.0, (0, 0, 0))], 1.7e9)
     assert "nothing that was observed lies near now" in behind.notes[1]
