@@ -120,6 +120,12 @@ class TruthRows:
         return len(self.track)
 
 
+def keys_of(track: Strings, time_s: Floats) -> Strings:
+    """``track@time`` of each row, the time in seconds to a microsecond: what files of forecasts are paired by."""
+    pairs = zip(track.tolist(), time_s.tolist(), strict=True)
+    return np.array([f"{name}@{time:.6f}" for name, time in pairs], dtype=np.str_)
+
+
 def _floats(values: Any, name: str) -> Floats:
     array = plain(values, name)
     if array.dtype.kind not in "iuf":

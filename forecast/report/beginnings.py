@@ -9,9 +9,8 @@ import numpy as np
 from forecast.core.rows import ForecastRows
 from forecast.eval.displacement import likeliest
 from forecast.eval.results import Bools, Floats
+from forecast.report.motion import FASTEST_MPS, UNCERTAIN_M
 
-#: No agent gets farther than this before the first lead: a stated distance, and a speed that no road user has.
-_NEAR_M, _FASTEST_MPS = 10.0, 100.0
 #: Another reading of the numbers is believed if it is this many times nearer to the truth.
 _BETTER = 5.0
 #: Share of the forecasts from which on it is said.
@@ -50,7 +49,7 @@ def count_beginnings(forecasts: ForecastRows, truth_m: Floats, present_m: Floats
     first = forecasts.positions_m[np.arange(len(forecasts)), likeliest(forecasts.probabilities), 0]
     known = np.isfinite(truth_m[:, 0]).all(-1)
     there = np.where(known[:, None], truth_m[:, 0], present_m)
-    reach_m = _NEAR_M + _FASTEST_MPS * float(forecasts.lead_s[0])
+    reach_m = UNCERTAIN_M + FASTEST_MPS * float(forecasts.lead_s[0])  # nobody gets farther before the first lead
     with np.errstate(invalid="ignore"):
         off_m = np.linalg.norm(first - there, axis=-1)
         negated_m = np.linalg.norm(first * (1, -1) - there, axis=-1)
@@ -59,7 +58,7 @@ def count_beginnings(forecasts: ForecastRows, truth_m: Floats, present_m: Floats
         relative_m = np.abs(np.linalg.norm(first, axis=-1) - np.linalg.norm(there - present_m, axis=-1))
     far: Bools = off_m > reach_m
     better = [
-        (off_m > _NEAR_M / 2) & (other_m < np.minimum(off_m / _BETTER, reach_m))
+        (off_m > UNCERTAIN_M / 2) & (other_m < np.minimum(off_m / _BETTER, reach_m))
         for other_m in (swapped_m, negated_m, relative_m)
     ]
     shifted = _shifted(forecasts, truth_m, present_m)

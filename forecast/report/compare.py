@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.core.rows import keys_of
 from forecast.eval.bootstrap import bootstrap_difference
 from forecast.eval.results import PerItem
 
@@ -25,14 +26,11 @@ def compare(scores: Sequence[Scores]) -> list[dict[str, Any]]:
 
     Accuracy is compared on shared agent-samples (``metrics``), D and C on shared target points (``temporal``).
     """
+    keyed = [(one, {"metrics": _agents(one), "temporal": _points(one)}) for one in scores]
     return [
-        {
-            "first": one.name,
-            "second": two.name,
-            "metrics": _differences(_agents(one), _agents(two)) if same_leads(one, two) else {},
-            "temporal": _differences(_points(one), _points(two)) if same_leads(one, two) else {},
-        }
-        for one, two in combinations(scores, 2)
+        {"first": one.name, "second": two.name}
+        | {kind: _differences(of_one[kind], of_two[kind]) if same_leads(one, two) else {} for kind in of_one}
+        for (one, of_one), (two, of_two) in combinations(keyed, 2)
     ]
 
 
@@ -105,8 +103,7 @@ def _agents(scores: Scores) -> _Keyed:
 
 def _points(scores: Scores) -> _Keyed:
     points = scores.successive
-    keys = [f"{track}@{time:.6f}" for track, time in zip(points.track.tolist(), points.time_s.tolist(), strict=True)]
-    return np.array(keys, dtype=np.str_), points.track, scores.points
+    return keys_of(points.track, points.time_s), points.track, scores.points
 
 
 def _differences(one: _Keyed, two: _Keyed) -> dict[str, Any]:

@@ -23,8 +23,6 @@ _KEYS = (
     "agent_samples_with_short_modes",
     "agent_samples_with_short_samples",
 )
-
-
 #: Share of the forecast points without an observation from which on it is said.
 _FEW = 0.01
 
@@ -50,10 +48,8 @@ def count_ends(
     if not len(forecasts):
         return dict.fromkeys(_KEYS, 0)
     tolerance = TOLERANCE_STEPS * lead_step_s(forecasts) if tolerance_s is None else tolerance_s
-    lead_s = forecasts.lead_s if forecasts.row_lead_s is None else forecasts.row_lead_s
-    ahead_s = np.broadcast_to(lead_s, (len(forecasts), len(forecasts.lead_s)))
     last_s = _last_seen_s(forecasts, truth) + tolerance + 1e-6
-    within = ahead_s + forecasts.issue_time_s[:, None] <= last_s[:, None]
+    within = forecasts.own_lead_s + forecasts.issue_time_s[:, None] <= last_s[:, None]
     reached_at = np.isfinite(forecasts.positions_m).all(-1).any(1)
     matched_at = np.isfinite(truth_m).all(-1)
     observed, reaches, matched = within[:, -1], reached_at[:, -1], matched_at[:, -1]

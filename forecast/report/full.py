@@ -7,7 +7,7 @@ from zlib import crc32
 
 import numpy as np
 
-from forecast.core.rows import ForecastRows
+from forecast.core.rows import ForecastRows, keys_of
 from forecast.eval.distribution import draw_samples, nll, sample_ade, sample_fde
 from forecast.eval.results import Floats, PerItem, joined
 from forecast.report.road import Road
@@ -59,5 +59,5 @@ def _drawn(forecasts: ForecastRows, row: int, count: int) -> Floats:
     assert forecasts.covariances_m2 is not None
     here = slice(row, row + 1)
     parts = forecasts.positions_m[here], forecasts.probabilities[here], forecasts.covariances_m2[here]
-    key = f"{forecasts.track[row]}@{forecasts.issue_time_s[row]:.6f}"
+    (key,) = keys_of(forecasts.track[here], forecasts.issue_time_s[here]).tolist()
     return draw_samples(*parts, samples=count, seed=crc32(key.encode()))

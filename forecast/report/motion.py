@@ -10,7 +10,7 @@ from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.results import Bools, Floats
 
 #: Faster than this nobody drives, by more than positions are uncertain.
-_FASTEST_MPS, _UNCERTAIN_M = 100.0, 10.0
+FASTEST_MPS, UNCERTAIN_M = 100.0, 10.0
 #: Where everything that moves moves slower than this, it is hardly metres.
 _SLOWEST_MPS = 0.1
 #: Standard deviations beyond these say nothing of a position.
@@ -44,7 +44,7 @@ def count_motion(forecasts: ForecastRows, truth: TruthRows) -> dict[str, int]:
     elapsed_s = np.where(same, np.diff(truth.time_s[order]), np.nan)
     moved_m = np.linalg.norm(np.diff(truth.positions_m[order], axis=0), axis=-1)
     with np.errstate(invalid="ignore"):
-        leaps = moved_m > _UNCERTAIN_M + _FASTEST_MPS * elapsed_s
+        leaps = moved_m > UNCERTAIN_M + FASTEST_MPS * elapsed_s
         moves = same & (moved_m > 0)
         creeps = moves & (moved_m < _SLOWEST_MPS * elapsed_s)
     absurd = 0
@@ -61,7 +61,7 @@ def _leaps(positions_m: Floats, lead_s: Floats) -> Bools:
     """(rows,) whether any of the trajectories (rows, trajectories, steps, 2) is somewhere faster than anybody."""
     moved_m = np.linalg.norm(np.diff(positions_m, axis=2), axis=-1)
     with np.errstate(invalid="ignore"):
-        fast: Bools = (moved_m > _UNCERTAIN_M + _FASTEST_MPS * np.diff(lead_s)).any((1, 2))
+        fast: Bools = (moved_m > UNCERTAIN_M + FASTEST_MPS * np.diff(lead_s)).any((1, 2))
     return fast
 
 
@@ -71,12 +71,12 @@ def about_motion(coverage: Mapping[str, float]) -> list[str]:
     agents, said = int(coverage["agent_samples"]), list[str]()
     if fast:
         said.append(
-            f"{fast} of {agents} forecasts are somewhere faster than {_FASTEST_MPS:g} m/s: is a gap filled with a "
+            f"{fast} of {agents} forecasts are somewhere faster than {FASTEST_MPS:g} m/s: is a gap filled with a "
             "number, or the unit another one?"
         )
     if leaps:
         said.append(
-            f"{leaps} observations of the truth are faster than {_FASTEST_MPS:g} m/s: do two agents have one name, or "
+            f"{leaps} observations of the truth are faster than {FASTEST_MPS:g} m/s: do two agents have one name, or "
             "is the unit another one?"
         )
     if moves and creeps == moves:

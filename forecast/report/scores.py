@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.errors import ConfigError
-from forecast.core.rows import ForecastRows, TruthRows
+from forecast.core.rows import ForecastRows, TruthRows, keys_of
 from forecast.eval.calibration import Calibration, calibration
 from forecast.eval.consistency import (
     Reading,
@@ -204,7 +204,7 @@ def score_rows(
     ahead = kalman_forecast(past, step_s=step_s, horizon_s=official.own_lead_s[:, -1])
     return Scores(
         name,
-        np.array([f"{track}@{time:.6f}" for track, time in zip(official.track, official.issue_time_s, strict=True)]),
+        keys_of(official.track, official.issue_time_s),
         official.track,
         agents,
         point_scores(successive, closest, settings.minimum_leads),

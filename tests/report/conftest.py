@@ -30,6 +30,16 @@ class World:
     def arguments(self) -> list[str]:
         return ["--dataroot", str(self.root), "--version", VERSION, "--split", SPLIT]
 
+    @staticmethod
+    def part_of(submission: Submission, chosen: np.ndarray) -> Submission:
+        """Some entries of a submission."""
+        return Submission(
+            submission.instance_tokens[chosen],
+            submission.sample_tokens[chosen],
+            submission.positions_m[chosen],
+            submission.probabilities[chosen],
+        )
+
     def forecasts(self, *, modes: int = 6, dense: bool = False, seed: int = 0) -> Submission:
         """Modes scattered around what really happened, growing with time; probabilities without ties."""
         tracks = self.dataset.tracks

@@ -30,7 +30,7 @@ def test_equals_the_devkit(world, tmp_path):
     # On real data that is all of them; the devkit's off-road rate is slow, the town is enough for it.
     on_town = (world.root / "town.json").exists()
     chosen = np.arange(len(submission))[:61]
-    write_submission(path, _part(submission, chosen))
+    write_submission(path, world.part_of(submission, chosen))
     ours = score_submission(path, world.dataset, SPLIT, allow_missing=True).as_json()["metrics"]
 
     helper = PredictHelper(NuScenes(VERSION, str(world.root), verbose=False))
@@ -46,15 +46,6 @@ def test_equals_the_devkit(world, tmp_path):
     # One mode in two hundred may differ: the devkit draws its map from triangles in a hashed order.
     if on_town:
         assert ours["off_road_rate"]["value"] == pytest.approx(theirs["OffRoadRate"]["RowMean"][0], abs=5e-3)
-
-
-def _part(submission: Submission, chosen: np.ndarray) -> Submission:
-    return Submission(
-        submission.instance_tokens[chosen],
-        submission.sample_tokens[chosen],
-        submission.positions_m[chosen],
-        submission.probabilities[chosen],
-    )
 
 
 def test_writes_report_page_and_details(town, dense_file, tmp_path):
@@ -177,7 +168,7 @@ def test_names_what_is_wrong_with_the_file(town, tmp_path, refused):
     out = ["--out", str(tmp_path / "r.json")]
     assert "gone.json" in refused(["score", str(tmp_path / "gone.json"), *town.arguments, *out])
     good, file = town.forecasts(), tmp_path / "f.json"
-    write_submission(file, _part(good, np.arange(1, len(good))))
+    write_submission(file, town.part_of(good, np.arange(1, len(good))))
     assert "--allow-missing" in refused(["score", str(file), *town.arguments, *out])
     unknown = Submission(
         np.where(np.arange(len(good)) == 2, "nobody", good.instance_tokens),
@@ -195,7 +186,7 @@ def test_names_what_is_wrong_with_the_file(town, tmp_path, refused):
 
 def test_allows_missing_agents_and_counts_them(town, tmp_path):
     good, file = town.forecasts(), tmp_path / "f.json"
-    write_submission(file, _part(good, np.arange(3, len(good))))
+    write_submission(file, town.part_of(good, np.arange(3, len(good))))
     report = score_submission(file, town.dataset, SPLIT, allow_missing=True).as_json()
     assert report["coverage"]["missing_agent_samples"] == 3
     assert report["metrics"]["min_ade_1"]["count"] == len(good) - 3

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from forecast.core.rows import ForecastRows, TruthRows
+from forecast.core.rows import ForecastRows, TruthRows, keys_of
 from forecast.eval.consistency import dispersion_of
 from forecast.eval.forecasts import write_forecasts, write_truth
-from forecast.eval.submission import Submission, write_submission
+from forecast.eval.submission import write_submission
 from forecast.report.evaluator import score_submission
 from forecast.report.streams import score_streams
 from forecast.report.tables import as_latex, as_markdown, print_table, rows, shared_points, warnings
@@ -41,15 +41,6 @@ def scored(tmp_path: Any, forecasts: ForecastRows, truth: TruthRows, **options: 
 
 def said(report: dict[str, Any], words: str) -> list[str]:
     return [line for line in warnings(report) if words in line]
-
-
-def part_of(submission: Submission, chosen: np.ndarray) -> Submission:
-    return Submission(
-        submission.instance_tokens[chosen],
-        submission.sample_tokens[chosen],
-        submission.positions_m[chosen],
-        submission.probabilities[chosen],
-    )
 
 
 def test_sound_rows_have_nothing_to_say_but_what_holds_for_all(tmp_path):
@@ -148,8 +139,8 @@ def test_files_are_compared_on_shared_points(town, tmp_path, capsys):
     one = town.forecasts(dense=True)
     two = town.forecasts(dense=True, seed=1)
     samples = np.unique(two.sample_tokens)
-    two = part_of(two, ~np.isin(two.sample_tokens, samples[:: len(samples) // 3]))
-    sparse = part_of(one, np.arange(3))
+    two = town.part_of(two, ~np.isin(two.sample_tokens, samples[:: len(samples) // 3]))
+    sparse = town.part_of(one, np.arange(3))
     for name, submission in {"one": one, "two": two, "sparse": sparse}.items():
         write_submission(tmp_path / f"{name}.json", submission)
     files = [tmp_path / f"{name}.json" for name in ("one", "two", "sparse")]
@@ -162,7 +153,7 @@ def test_files_are_compared_on_shared_points(town, tmp_path, capsys):
 
     def keys(scores: Any) -> np.ndarray:
         points = scores.successive
-        return np.array([f"{track}@{time:.6f}" for track, time in zip(points.track, points.time_s, strict=True)])
+        return keys_of(points.track, points.time_s)
 
     values = [
         dict(
