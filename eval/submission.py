@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from forecast.core.errors import SubmissionError
 from forecast.core.files import written_whole
 from forecast.eval.flat_rows import MAX_PROBABILITY
+from forecast.eval.notes import Notes
 from forecast.eval.results import Floats
 
 MAX_MODES = 25
@@ -67,7 +68,12 @@ class Submission:
 
 
 def read_submission(
-    path: Path | str, *, steps: int | None = 12, max_modes: int = MAX_MODES, max_bytes: int = MAX_BYTES
+    path: Path | str,
+    *,
+    steps: int | None = 12,
+    max_modes: int = MAX_MODES,
+    max_bytes: int = MAX_BYTES,
+    notes: Notes | None = None,
 ) -> Submission:
     """Read and check a submission.
 
@@ -76,6 +82,7 @@ def read_submission(
         steps: points expected in each mode, or None to accept any number, the same everywhere.
         max_modes: most modes an entry may have.
         max_bytes: refuse larger files before reading them; Parquet is the form for those.
+        notes: what is noticed.
 
     Raises:
         SubmissionError: in one line, which entry, what was found and what was expected.
@@ -89,6 +96,8 @@ def read_submission(
         _check_shape(f"{path}: entry {index}", entry, steps, max_modes)
     submission = _as_arrays(entries, steps)
     check_values(submission, str(path))
+    if notes is not None:
+        notes.digits.see(submission.positions_m, [])
     return submission
 
 

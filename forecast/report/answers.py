@@ -17,14 +17,12 @@ from forecast.core.horizon import NUSCENES_HORIZON, Horizon
 from forecast.data.clock import check_step
 from forecast.data.samples import Samples
 from forecast.eval.notes import Notes
-from forecast.report.key_frame_leads import refuse_straying
+from forecast.report.key_frame_leads import observations_at, refuse_straying
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
 
 Floats = NDArray[np.float64]
-#: A row's time of issue may differ from its key frame's by this much.
-_TOLERANCE_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -106,8 +104,8 @@ def _of_model(given: Path | str, dataset: Dataset, device: str) -> Callable[[NDA
 def _of_submission(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]], Answers]:
     from forecast.eval.submission import read_submission
 
-    submission, notes = read_submission(path, steps=None), Notes()
-    notes.digits.see(submission.positions_m, [])
+    notes = Notes()
+    submission = read_submission(path, steps=None, notes=notes)
     _tell(notes, path)
     entry_of = {token: entry for entry, token in enumerate(submission.tokens)}
     whole = Answers(submission.positions_m, submission.probabilities)
@@ -125,24 +123,15 @@ def _of_rows(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]], Answ
     notes = Notes()
     rows_read = read_forecasts(path, notes=notes)
     tracks = dataset.tracks
-    index = {token: number for number, token in enumerate(tracks.track_tokens.tolist())}
-    entry_of: dict[int, int] = {}
-    for entry, (token, issue_s) in enumerate(
-        zip(rows_read.track.tolist(), rows_read.issue_time_s.tolist(), strict=True)
-    ):
-        if (track := index.get(token)) is None:
-            continue
-        first, end = tracks.first_row[track : track + 2].tolist()
-        off_s = np.abs(tracks.sample_time_us[tracks.row_sample[first:end]] * 1e-6 - issue_s)
-        if off_s.min() <= _TOLERANCE_S:
-            entry_of[first + int(off_s.argmin())] = entry
+    observations = observations_at(rows_read, tracks)
+    known = observations >= 0
+    entry_of = dict(zip(observations[known].tolist(), np.flatnonzero(known).tolist(), strict=True))
     if not entry_of:
         raise SubmissionError(
             f"{path}: none of its {len(rows_read)} rows is of an agent and key frame of {dataset.dataroot}; expected "
             "instance tokens as tracks and the key frames' time stamps in seconds as issue times"
         )
-    samples = np.full(len(rows_read), -1, dtype=np.int64)
-    samples[list(entry_of.values())] = tracks.row_sample[list(entry_of)]
+    samples = np.where(known, tracks.row_sample[observations], -1)
     refuse_straying(rows_read, tracks, samples, str(path))
     _tell(replace(notes, stray_s=0.0), path)
     whole = Answers(rows_read.positions_m, rows_read.probabilities)

@@ -19,15 +19,13 @@ from forecast.eval.forecasts import read_forecasts, rows_from_submission, submis
 from forecast.eval.notes import Notes
 from forecast.eval.submission import Submission, check_values, read_submission, write_submission
 from forecast.prediction.future import key_frame_future
-from forecast.report.key_frame_leads import refuse_straying
+from forecast.report.key_frame_leads import nearest_observation, observations_at, refuse_straying
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
 
 #: Endings of files of rows, and of submissions.
 _ROWS, _SUBMISSION = (".parquet", ".csv"), ".json"
-#: A row's time of issue may differ from its key frame's time stamp by this much.
-_TOLERANCE_S = 0.05
 _STEPS = NUSCENES_HORIZON.future_steps
 _LEAD_S = NUSCENES_HORIZON.step_s * np.arange(1, _STEPS + 1)
 
@@ -78,8 +76,7 @@ def read_for_dataset(path: Path | str, dataset: Dataset, warnings: list[str] | N
     """
     where, notes = str(path), Notes()
     if Path(path).suffix.lower() not in _ROWS:
-        submission = read_submission(path)
-        notes.digits.see(submission.positions_m, [])
+        submission = read_submission(path, notes=notes)
     else:
         submission = _submission_of(read_forecasts(path, notes=notes), dataset, where)
     if warnings is not None:
@@ -111,27 +108,22 @@ def truth_of_dataset(dataset: Dataset) -> TruthRows:
 def _key_frames(rows: ForecastRows, dataset: Dataset, where: str) -> NDArray[np.int64]:
     """Key frame that each row was issued at, told by its time stamp."""
     tracks = dataset.tracks
-    index = {token: number for number, token in enumerate(tracks.track_tokens.tolist())}
-    found: list[int] = []
-    for entry, (token, issue_s) in enumerate(zip(rows.track.tolist(), rows.issue_time_s.tolist(), strict=True)):
-        track = index.get(token)
-        if track is None:
-            raise SubmissionError(
-                f"{where}: row {entry}: no annotated instance {token!r} in {dataset.dataroot / dataset.version}; rows "
-                "are scored on a data set by instance tokens, or on rows of truth (--truth)"
-            )
-        first, end = tracks.first_row[track : track + 2].tolist()
-        samples = tracks.row_sample[first:end]
-        off_s = np.abs(tracks.sample_time_us[samples] * 1e-6 - issue_s)
-        nearest = int(off_s.argmin())
-        if not off_s[nearest] <= _TOLERANCE_S:
-            raise SubmissionError(
-                f"{where}: row {entry}: instance {token} was not seen at issue_time_s {issue_s:.3f}; expected the "
-                f"time stamp of one of its key frames in seconds, the nearest is "
-                f"{tracks.sample_time_us[samples[nearest]] * 1e-6:.3f}"
-            )
-        found.append(int(samples[nearest]))
-    return np.array(found, dtype=np.int64)
+    found = observations_at(rows, tracks)
+    if (found >= 0).all():
+        return tracks.row_sample[found].astype(np.int64)
+    entry = int((found < 0).argmax())
+    token, issue_s = str(rows.track[entry]), float(rows.issue_time_s[entry])
+    known = np.flatnonzero(tracks.track_tokens == token)
+    if not len(known):
+        raise SubmissionError(
+            f"{where}: row {entry}: no annotated instance {token!r} in {dataset.dataroot / dataset.version}; rows "
+            "are scored on a data set by instance tokens, or on rows of truth (--truth)"
+        )
+    nearest, _ = nearest_observation(tracks, int(known[0]), issue_s)
+    raise SubmissionError(
+        f"{where}: row {entry}: instance {token} was not seen at issue_time_s {issue_s:.3f}; expected the time stamp "
+        f"of one of its key frames in seconds, the nearest is {tracks.row_time_us[nearest] * 1e-6:.3f}"
+    )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Whether rows of forecasts have their points where a data set has its key frames: point n is compared with frame n."""
+"""Rows of forecasts on a data set: at which key frames they were issued, and whether their points are at the next."""
 
 from __future__ import annotations
 
@@ -8,9 +8,33 @@ from numpy.typing import NDArray
 from forecast.core.errors import SubmissionError
 from forecast.core.rows import ForecastRows
 from forecast.core.tracks import Tracks
+from forecast.eval.matching import lead_step_s
 
 #: A point may be so many steps before or after its key frame.
 _STRAY_STEPS = 0.1
+
+
+#: A row's time of issue may differ from its key frame's time stamp by this much.
+_TOLERANCE_S = 0.05
+
+
+def observations_at(rows: ForecastRows, tracks: Tracks) -> NDArray[np.int64]:
+    """(rows,) the observation that each was issued at, by its instance token and time; −1 where there is none."""
+    index = {token: number for number, token in enumerate(tracks.track_tokens.tolist())}
+    found = np.full(len(rows), -1, dtype=np.int64)
+    for entry, (token, issue_s) in enumerate(zip(rows.track.tolist(), rows.issue_time_s.tolist(), strict=True)):
+        if (track := index.get(token)) is not None:
+            nearest, off_s = nearest_observation(tracks, track, issue_s)
+            found[entry] = nearest if off_s <= _TOLERANCE_S else -1
+    return found
+
+
+def nearest_observation(tracks: Tracks, track: int, time_s: float) -> tuple[int, float]:
+    """The observation of a track that is nearest to a time, and how far it is off, seconds."""
+    first, end = tracks.first_row[track : track + 2].tolist()
+    off_s = np.abs(tracks.sample_time_us[tracks.row_sample[first:end]] * 1e-6 - time_s)
+    nearest = int(off_s.argmin())
+    return first + nearest, float(off_s[nearest])
 
 
 def refuse_straying(rows: ForecastRows, tracks: Tracks, samples: NDArray[np.int64], where: str) -> None:
@@ -39,7 +63,7 @@ def refuse_straying(rows: ForecastRows, tracks: Tracks, samples: NDArray[np.int6
     real_s = (tracks.sample_time_us[at] - tracks.sample_time_us[samples][:, None]) * 1e-6
     off_s = np.minimum(np.abs(rows.row_lead_s - real_s), np.abs(rows.row_lead_s - rows.lead_s))
     off_s = np.where(there, off_s, 0.0)
-    step_s = float(np.median(np.diff(rows.lead_s, prepend=0.0)))
+    step_s = lead_step_s(rows)
     if off_s.max(initial=0.0) <= _STRAY_STEPS * step_s:
         return
     row, step = np.unravel_index(int(off_s.argmax()), off_s.shape)
