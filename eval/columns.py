@@ -294,3 +294,20 @@ def _numbered(code: Integers, issue_s: Floats) -> tuple[Integers, Integers]:
     number = np.empty(len(order), dtype=np.int64)
     number[order] = np.cumsum(new) - 1
     return number, order[new]
+
+
+def told_twice(slot: Integers, what: Floats) -> Bools:
+    """(rows,) which rows to leave out so that each place is taken once: all but the first where they agree, else all.
+
+    Args:
+        slot: (rows,) the place of each, 0 or more.
+        what: (rows, …) what each says of it.
+    """
+    wrong = np.zeros(len(slot), dtype=bool)
+    order = np.argsort(slot, kind="stable")
+    new = np.diff(slot[order], prepend=-1) != 0
+    group = np.cumsum(new) - 1
+    same = (what[order] == what[order][np.flatnonzero(new)[group]]).all(-1)
+    agree = np.bincount(group, weights=~same) == 0
+    wrong[order] = ~(new & agree[group])
+    return wrong

@@ -10,7 +10,7 @@ import pyarrow as pa
 from forecast.core.errors import SubmissionError
 from forecast.core.rows import ForecastRows
 from forecast.core.units import MAX_FIRST_LEAD_S, MAX_LEAD_S, MIN_LAST_LEAD_S, lead_complaint
-from forecast.eval.columns import names, numbered, numbers, refuse, refuse_times, require, times
+from forecast.eval.columns import names, numbered, numbers, refuse, refuse_times, require, times, told_twice
 from forecast.eval.lead_grid import LeadGrid, Spans, lead_grid
 from forecast.eval.notes import COVARIANCE, Notes
 from forecast.eval.results import Bools, Floats, Integers
@@ -167,7 +167,7 @@ class _Points:
         """Refuse two points in one place: all of them where they differ, all but the first where they are the same."""
         slot = _slots(shape, self._at)
         if len(slot) and np.bincount(slot).max() > 1:
-            self._refuse(_again(slot, np.column_stack([positions, probability])[self._rows]), TWICE)
+            self._refuse(told_twice(slot, np.column_stack([positions, probability])[self._rows]), TWICE)
 
     def probabilities(self, shape: tuple[int, int], values: Floats) -> Floats:
         """(forecasts, modes), one probability at all leads of a mode."""
@@ -195,18 +195,6 @@ TWICE = "two rows for the same track, issue time, mode (or sample) and lead; exp
 
 def _slots(shape: tuple[int, ...], at: tuple[Integers, ...]) -> Integers:
     return np.ravel_multi_index(at, shape).astype(np.int64) if len(at[0]) else np.zeros(0, dtype=np.int64)
-
-
-def _again(slot: Integers, what: Floats) -> Bools:
-    """(rows,) which rows to leave out so that each place is taken once."""
-    wrong = np.zeros(len(slot), dtype=bool)
-    order = np.argsort(slot, kind="stable")
-    new = np.diff(slot[order], prepend=-1) != 0
-    group = np.cumsum(new) - 1
-    same = (what[order] == what[order][np.flatnonzero(new)[group]]).all(-1)
-    agree = np.bincount(group, weights=~same) == 0
-    wrong[order] = ~(new & agree[group])
-    return wrong
 
 
 def _placed(shape: tuple[int, ...], at: tuple[Integers, ...], values: Floats) -> Floats:
@@ -245,7 +233,7 @@ def _samples(
     _check_size(where, sizes, len(sample))
     place, points = (forecast[drawn], number, step[drawn]), positions[drawn]
     wrong = np.zeros(len(sample), dtype=bool)
-    wrong[drawn] = _again(_slots(sizes, place), points)
+    wrong[drawn] = told_twice(_slots(sizes, place), points)
     refuse(where, wrong, TWICE)
     return _placed(sizes, place, points)
 

@@ -24,7 +24,18 @@ from forecast.core.errors import SubmissionError
 from forecast.core.files import for_arrow, written_whole
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.core.units import ratio_complaint
-from forecast.eval.columns import BadRowsError, names, numbers, refuse, refuse_times, require, sifted, times
+from forecast.eval.columns import (
+    BadRowsError,
+    names,
+    numbered,
+    numbers,
+    refuse,
+    refuse_times,
+    require,
+    sifted,
+    times,
+    told_twice,
+)
 from forecast.eval.flat_rows import MAX_COORDINATE_M, REQUIRED, SAMPLE, rows_of, table_of
 from forecast.eval.matching import issue_step_s, lead_step_s
 from forecast.eval.nested_rows import is_nested, nested_rows_of, nested_table_of
@@ -278,29 +289,22 @@ def _truth_of(table: pa.Table, where: str, notes: Notes) -> TruthRows:
     for name, values in {"x_m": x, "y_m": y}.items():
         refuse(where, ~np.isfinite(values), f"{name} is not a finite number")
     refuse(where, np.maximum(np.abs(x), np.abs(y)) > MAX_COORDINATE_M, "a position over 10,000 km out; expected metres")
-    order = np.lexsort((time_s, code))
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (np.diff(code[order]) != 0) | (np.diff(time_s[order]) > 1e-6)
-    if not new.all():
-        group, place = np.cumsum(new) - 1, np.stack([x, y], -1)[order]
-        same = (place == place[np.flatnonzero(new)[group]]).all(-1)
-        agree = np.bincount(group, weights=~same) == 0
-        wrong = np.zeros(len(order), dtype=bool)
-        wrong[order] = ~(new & agree[group])
-        again = order[np.flatnonzero(~new)[0]]
+    place = np.stack([x, y], -1)
+    slot, first = numbered(code, time_s)
+    if len(first) < len(slot):
+        wrong = told_twice(slot, place)
+        again = int(wrong.argmax())
         detail = f"track {track_names[code[again]]} at {time_s[again]:.15g} s twice; expected one observation"
         refuse(where, wrong, "a track twice at the same time", detail)
-    positions = np.stack([x, y], -1)[order]
+    order = np.lexsort((time_s, code))
+    positions = place[order]
     notes.digits.see(positions, [str(table.column(name).type) for name in ("x_m", "y_m")])
     return TruthRows(track_names[code[order]], time_s[order], positions)
 
 
 def _nothing(notes: Notes, otherwise: str) -> str:
     """Why nothing is left."""
-    if not notes.left_out:
-        return otherwise
-    reasons = ", ".join(f"{count} with {reason}" for reason, count in sorted(notes.left_out.items()))
-    return f"all rows are bad: {reasons}"
+    return f"all rows are bad: {notes.reasons}" if notes.left_out else otherwise
 
 
 def write_truth(path: Path | str, truth: TruthRows) -> None:

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from forecast.core.rows import ForecastRows
+from forecast.core.units import COARSE_M, spacing_of
 from forecast.eval.results import Floats
 
-#: Positions whose type steps by more than this cannot be told apart as metrics do, m.
-MAX_SPACING_M = 0.01
 #: Positions that are exact in float32 by chance: fewer distinct values than this say nothing; in float16 likewise.
 _CHANCE, _CHANCE_FLOAT16 = 8, 32
 #: Of numbers that were rounded to a type, half need its last digit; fewer than this are on a coarser grid.
@@ -79,22 +78,22 @@ class Digits:
         """What to say of it; empty if the digits are there."""
         if self.narrow:
             half = self.narrow == "halffloat"
-            spacing = float(np.spacing((np.float16 if half else np.float32)(self.largest_m)))
             name = "float16" if half else "float32"
+            spacing = spacing_of(name, self.largest_m)
             said = f"positions are {name}, which"
         else:
             as_text = self.as_text and self.largest_m >= _TEXT_M
             if not (self.as_float32 or as_text) or len(self.seen) < _CHANCE:
                 return ""
-            spacing = float(np.spacing(np.float32(self.largest_m)))
+            spacing = spacing_of("float32", self.largest_m)
             said = "no position has more digits than float32 holds, so that some were lost before; float32"
             needed = self.last_digit >= _LAST_DIGIT * self.tried
             if self.as_float16 and needed and len(self.seen) >= _CHANCE_FLOAT16:
-                spacing = float(np.spacing(np.float16(self.largest_m)))
+                spacing = spacing_of("float16", self.largest_m)
                 said = "no position has more digits than float16 holds, so that some were lost before; float16"
             if self.whole:
                 said, spacing = "all positions are whole metres; what", 1.0
-        if not spacing > MAX_SPACING_M:
+        if not spacing > COARSE_M:
             return ""
         return (
             f"{where}: {said} steps by {spacing:.2g} m at {self.largest_m:,.0f} m from the origin: figures are off by "
@@ -131,12 +130,16 @@ class Notes:
         if rows.row_lead_s is not None:
             self.stray_s = max(self.stray_s, float(np.abs(rows.row_lead_s - rows.lead_s).max(initial=0.0)))
 
+    @property
+    def reasons(self) -> str:
+        """Why bad rows were left out, and how many for each."""
+        return ", ".join(f"{count} with {reason}" for reason, count in sorted(self.left_out.items()))
+
     def warnings(self, where: str) -> list[str]:
         """One line each."""
         lines = []
         if self.left_out:
-            reasons = ", ".join(f"{count} with {reason}" for reason, count in sorted(self.left_out.items()))
-            lines.append(f"{where}: bad rows left out: {reasons}")
+            lines.append(f"{where}: bad rows left out: {self.reasons}")
         if self.unread:
             lines.append(
                 f"{where}: column {', '.join(self.unread[:6])} is not read; covariances are expected in "

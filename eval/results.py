@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.core.units import COARSE_M, spacing_of
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]
@@ -115,18 +117,11 @@ def shaped(name: str, array: Any, shape: tuple[int | None, ...]) -> Floats:
     return found
 
 
-#: Bits of the fraction of each type that is coarser than float64.
-_FRACTION_BITS = {"float32": 23, "float16": 10, "bfloat16": 7}
-#: Positions farther apart than this are too coarse to be scored without a word, m.
-COARSE_M = 0.01
-
-
 def _warn_of_coarse(name: str, dtype: str, found: Floats) -> None:
-    bits = _FRACTION_BITS.get(dtype)
-    if bits is None or not found.size:
+    if dtype == "float64" or not dtype:
         return
     largest = float(np.max(np.abs(found), initial=0.0, where=np.isfinite(found)))
-    apart_m = 2.0 ** (np.floor(np.log2(largest)) - bits) if largest > 0 else 0.0
+    apart_m = spacing_of(dtype, largest)
     if apart_m > COARSE_M:
         warnings.warn(
             f"{name}: {dtype} holds positions {largest:.6g} m from the origin in steps of {apart_m:.3g} m; "

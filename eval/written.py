@@ -12,7 +12,7 @@ from forecast.core.errors import SubmissionError
 from forecast.core.rows import ForecastRows
 from forecast.core.units import ratio_complaint
 from forecast.eval.columns import BadRowsError, numbered
-from forecast.eval.matching import typical_gap_s
+from forecast.eval.matching import lead_step_s, typical_gap_s
 from forecast.eval.results import Bools, Floats, Integers
 
 #: A covariance may be so far from symmetric, by rounding, as a share of its largest entry.
@@ -113,7 +113,7 @@ class Issues:
         ids = np.array([self._number.setdefault(name, len(self._number)) for name in names.tolist()], dtype=np.int64)
         self._tracks.append(ids[code.reshape(-1)])
         self._issues.append(rows.issue_time_s)
-        self._step_s = float(np.median(np.diff(rows.lead_s, prepend=0.0))) if len(rows.lead_s) else np.nan
+        self._step_s = lead_step_s(rows) if len(rows.lead_s) else np.nan
 
     def check(self) -> None:
         """Refuse what the reader of the whole file would.

@@ -15,19 +15,37 @@ MAX_TIME_S = 1e11
 MAX_LEAD_S, MAX_FIRST_LEAD_S = 120.0, 20.0
 #: No motion forecast ends sooner: smaller leads are minutes or hours.
 MIN_LAST_LEAD_S = 0.01
-#: A clock whose type steps by more than this cannot tell the times of one track apart, s.
-MAX_CLOCK_STEP_S = 1e-3
+#: A type that steps by more than this cannot tell the times, or the places, of one track apart.
+COARSE_S, COARSE_M = 1e-3, 0.01
 #: A clock that steps by so many steps of the leads is in another unit.
 UNIT_RATIO = 900.0
+
+
+#: From which number on a time is rather one of these since 1970 than seconds, and what to divide it by.
+CLOCK_UNITS = ((1e17, "nanoseconds", "1e9"), (1e14, "microseconds", "1e6"), (MAX_TIME_S, "milliseconds", "1e3"))
 
 
 def clock_unit(reading: float) -> str:
     """Which unit a clock reading beyond :data:`MAX_TIME_S` looks like, as time since 1970."""
     size = abs(reading)
-    for limit, unit, factor in ((1e14, "milliseconds", "1e3"), (1e17, "microseconds", "1e6")):
-        if size < limit:
-            return f"{unit} since 1970: divide by {factor}"
-    return "nanoseconds since 1970: divide by 1e9" if size < 1e20 else "no clock at all"
+    for least, unit, divisor in CLOCK_UNITS:
+        if least <= size < 1e20:
+            return f"{unit} since 1970: divide by {divisor}"
+    return "no clock at all"
+
+
+def spacing_of(kind: str, size: float) -> float:
+    """How far apart neighbouring numbers of a type lie at some size; 0 for types of 64 bits, and all that are unknown.
+
+    Args:
+        kind: ``"float16"``, ``"bfloat16"``, ``"float32"``, or another one.
+        size: of the numbers.
+    """
+    if kind == "float16":
+        return float(np.spacing(np.float16(size)))
+    if kind in ("float32", "bfloat16"):
+        return float(np.spacing(np.float32(size))) * (2.0**16 if kind == "bfloat16" else 1.0)
+    return 0.0
 
 
 def clock_complaint(name: str, time_s: Floats) -> str:
@@ -47,13 +65,9 @@ def coarse_complaint(name: str, kind: str, time_s: Floats) -> str:
         kind: ``"float16"``, ``"bfloat16"``, ``"float32"``, or any other type, which is wide enough.
         time_s: the readings.
     """
-    if kind not in ("float16", "bfloat16", "float32"):
-        return ""
     largest = float(np.abs(time_s).max(initial=0.0, where=np.abs(time_s) <= MAX_TIME_S))
-    step_s = float(np.spacing(np.float16(largest) if kind == "float16" else np.float32(largest)))
-    if kind == "bfloat16":
-        step_s *= 2.0**16
-    if not step_s > MAX_CLOCK_STEP_S:
+    step_s = spacing_of(kind, largest)
+    if not step_s > COARSE_S:
         return ""
     return f"{name} is {kind}, which steps by {step_s:.3g} s at {largest:.4g}; write float64"
 

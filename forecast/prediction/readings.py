@@ -14,20 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.errors import SceneError
+from forecast.core.units import CLOCK_UNITS, MAX_TIME_S
 
 Floats = NDArray[np.float64]
 
 #: A number beyond this is no reading of a clock, in seconds; microseconds still fit 64 bits.
-LATEST_S = 1e11
+LATEST_S = MAX_TIME_S
 #: Coordinates beyond this are no place on a planar map; the Earth's circumference is 4e7 m.
 FARTHEST_M = 1e8
-#: Numbers of less than 64 bits whose neighbours lie further apart than this are told, metres and seconds.
-COARSE_M, COARSE_S = 0.01, 0.001
 #: Names under which messages of ROS 2, ROS 1 and Protocol Buffers hold seconds and nanoseconds.
 _STAMPS = (("sec", "nanosec"), ("secs", "nsecs"), ("seconds", "nanos"))
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-#: From which number on a time is rather one of these since 1970 than seconds.
-_UNITS = ((1e17, "nanoseconds", "1e9"), (1e14, "microseconds", "1e6"), (1e11, "milliseconds", "1e3"))
 
 
 @contextmanager
@@ -114,7 +111,7 @@ def clock_reading(time_s: Any, whose: str) -> tuple[float, float]:
 def unit_guess(time: Any) -> str:
     """Of numbers too large for seconds, what they may be: the tail of a message."""
     largest = float(np.abs(time).max(initial=0.0)) if np.size(time) else 0.0
-    for least, unit, divisor in _UNITS:
+    for least, unit, divisor in CLOCK_UNITS:
         if least <= largest < 1e4 * least:
             return f"; it looks like {unit}: divide by {divisor}"
     return ""

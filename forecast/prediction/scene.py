@@ -11,9 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from forecast.core.agents import AgentType
 from forecast.core.errors import SceneError, one_of
+from forecast.core.units import COARSE_M, COARSE_S
 from forecast.prediction.readings import (
-    COARSE_M,
-    COARSE_S,
     FARTHEST_M,
     LATEST_S,
     Floats,
