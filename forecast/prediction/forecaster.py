@@ -25,8 +25,9 @@ from forecast.data.windows import NeighbourRule
 from forecast.model.config import ModelConfig
 from forecast.prediction.answer import SceneForecast
 from forecast.prediction.checkpoint import load_checkpoint, on_device
+from forecast.prediction.clocks import clock_notes
 from forecast.prediction.columns import Part, columns_of, parts_of
-from forecast.prediction.plausible import clock_notes, plausible, unknown_velocity_notes
+from forecast.prediction.plausible import plausible, unknown_velocity_notes
 from forecast.prediction.readings import shown as written
 from forecast.prediction.resample import NEVER_US, Silence, has_velocity, observed, resample
 from forecast.prediction.scene import Scene

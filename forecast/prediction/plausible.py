@@ -26,7 +26,7 @@ from forecast.core.agents import AgentType
 from forecast.core.frames import wrap_angle
 from forecast.core.horizon import Horizon
 from forecast.prediction.readings import Floats, named, shown
-from forecast.prediction.resample import Integers, Observed, Silence, memory_s, rates
+from forecast.prediction.resample import Integers, Observed, rates
 
 Mask = NDArray[np.bool_]
 
@@ -42,8 +42,6 @@ _UNCERTAIN_M = 6.0
 _RELATED_S, _TURN_WITHIN_S = 1.5, 1.0
 #: Reversing is slower than this, by type; what walks backwards is not looked at.
 FASTEST_REVERSE_MPS = np.array([4.0, 4.0, 1.0, 4.0])
-#: Whose times lie further than this from all those of the others has another clock.
-_OTHER_CLOCK_S = 60.0
 #: Less is no direction: distance for motion that must overrule a heading (nobody rides a bicycle backwards), and
 #: speed for one that stands in for one.
 _SURE_M, _MOVES_MPS = np.array([1.5, 1.5, 0.75, 1.5]), 0.5
@@ -105,7 +103,7 @@ class _Motion:
         self.elapsed_s = found.elapsed_s
         self.moved_m = np.where(given, np.inf, self.speed_mps * found.elapsed_s)
         self.direction_rad = np.arctan2(velocity[:, 1], velocity[:, 0])
-        self.agent = np.repeat(np.arange(len(seen.first) - 1), np.diff(seen.first))
+        self.agent = seen.row_agent
         self.kind = agent_types[self.agent]
 
     @property
@@ -114,6 +112,11 @@ class _Motion:
         fast = self.speed_mps > FASTEST_REVERSE_MPS[self.kind]
         sure: Mask = self.known & fast & (self.moved_m > _SURE_M[self.kind])
         return sure
+
+
+def _whose(agent_ids: Sequence[Hashable], agents: Integers) -> str:
+    """Names of agents, each once, in the order of the scene."""
+    return named(agent_ids[number] for number in np.unique(agents).tolist())
 
 
 def _of_clashes(seen: Observed, agent_ids: Sequence[Hashable]) -> list[str]:
@@ -137,7 +140,7 @@ def _without_jumps(seen: Observed, agent_types: Integers, agent_ids: Sequence[Ha
     agents = len(seen.first) - 1
     if len(seen.time_us) < 2:
         return seen, []
-    agent = np.repeat(np.arange(agents), np.diff(seen.first))
+    agent = seen.row_agent
     same = agent[1:] == agent[:-1]
     elapsed_s = np.diff(seen.time_us) * 1e-6
     moved = np.diff(seen.pose_world[:, :2], axis=0)
@@ -153,7 +156,7 @@ def _without_jumps(seen: Observed, agent_types: Integers, agent_ids: Sequence[Ha
         kept[first:end] = _since_the_jump(seen.pose_world[first:end, :2], jump[first : end - 1])
     pair = np.flatnonzero(jump)[-1]
     note = (
-        f"{int((~kept).sum())} of the observations of {named(agent_ids[number] for number in jumped.tolist())} do not "
+        f"{int((~kept).sum())} of the observations of {_whose(agent_ids, jumped)} do not "
         f"fit the newest ones and are left out: {shown(agent_ids[agent[pair]])} moved "
         f"{moved_m[pair]:.1f} m in {elapsed_s[pair]:.3f} s, until {abs(seen.time_us[pair + 1]) * 1e-6:.3f} s before "
         "now; such a track begins anew: do two agents have one id, and are times in seconds?"
@@ -217,7 +220,7 @@ def _without_impossible_velocities(
     given = seen.velocity_world_mps
     if np.isnan(given).all():
         return seen, []
-    agent = np.repeat(np.arange(len(seen.first) - 1), np.diff(seen.first))
+    agent = seen.row_agent
     speed_mps = np.hypot(given[:, 0], given[:, 1])
     wrong = speed_mps > FASTEST_MPS[agent_types[agent]]
     if not wrong.any():
@@ -225,7 +228,7 @@ def _without_impossible_velocities(
     worst = int(np.flatnonzero(wrong)[speed_mps[wrong].argmax()])
     note = (
         f"{int(wrong.sum())} of the velocities of "
-        f"{named(agent_ids[number] for number in np.unique(agent[wrong]).tolist())} are faster than anything and do "
+        f"{_whose(agent_ids, agent[wrong])} are faster than anything and do "
         f"not count: {shown(agent_ids[agent[worst]])} is said "
         f"to move at {speed_mps[worst]:.1f} m/s; expected m/s in the world frame"
     )
@@ -241,9 +244,8 @@ def _without_false_rest(seen: Observed, motion: _Motion, agent_ids: Sequence[Has
     if not rests.any():
         return seen, []
     fastest = int(np.flatnonzero(rests)[motion.speed_mps[rests].argmax()])
-    whose = np.unique(motion.agent[rests]).tolist()
     note = (
-        f"the velocities given of {named(agent_ids[number] for number in whose)} say that they stand, and their "
+        f"the velocities given of {_whose(agent_ids, motion.agent[rests])} say that they stand, and their "
         f"positions that they move: {shown(agent_ids[motion.agent[fastest]])} moved at "
         f"{motion.speed_mps[fastest]:.1f} m/s; the positions count: give NaN or None where a velocity is unknown"
     )
@@ -260,12 +262,10 @@ def _turned(
     )
     if not len(rows):
         return seen, []
-    heading, agent = seen.pose_world[rows, 2], motion.agent[rows]
-    related = (np.diff(agent) == 0) & (np.diff(seen.time_us[rows]) <= round(_TURN_WITHIN_S * 1e6))
-    flipped = related & (np.abs(wrap_angle(np.diff(heading))) > _FLIP_RAD)
+    agent = motion.agent[rows]
     weight = np.where(motion.forwards[rows], motion.speed_mps[rows], 0.0)
-    along = np.cos(heading - motion.direction_rad[rows])
-    flipped &= ~_turned_round(flipped | ~related, weight, along)
+    along = np.cos(seen.pose_world[rows, 2] - motion.direction_rad[rows])
+    related, flipped = _flips(seen, agent, rows, weight, along)
     if not flipped.any() and not ((weight > 0) & (along < -0.5)).any():
         return seen, []
     # Each stretch without a gap has two ways round; +1 is that of its first observation.
@@ -280,28 +280,24 @@ def _turned(
     wrong = way != right[stretch]
     if not wrong.any():
         return seen, []
-    pose = seen.pose_world.copy()
-    pose[rows[wrong], 2] += np.pi
     whose = np.unique(agent[wrong])
     note = (
-        f"the headings of {named(agent_ids[number] for number in whose.tolist())} pointed the wrong way in "
+        f"the headings of {_whose(agent_ids, whose)} pointed the wrong way in "
         f"{int(wrong.sum())} of {int(np.isin(agent, whose).sum())} observations (against the motion, or flipped from "
         "one to the next): turned by 180°"
     )
-    return replace(seen, pose_world=pose), [note]
+    return _turned_by_180(seen, rows[wrong]), [note]
 
 
 def _without_spins(seen: Observed, motion: _Motion, agent_ids: Sequence[Hashable]) -> tuple[Observed, list[str]]:
     """Pedestrians' headings, all the same way round as the newest: nobody spins so fast."""
     rows = np.flatnonzero(np.isfinite(seen.pose_world[:, 2]) & (motion.kind == AgentType.PEDESTRIAN))
-    heading, agent = seen.pose_world[rows, 2], motion.agent[rows]
-    related = (np.diff(agent) == 0) & (np.diff(seen.time_us[rows]) <= round(_TURN_WITHIN_S * 1e6))
-    flipped = related & (np.abs(wrap_angle(np.diff(heading))) > _FLIP_RAD)
+    agent = motion.agent[rows]
+    weight = np.where(motion.known & (motion.speed_mps > _MOVES_MPS), motion.speed_mps, 0.0)[rows]
+    along = np.cos(seen.pose_world[rows, 2] - motion.direction_rad[rows])
+    related, flipped = _flips(seen, agent, rows, weight, along)
     if not flipped.any():
         return seen, []
-    weight = np.where(motion.known & (motion.speed_mps > _MOVES_MPS), motion.speed_mps, 0.0)[rows]
-    along = np.cos(heading - motion.direction_rad[rows])
-    flipped &= ~_turned_round(flipped | ~related, weight, along)
     # Of each stretch without a gap the last observation says which way round.
     ends = np.concatenate([~related, [True]])
     way = np.concatenate([[0], np.cumsum(flipped)]) % 2
@@ -309,13 +305,32 @@ def _without_spins(seen: Observed, motion: _Motion, agent_ids: Sequence[Hashable
     wrong = way != way[ends][stretch]
     if not wrong.any():
         return seen, []
-    pose = seen.pose_world.copy()
-    pose[rows[wrong], 2] += np.pi
     note = (
-        f"{named(agent_ids[number] for number in np.unique(agent[wrong]).tolist())} turned by more than 135° from one "
+        f"{_whose(agent_ids, agent[wrong])} turned by more than 135° from one "
         "observation to the next: the headings before are turned by 180°, so that the agent is not seen to spin"
     )
-    return replace(seen, pose_world=pose), [note]
+    return _turned_by_180(seen, rows[wrong]), [note]
+
+
+def _flips(seen: Observed, agent: Integers, rows: Integers, weight: Floats, along: Floats) -> tuple[Mask, Mask]:
+    """(pairs,) of successive rows: of one agent within a turn's time; and those where the heading flips for no turn.
+
+    Args:
+        seen: what was observed.
+        agent, rows: (rows,) of observations with a heading.
+        weight, along: see :func:`_turned_round`.
+    """
+    related = (np.diff(agent) == 0) & (np.diff(seen.time_us[rows]) <= round(_TURN_WITHIN_S * 1e6))
+    flipped = related & (np.abs(wrap_angle(np.diff(seen.pose_world[rows, 2]))) > _FLIP_RAD)
+    if flipped.any():
+        flipped &= ~_turned_round(flipped | ~related, weight, along)
+    return related, flipped
+
+
+def _turned_by_180(seen: Observed, rows: Integers) -> Observed:
+    pose = seen.pose_world.copy()
+    pose[rows, 2] += np.pi
+    return replace(seen, pose_world=pose)
 
 
 def _turned_round(ends: Mask, weight: Floats, along: Floats) -> Mask:
@@ -349,7 +364,7 @@ def _with_headings(seen: Observed, motion: _Motion, agent_ids: Sequence[Hashable
     nowhere = np.isnan(heading)
     if nowhere.any():
         heading[nowhere] = 0.0
-        who = named(agent_ids[number] for number in np.unique(motion.agent[nowhere]).tolist())
+        who = _whose(agent_ids, motion.agent[nowhere])
         notes = [f"the heading of {who} is unknown, and they do not move: taken as 0"]
     return replace(seen, pose_world=np.concatenate([seen.pose_world[:, :2], heading[:, None]], 1)), notes
 
@@ -387,14 +402,14 @@ def _of_disagreement(
     if aside.any():
         worst = int(np.flatnonzero(aside)[turned[aside].argmax()])
         notes.append(
-            f"the headings of {named(agent_ids[number] for number in there[aside].tolist())} are not where they move: "
+            f"the headings of {_whose(agent_ids, there[aside])} are not where they move: "
             f"{shown(agent_ids[there[worst]])} heads {np.rad2deg(turned[worst]):.0f}° aside of its motion; expected "
             "radians, counter-clockwise from the world's x axis"
         )
     if off.any():
         worst = int(np.flatnonzero(off)[apart[off].argmax()])
         notes.append(
-            f"the velocities given of {named(agent_ids[number] for number in there[off].tolist())} are not those of "
+            f"the velocities given of {_whose(agent_ids, there[off])} are not those of "
             f"their positions: {shown(agent_ids[there[worst]])} is said to move at "
             f"{np.round(given[worst], 1).tolist()} m/s and moved at "
             f"{np.round(motion.velocity_mps[rows[worst]], 1).tolist()} m/s; expected m/s, world frame"
@@ -435,77 +450,6 @@ def unknown_velocity_notes(agents: Integers, agent_ids: Sequence[Hashable]) -> l
     if not len(agents):
         return []
     return [
-        f"the velocity of {named(agent_ids[number] for number in agents.tolist())} is unknown (none given; seen once "
+        f"the velocity of {_whose(agent_ids, agents)} is unknown (none given; seen once "
         "or too briefly): forecast as if standing"
-    ]
-
-
-def clock_notes(
-    row_agent: Integers,
-    row_time_s: Floats,
-    agent_ids: Sequence[Hashable],
-    now_s: float,
-    seen: Observed,
-    horizon: Horizon,
-    silence: Silence,
-) -> list[str]:
-    """Say where times look like those of another clock, or of another unit.
-
-    Args:
-        row_agent, row_time_s: (rows,) all observations of a scene.
-        agent_ids: (agents,).
-        now_s: its time 0.
-        seen: those of them that matter.
-        horizon: of the model.
-        silence: of the forecaster.
-    """
-    if not len(row_agent):
-        return []
-    memory = memory_s(horizon)
-    notes = []
-    if not len(seen.time_us):
-        away_s = row_time_s - now_s
-        nearest = float(away_s[np.abs(away_s).argmin()])
-        notes.append(
-            f"nothing was observed in the {memory:.1f} s before now: the nearest observation lies {abs(nearest):.3f} s "
-            f"{'after' if nearest > 0 else 'before'} it; are all times on one clock, and in seconds?"
-        )
-    elif (newest_s := seen.time_us.max() * -1e-6) > silence.hold_s:
-        notes.append(
-            f"the newest observation is {newest_s:.3f} s old, and silent agents are forecast for {silence.hold_s:g} s: "
-            "are all times on one clock?"
-        )
-    notes += _of_other_clocks(row_agent, row_time_s, agent_ids, now_s, seen)
-    if 2 * len(seen.time_us) <= len(row_agent):
-        order = np.lexsort((row_time_s, row_agent))
-        between_s = np.diff(row_time_s[order])[np.diff(row_agent[order]) == 0]
-        apart_s = float(np.median(between_s)) if len(between_s) else 0.0
-        if apart_s > memory:
-            notes.append(
-                f"observations of one agent lie {apart_s:g} s apart in the median, and only those of the last "
-                f"{memory:.1f} s count: are times in seconds?"
-            )
-    return notes
-
-
-def _of_other_clocks(
-    row_agent: Integers, row_time_s: Floats, agent_ids: Sequence[Hashable], now_s: float, seen: Observed
-) -> list[str]:
-    """Say who was never seen anywhere near the times of those who count. Who is long gone, or yet to come, was."""
-    counts = seen.first[1:] > seen.first[:-1]
-    others = ~counts[row_agent]
-    if not counts.any() or not others.any():
-        return []
-    known_s = row_time_s[~others]
-    far = others & ((row_time_s < known_s.min() - _OTHER_CLOCK_S) | (row_time_s > known_s.max() + _OTHER_CLOCK_S))
-    rows, rows_far = (np.bincount(row_agent[which], minlength=len(counts)) for which in (others, far))
-    elsewhen = (rows > 0) & (rows == rows_far)
-    if not elsewhen.any():
-        return []
-    whose = np.flatnonzero(elsewhen)
-    away_s = row_time_s[row_agent == whose[0]][-1] - now_s
-    return [
-        f"{named(agent_ids[number] for number in whose.tolist())} were not observed near the times of the others: "
-        f"{shown(agent_ids[whose[0]])} {abs(away_s):.3f} s {'after' if away_s > 0 else 'before'} now; are all times on "
-        "one clock, and in seconds?"
     ]

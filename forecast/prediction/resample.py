@@ -94,6 +94,11 @@ class Observed:
     clashes: Floats
 
     @property
+    def row_agent(self) -> Integers:
+        """(rows,) index of each observation's agent."""
+        return np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
+
+    @property
     def last_us(self) -> Integers:
         """(agents,) time of each agent's last observation; far in the past where it has none."""
         seen = self.first[1:] > self.first[:-1]
