@@ -43,10 +43,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 @pytest.fixture(scope="session")
 def nuscenes_dataroot() -> Path:
     """Folder of the real nuScenes v1.0-mini; tests that need it skip where ``NUSCENES_DATAROOT`` is not set."""
-    root = os.environ.get("NUSCENES_DATAROOT")
-    if not root:
-        pytest.skip("NUSCENES_DATAROOT is not set: no real nuScenes data to test on")
-    return Path(root)
+    return _named_by("NUSCENES_DATAROOT", "no real nuScenes data to test on")
 
 
 @pytest.fixture(scope="session")
@@ -54,9 +51,13 @@ def trainval_dataroot() -> Path:
     """Folder of nuScenes v1.0-trainval, or of the prediction challenge's part of it; tests that need it skip where
     ``NUSCENES_TRAINVAL_DATAROOT`` is not set.
     """
-    root = os.environ.get("NUSCENES_TRAINVAL_DATAROOT")
+    return _named_by("NUSCENES_TRAINVAL_DATAROOT", "no complete challenge splits to test on")
+
+
+def _named_by(variable: str, otherwise: str) -> Path:
+    root = os.environ.get(variable)
     if not root:
-        pytest.skip("NUSCENES_TRAINVAL_DATAROOT is not set: no complete challenge splits to test on")
+        pytest.skip(f"{variable} is not set: {otherwise}")
     return Path(root)
 
 

@@ -105,6 +105,7 @@ SPLIT = [*DATA, "--split", "mini_val"]
         (["score", "f.json", *SPLIT, "--out", "data/v1.0-mini/sample.json"], "lies within the data set"),
         (["score", "f.json", *SPLIT, "--out", "r", "--html", "dir/../data/maps/r.html"], "lies within the data set"),
         (["score", "run/config.yaml", *SPLIT, "--out", "run/config.yaml"], "would overwrite the input"),
+        (["prepare", *DATA, "--truth", "data/v1.0-mini/t.csv"], "lies within the data set"),
         (["train", *DATA, "--out", "data/v1.0-mini/run"], "lies within the data set"),
         (["train", *DATA, "--config", "run/config.yaml", "--out", "run", "--resume"], ""),
         (["train", *DATA, "--out", "run", "--run.start_from", "run"], ""),

@@ -14,7 +14,7 @@ from forecast.core.crops import CropSpec
 from forecast.core.errors import DataError
 from forecast.core.maps import MapSource
 from forecast.core.progress import progress
-from forecast.data.maps.layers import DIRECTION, directed_channels, line_width_m
+from forecast.data.maps.layers import DIRECTION, directed_channels, drawn_from, line_width_m
 from forecast.data.maps.painter import Painter, painter
 from forecast.data.maps.pieces import TiledAreas, areas
 
@@ -179,7 +179,7 @@ def bake(
 
 def _drawn(source: MapSource, layers: Sequence[str]) -> NDArray[np.object_]:
     """All geometry that is drawn of some layers, as it is held."""
-    read = ["lane_centre" if (layer,) in DIRECTION else layer for layer in layers]
+    read = [drawn_from(layer) for layer in layers]
     held = [layer for layer in dict.fromkeys(read) if layer in source.layers]
     return np.array([geometry for layer in held for geometry in source.geometries(layer)], dtype=object)
 

@@ -14,7 +14,7 @@ from forecast.core.errors import DataError
 from forecast.core.maps import MapSource
 from forecast.data.cache import default_cache
 from forecast.data.maps.bake import BakedMap, bake, bake_for, resolution
-from forecast.data.maps.layers import DIRECTION
+from forecast.data.maps.layers import drawn_from
 from forecast.data.maps.pieces import check_held, line_widths_m
 from forecast.data.store import Damaged, read_store, write_store
 
@@ -33,7 +33,7 @@ def fingerprint(source: MapSource, layers: tuple[str, ...]) -> str:
     if own is not None:
         return str(own)
     digest = hashlib.blake2b(digest_size=16)
-    behind = {"lane_centre" if (layer,) in DIRECTION else layer for layer in layers}
+    behind = {drawn_from(layer) for layer in layers}
     for layer in sorted(behind.intersection(source.layers)):
         digest.update(layer.encode())
         for geometry in source.geometries(layer):

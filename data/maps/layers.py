@@ -60,6 +60,11 @@ LAYERS: dict[str, Layer] = {
 DIRECTION = tuple((name,) for name, layer in LAYERS.items() if layer.kind == "direction")
 
 
+def drawn_from(layer: str) -> str:
+    """The layer whose geometry shows another one: of a direction the centre lines, of all else itself."""
+    return "lane_centre" if (layer,) in DIRECTION else layer
+
+
 def directed_channels(channels: Sequence[Sequence[str]]) -> slice | None:
     """Which two channels of a crop hold the direction of traffic, if any do.
 

@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from forecast.core.errors import DataError, one_of
 from forecast.core.maps import MapSource
-from forecast.data.maps.layers import DIRECTION, LAYERS, did_you_mean, line_width_m
+from forecast.data.maps.layers import LAYERS, did_you_mean, drawn_from, line_width_m
 from forecast.data.maps.repair import polygons_of
 
 Points = NDArray[np.float64]
@@ -138,7 +138,7 @@ def check_held(source: MapSource, layers: Sequence[str], *, may_be_blank: bool =
     Raises:
         DataError: the map holds none of the layers.
     """
-    read = list(dict.fromkeys("lane_centre" if (layer,) in DIRECTION else layer for layer in layers))
+    read = list(dict.fromkeys(drawn_from(layer) for layer in layers))
     held = source.layers
     lacking = [layer for layer in read if layer not in held]
     tail = did_you_mean(held, read)

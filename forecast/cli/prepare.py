@@ -31,11 +31,11 @@ def run(args: argparse.Namespace) -> None:
     import warnings
 
     from forecast.core.errors import ConfigError, DataWarning
-    from forecast.core.files import check_place
+    from forecast.core.files import check_outputs
     from forecast.data.cache import open_dataset
 
     if args.truth:
-        check_place(args.truth, "--truth")
+        check_outputs({"--truth": args.truth}, dataroot=args.dataroot)
         if not args.truth.lower().endswith((".parquet", ".csv")):
             raise ConfigError(f"--truth {args.truth}: expected a name that ends in .parquet or .csv")
 

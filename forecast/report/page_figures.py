@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from forecast.core.maps import MapSource
 from forecast.core.progress import progress
+from forecast.core.rows import keys_of
 from forecast.eval.consistency import convergence_of, dispersion_of
 from forecast.report.cases import CaseDrawer
 from forecast.report.compare import shared_rows
@@ -87,8 +88,8 @@ def worst_figure(report: Report, dataset: Dataset | None, road: MapSource | None
                 axes, target, case.modes_m, case.probabilities, truth_m=case.truth_m, source=road, title=title
             )
         else:
-            agents = report.scores[0].agent_keys.tolist()
-            entry = agents.index(f"{case.track}@{case.issue_time_s:.6f}")
+            (key,) = keys_of(np.array([case.track]), np.array([case.issue_time_s])).tolist()
+            entry = report.scores[0].agent_keys.tolist().index(key)
             drawer.draw(axes, report.joined[0], int(report.joined[0].official[entry]), title)
         axes.set_xlabel(axes.get_xlabel(), fontsize=7, labelpad=0)  # small pictures: the legend is near
         axes.set_ylabel(axes.get_ylabel(), fontsize=7, labelpad=0)
