@@ -21,7 +21,7 @@ from forecast.data.samples import Samples
 from forecast.data.synthetic.junction_plots import Plot
 from forecast.data.synthetic.junctions import BALANCED, Truth, plots_of_scene
 from forecast.data.synthetic.nuscenes_writer import CITIES
-from forecast.data.synthetic.town import write_town
+from forecast.data.synthetic.town_writer import write_town
 from forecast.eval.bayes import Outcomes
 
 VERSION, SPLITS = "v1.0-trainval", ("train", "train_val", "val")

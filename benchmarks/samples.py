@@ -15,8 +15,8 @@ import torch
 
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import PAPER_CROP, CropSpec
-from forecast.data.crops import cropper_for
 from forecast.data.dataset import NuScenesForecasts
+from forecast.data.map_crops import cropper_for
 
 
 def agents_per_second(make: Callable[[torch.Tensor], AgentBatch], parts: list[torch.Tensor], device: str) -> float:

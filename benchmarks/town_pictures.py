@@ -26,11 +26,11 @@ from matplotlib.path import Path as Outline
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
-from forecast.core.agents import AgentType
+from forecast.core.agents import EGO_CATEGORY, AgentType
 from forecast.core.tracks import Tracks
 from forecast.data.cache import Dataset, open_dataset
-from forecast.data.maps.layers import VectorMap, load_map
-from forecast.data.nuscenes.ego import EGO_CATEGORY
+from forecast.data.maps.expansion import load_map
+from forecast.data.maps.vector_map import VectorMap
 
 GROUND = "#e9e6dc"
 SURFACES = {"walkway": "#d3cab8", "drivable_area": "#8d9196", "carpark_area": "#a3a8ae", "ped_crossing": "#eceff1"}

@@ -15,10 +15,10 @@ import torch
 
 import forecast.model.decoder
 from forecast.data.dataset import NuScenesForecasts
+from forecast.data.map_crops import crop_adder
 from forecast.model.cab import CAB
 from forecast.model.objectives import objective_terms
 from forecast.model.recurrence import unrolled
-from forecast.prediction.crops import crop_adder
 from forecast.training.config import load_config
 
 

@@ -16,15 +16,15 @@ from filelock import FileLock
 from forecast.core.agents import AgentType
 from forecast.core.errors import DataError, DataWarning, one_of
 from forecast.core.tracks import Tracks
-from forecast.data.inputs import combined_digest, digests_of
-from forecast.data.nuscenes.columns import Columns
+from forecast.data.file_digests import combined_digest, digests_of
+from forecast.data.nuscenes.nuscenes_tables import TABLES, Log, MapMask, read_table, table_path, version_folder
 from forecast.data.nuscenes.reading import Reading, read_reading
 from forecast.data.nuscenes.splits import challenge_path, check_split, official_scenes, read_challenge
-from forecast.data.nuscenes.tables import TABLES, Log, MapMask, read_table, table_path, version_folder
-from forecast.data.nuscenes.tracks import read_columns
+from forecast.data.nuscenes.table_tracks import read_columns
 from forecast.data.remarks import remarks_on
 from forecast.data.samples import Samples, challenge_samples, dense_samples, thin_standing
 from forecast.data.store import Damaged, read_store, write_store
+from forecast.data.track_columns import TrackColumns
 
 #: Raise it whenever the arrays, or how they are computed, change: older caches are then made anew.
 FORMAT = 4
@@ -63,7 +63,7 @@ class Dataset:
         arrays, notes = read_store(folder, fingerprint, verify=verify)
         self.dataroot, self.version, self.fingerprint, self.folder = dataroot, version, fingerprint, folder
         try:
-            self.columns = Columns.from_arrays(arrays)
+            self.columns = TrackColumns.from_arrays(arrays)
             self._notes = msgspec.json.decode(notes, type=Notes)
         except (KeyError, ValueError) as fault:
             raise Damaged(f"{folder}: {fault}") from None

@@ -14,8 +14,8 @@ from forecast.core.crops import CropSpec
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
 from forecast.data.augment import some_mirrored, turned
 from forecast.data.cache import open_dataset
-from forecast.data.crops import cropper_for
 from forecast.data.dataset import NuScenesForecasts, as_is
+from forecast.data.map_crops import cropper_for
 from forecast.data.maps.crop import Cropper
 from forecast.data.windows import NeighbourRule
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from forecast.core.agents import AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
-from forecast.data.batches import inputs_of
+from forecast.data.agent_batches import inputs_of
 from forecast.data.cache import Dataset, open_dataset
 from forecast.data.clock import check_step
 from forecast.data.samples import Samples

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from forecast.core.agents import AgentType, known_type, named_by_nuscenes
+from forecast.core.agents import EGO_CATEGORY, AgentType, known_type, named_by_nuscenes
 from forecast.core.tracks import Strings, Tracks
+from forecast.data.backward_motion import backward_motion
 from forecast.data.clock import long_gaps
-from forecast.data.motion import backward_motion
-from forecast.data.nuscenes.ego import EGO_CATEGORY, EGO_CHANNEL
+from forecast.data.nuscenes.ego import EGO_CHANNEL
 from forecast.data.nuscenes.reading import FILE_NAME, Reading
 
 #: Of so many boxes of vehicles that move faster than this, no more than that share head aside of their motion.

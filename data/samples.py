@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.core.agents import AgentType
+from forecast.core.agents import EGO_CATEGORY, AgentType
 from forecast.core.errors import DataError
 from forecast.core.tracks import Tracks
-from forecast.data.nuscenes.columns import Columns
-from forecast.data.nuscenes.ego import EGO_CATEGORY
+from forecast.data.track_columns import TrackColumns
 
 _STANDS_M = 0.25
 
@@ -43,7 +42,7 @@ class Samples:
         ]
 
 
-def dense_samples(columns: Columns, scenes: Sequence[str], types: Sequence[AgentType], *, ego: bool) -> Samples:
+def dense_samples(columns: TrackColumns, scenes: Sequence[str], types: Sequence[AgentType], *, ego: bool) -> Samples:
     """Every agent of the given types at every key frame with at least one earlier observation of the same track.
 
     Args:
@@ -63,7 +62,7 @@ def dense_samples(columns: Columns, scenes: Sequence[str], types: Sequence[Agent
     return Samples(rows[np.lexsort((rows, tracks.row_sample[rows], scene_order[tracks.track_scene[row_track[rows]]]))])
 
 
-def thin_standing(columns: Columns, samples: Samples, keep: float) -> Samples:
+def thin_standing(columns: TrackColumns, samples: Samples, keep: float) -> Samples:
     """Leave out some agents that stand: most vehicles are parked, and a forecaster learns little from the thousandth.
 
     Who stands is told by the last two observations alone. A choice that looked at the future would change what

@@ -19,11 +19,11 @@ from forecast.core.agents import AgentType
 from forecast.core.errors import SceneError
 from forecast.core.frames import wrap_angle
 from forecast.data.cache import Dataset, open_dataset
-from forecast.data.maps.layers import load_map
-from forecast.data.synthetic.town import write_town
-from forecast.prediction.answer import SceneForecast
+from forecast.data.maps.expansion import load_map
+from forecast.data.synthetic.town_writer import write_town
 from forecast.prediction.forecaster import Forecaster
 from forecast.prediction.predictor import predict
+from forecast.prediction.scene_forecast import SceneForecast
 from forecast.prediction.stream import Observation, Stream
 
 ACCELERATIONS_MPS2 = np.array([0.0, 1.0, -1.5, -3.0, -6.0])

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Draw and write."""
-    from forecast.cli.inputs import model_files
+    from forecast.cli.model_files import model_files
     from forecast.core.files import check_outputs
     from forecast.data.cache import open_dataset
     from forecast.report.answers import open_answers

@@ -15,6 +15,9 @@ class AgentType(IntEnum):
     OTHER = 3
 
 
+#: Category of the recording vehicle's own track, one per scene; its type is that of a vehicle.
+EGO_CATEGORY = "vehicle.ego"
+
 #: Channels of a state, in this order. Positions in metres, velocities in m/s, accelerations in m/s²,
 #: heading in radians counter-clockwise from the frame's x axis, yaw rate in rad/s.
 STATE_CHANNELS = ("x", "y", "vx", "vy", "ax", "ay", "heading", "yaw_rate")

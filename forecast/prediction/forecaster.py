@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,22 +19,21 @@ from forecast.core.agents import AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.errors import ConfigError, SceneError
 from forecast.core.forecast import Forecast
-from forecast.data.batches import inputs_of
-from forecast.data.nuscenes.columns import Columns
+from forecast.data.agent_batches import inputs_of
+from forecast.data.track_columns import TrackColumns
 from forecast.data.windows import NeighbourRule
 from forecast.model.config import ModelConfig
-from forecast.prediction.answer import SceneForecast
 from forecast.prediction.checkpoint import load_checkpoint, on_device
-from forecast.prediction.clocks import clock_notes
-from forecast.prediction.columns import Part, columns_of, parts_of
-from forecast.prediction.plausible import plausible, unknown_velocity_notes
+from forecast.prediction.clock_notes import clock_notes
+from forecast.prediction.given_velocities import unknown_velocity_notes
+from forecast.prediction.plausible import plausible
 from forecast.prediction.readings import shown as written
 from forecast.prediction.resample import NEVER_US, Silence, has_velocity, observed, resample
 from forecast.prediction.scene import Scene
+from forecast.prediction.scene_columns import Part, columns_of, parts_of
+from forecast.prediction.scene_forecast import SceneForecast
 from forecast.prediction.scene_maps import MapLike, SceneMaps, all_zero
-
-if TYPE_CHECKING:
-    from forecast.prediction.stream import Observation, Stream
+from forecast.prediction.stream import Observation, Stream
 
 #: Gives all modes of a batch (with crops where the model reads the map) in the agent frame.
 Engine = Callable[[AgentBatch], Forecast]
@@ -155,8 +154,6 @@ class Forecaster:
             map_name: where it drives.
             settings: see :class:`~forecast.prediction.stream.Stream`.
         """
-        from forecast.prediction.stream import Stream
-
         return Stream(self, map_name, **settings)
 
     def update(self, observations: Iterable[Observation], time_s: Any, map_name: str | None = None) -> SceneForecast:
@@ -283,7 +280,7 @@ class Forecaster:
 class _Known:
     """A scene on the model's steps; the targets are agents known at the last one. The notes are for the answer."""
 
-    columns: Columns
+    columns: TrackColumns
     wanted: NDArray[np.int64]
     targets: NDArray[np.int64]
     rows: NDArray[np.int64]

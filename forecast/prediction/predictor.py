@@ -117,7 +117,7 @@ def predict_all(
     Returns:
         As :func:`predict`.
     """
-    from forecast.prediction.crops import crop_adder
+    from forecast.data.map_crops import crop_adder
 
     config = predictor.model.config
     add_crops = crop_adder(source.dataset, config.crop) if config.uses_map else None

@@ -86,7 +86,7 @@ def open_answers(given: Path | str, dataset: Dataset, device: str = "cpu") -> An
 
 def _of_model(given: Path | str, dataset: Dataset, device: str) -> Callable[[NDArray[np.int64]], Answers]:
     from forecast.data.dataset import NuScenesForecasts
-    from forecast.prediction.crops import crop_adder
+    from forecast.data.map_crops import crop_adder
     from forecast.prediction.predictor import Predictor, world_forecast
 
     predictor = Predictor.load(given, device)

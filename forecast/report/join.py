@@ -18,7 +18,7 @@ from forecast.data.clock import check_step
 from forecast.eval.forecasts import read_forecasts, rows_from_submission, submission_from_rows, write_forecasts
 from forecast.eval.notes import Notes
 from forecast.eval.submission import Submission, check_values, read_submission, write_submission
-from forecast.prediction.future import key_frame_future
+from forecast.prediction.key_frame_future import key_frame_future
 from forecast.report.key_frame_leads import nearest_observation, observations_at, refuse_straying
 
 if TYPE_CHECKING:

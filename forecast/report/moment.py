@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.core.agents import AgentType
+from forecast.core.agents import EGO_CATEGORY, AgentType
 from forecast.core.errors import DataError, one_of
 from forecast.core.maps import MapSource
 from forecast.core.tracks import Tracks
-from forecast.data.maps.layers import load_map
-from forecast.data.nuscenes.ego import EGO_CATEGORY
-from forecast.prediction.future import key_frame_future
+from forecast.data.maps.expansion import load_map
+from forecast.prediction.key_frame_future import key_frame_future
 from forecast.report.cases import agent_at
 from forecast.report.draw import Agent
 

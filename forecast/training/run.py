@@ -24,11 +24,11 @@ import forecast
 from forecast.core.errors import CheckpointError, ConfigError, DataError
 from forecast.core.extras import optional_module
 from forecast.core.files import file_hash, written_whole
+from forecast.data.loading import BatchSource, EpochBatches, loader
 from forecast.model.config import ModelConfig
 from forecast.prediction.checkpoint import CHECKPOINT_NAMES, load_checkpoint
 from forecast.training.callbacks import RESUME_NAME, EpochLines, RunFolder, StepSeeds, WholeCheckpointIO
 from forecast.training.config import TrainingConfig, as_dict
-from forecast.training.loading import BatchSource, EpochBatches, loader
 from forecast.training.module import AddCrops, ForecastModule
 
 _CONFIG_NAME, _ENVIRONMENT_NAME = "config.yaml", "environment.json"
@@ -54,8 +54,8 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
     """
     from forecast.data.cache import open_dataset
     from forecast.data.dataset import NuScenesForecasts
-    from forecast.data.inputs import combined_digest
-    from forecast.prediction.crops import crop_adder
+    from forecast.data.file_digests import combined_digest
+    from forecast.data.map_crops import crop_adder
 
     data, horizon = config.data, config.model.horizon
     if not data.dataroot:

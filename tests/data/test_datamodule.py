@@ -18,7 +18,7 @@ SMALL = CropSpec(ahead_m=20, behind_m=10, left_m=10, right_m=10, px_per_m=1)
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from forecast.data.synthetic.town import write_town
+    from forecast.data.synthetic.town_writer import write_town
 
     out = tmp_path_factory.mktemp("town") / "town"
     write_town(out, scenes=3, seed=3)

@@ -22,7 +22,7 @@ from forecast.data.dataset import NuScenesForecasts
 from forecast.data.maps.crop import Cropper
 from forecast.data.maps.sources import PolygonMap
 from forecast.data.samples import Samples
-from forecast.data.synthetic.town import write_town
+from forecast.data.synthetic.town_writer import write_town
 from forecast.prediction.predictor import Predictor
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "onnx_numpy.py"

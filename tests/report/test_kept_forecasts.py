@@ -15,11 +15,11 @@ import torch
 from forecast.cli.main import main
 from forecast.core.errors import ConfigError, SubmissionError
 from forecast.data.dataset import NuScenesForecasts
+from forecast.data.map_crops import crop_adder
 from forecast.eval.forecasts import read_forecasts, write_forecasts
 from forecast.eval.submission import Submission, read_submission, write_submission
 from forecast.model.mixture import joint_nll
-from forecast.prediction.crops import crop_adder
-from forecast.prediction.future import key_frame_future
+from forecast.prediction.key_frame_future import key_frame_future
 from forecast.prediction.predictor import Predictor, predict, world_forecast
 from forecast.report.join import read_for_dataset, write_for_dataset
 

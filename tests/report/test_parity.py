@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from forecast.data.maps.layers import load_map
+from forecast.data.maps.expansion import load_map
 from forecast.eval.displacement import displacements
 from forecast.eval.submission import Submission, read_submission, write_submission
-from forecast.prediction.future import key_frame_future
+from forecast.prediction.key_frame_future import key_frame_future
 from forecast.prediction.physics import physics_forecasts
 from forecast.report.join import join
 from forecast.report.road import Road, road_of

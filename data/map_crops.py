@@ -1,11 +1,14 @@
-"""The crops of a data set's own maps."""
+"""Crops of a data set's own maps, and batches that are given them on their device."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from forecast.core.batch import AgentBatch
 from forecast.data.maps.crop import Cropper
-from forecast.data.maps.layers import load_map
+from forecast.data.maps.expansion import load_map
 
 if TYPE_CHECKING:
     from forecast.core.crops import CropSpec
@@ -25,3 +28,14 @@ def cropper_for(dataset: Dataset, spec: CropSpec) -> Cropper:
         spec,
         cache=dataset.folder.parent,
     )
+
+
+def crop_adder(dataset: Dataset, spec: CropSpec) -> Callable[[AgentBatch], AgentBatch]:
+    """A function that adds crops to a batch.
+
+    Args:
+        dataset: whose maps to cut from.
+        spec: what a crop looks like.
+    """
+    cropper = cropper_for(dataset, spec)
+    return lambda batch: replace(batch, crop=cropper(batch.pose_world, batch.map_index))

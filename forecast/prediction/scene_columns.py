@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from forecast.core.agents import AgentType
 from forecast.core.tracks import Tracks
-from forecast.data.motion import backward_motion
-from forecast.data.nuscenes.columns import Columns
+from forecast.data.backward_motion import backward_motion
+from forecast.data.track_columns import TrackColumns
 from forecast.prediction.resample import Resampled
 
 _NO_STRINGS = np.array([], np.str_)
@@ -18,7 +18,7 @@ _NO_STRINGS = np.array([], np.str_)
 
 def columns_of(
     steps: Resampled, agent_types: NDArray[np.int64], size_m: NDArray[np.float64], shown: NDArray[np.bool_]
-) -> tuple[Columns, NDArray[np.int64]]:
+) -> tuple[TrackColumns, NDArray[np.int64]]:
     """Lay agents out as tracks over the steps of one scene.
 
     Args:
@@ -54,7 +54,7 @@ def columns_of(
     listed = present[shown & (present >= 0) & (agent_types != AgentType.OTHER)]
     sample_first = np.zeros(count + 1, np.int64)
     sample_first[-1] = len(listed)
-    columns = Columns(
+    columns = TrackColumns(
         tracks=tracks,
         row_track=row_agent.astype(np.int32),
         row_motion=backward_motion(tracks),
@@ -76,11 +76,11 @@ class Part:
     """
 
     targets: NDArray[np.int64]
-    columns: Columns
+    columns: TrackColumns
 
 
 def parts_of(
-    columns: Columns, rows: NDArray[np.int64], reach_m: float, agents_at_once: int, pairs_at_once: int
+    columns: TrackColumns, rows: NDArray[np.int64], reach_m: float, agents_at_once: int, pairs_at_once: int
 ) -> list[Part]:
     """Divide the targets of a large scene, so that memory stays bounded and few are compared who are far apart.
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from forecast.core.agents import STATE_CHANNELS, AgentType
 from forecast.core.horizon import Horizon
-from forecast.data.nuscenes.columns import Columns
 from forecast.data.states import agent_states, poses
+from forecast.data.track_columns import TrackColumns
 from forecast.data.windows import NeighbourRule, neighbours, window
 
 
@@ -26,7 +26,7 @@ class Inputs:
     pose_world: NDArray[np.float64]
 
 
-def inputs_of(columns: Columns, rows: NDArray[np.int64], horizon: Horizon, rule: NeighbourRule) -> Inputs:
+def inputs_of(columns: TrackColumns, rows: NDArray[np.int64], horizon: Horizon, rule: NeighbourRule) -> Inputs:
     """Look up histories and neighbours, and move them into the targets' frames.
 
     Args:
@@ -41,7 +41,7 @@ def inputs_of(columns: Columns, rows: NDArray[np.int64], horizon: Horizon, rule:
 
 
 def _padded_neighbours(
-    columns: Columns, rows: NDArray[np.int64], pose: NDArray[np.float64], horizon: Horizon, rule: NeighbourRule
+    columns: TrackColumns, rows: NDArray[np.int64], pose: NDArray[np.float64], horizon: Horizon, rule: NeighbourRule
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64]]:
     """Histories of the neighbours, their validity and types, padded to the largest number of them."""
     target, place, row = neighbours(columns, rows, rule)
