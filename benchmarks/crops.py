@@ -24,7 +24,7 @@ import torch
 from forecast.core.crops import PAPER_CROP, CropSpec
 from forecast.data.cache import Dataset, open_dataset
 from forecast.data.maps.crop import Cropper
-from forecast.data.maps.expansion import load_map
+from forecast.data.maps.expansion_map import load_map
 from forecast.data.maps.layers import DIRECTION
 from forecast.data.maps.scene_image import SceneImage
 

@@ -29,7 +29,7 @@ from shapely.geometry.base import BaseGeometry
 from forecast.core.agents import EGO_CATEGORY, AgentType
 from forecast.core.tracks import Tracks
 from forecast.data.cache import Dataset, open_dataset
-from forecast.data.maps.expansion import load_map
+from forecast.data.maps.expansion_map import load_map
 from forecast.data.maps.vector_map import VectorMap
 
 GROUND = "#e9e6dc"

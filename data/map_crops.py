@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from forecast.core.batch import AgentBatch
 from forecast.data.maps.crop import Cropper
-from forecast.data.maps.expansion import load_map
+from forecast.data.maps.expansion_map import load_map
 
 if TYPE_CHECKING:
     from forecast.core.crops import CropSpec

@@ -19,7 +19,7 @@ from forecast.core.agents import AgentType
 from forecast.core.errors import SceneError
 from forecast.core.frames import wrap_angle
 from forecast.data.cache import Dataset, open_dataset
-from forecast.data.maps.expansion import load_map
+from forecast.data.maps.expansion_map import load_map
 from forecast.data.synthetic.town_writer import write_town
 from forecast.prediction.forecaster import Forecaster
 from forecast.prediction.predictor import predict

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from forecast.core.errors import DataError
-from forecast.core.files import file_hash
 from forecast.data.maps.arclines import ArcLine, centre_line
 from forecast.data.maps.layers import LAYERS, did_you_mean
 from forecast.data.maps.repair import Repairs, check_metres
-from forecast.data.maps.vector_map import Geometries, VectorMap
+from forecast.data.maps.vector_map import Geometries
 
 Points = NDArray[np.float64]
 
@@ -183,25 +182,3 @@ class _Shapes:
         if len(line.node_tokens) < 2:
             return shapely.LineString()
         return shapely.LineString(self._xy(name, record, line.node_tokens))
-
-
-def load_map(path: Path | str, *, only: tuple[str, ...] | None = None) -> VectorMap:
-    """Open a nuScenes map expansion (version 1.3), e.g. ``maps/expansion/boston-seaport.json``.
-
-    The file is hashed now and decoded when the first geometry is asked for. Invalid polygons are repaired, with one
-    warning that counts them.
-
-    Args:
-        path: the file.
-        only: layers to read, as if the map held no others; default: all. One layer takes a fraction of the time.
-
-    Raises:
-        DataError: no such file; on first use also: truncated, too old, or with records that do not fit together.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(
-            f"no map expansion at {path}: download 'Map expansion pack (v1.3)' from nuscenes.org and unpack it into "
-            "the data set's maps/ folder"
-        )
-    return VectorMap(path.stem, ExpansionReader(path, only), file_hash(path))

@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from forecast.core.errors import DataError
 from forecast.core.files import file_hash
-from forecast.data.maps.expansion import load_map
+from forecast.data.maps.expansion_map import load_map
 from forecast.data.maps.layers import near_layer
 from forecast.data.maps.repair import Repairs, check_metres
 from forecast.data.maps.vector_map import Geometries, VectorMap
@@ -214,6 +214,6 @@ def open_map(path: Path | str) -> VectorMap:
     """Open a map file, GeoJSON in metres or a nuScenes map expansion, told apart by what it holds.
 
     Raises:
-        DataError: see :func:`from_geojson` and :func:`~forecast.data.maps.expansion.load_map`.
+        DataError: see :func:`from_geojson` and :func:`~forecast.data.maps.expansion_map.load_map`.
     """
     return from_geojson(path) if is_geojson(path) else load_map(path)

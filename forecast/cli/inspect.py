@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _map(dataset: Dataset, spec: CropSpec, name: str) -> MapSource:
     """A map of the data set, which must have something to show."""
-    from forecast.data.maps.expansion import load_map
+    from forecast.data.maps.expansion_map import load_map
     from forecast.data.maps.pieces import check_held, check_layers
 
     source = load_map(dataset.map_expansion_path(name))

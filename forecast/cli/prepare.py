@@ -73,7 +73,7 @@ def _misfits(dataset: Dataset) -> Iterator[str]:
 
     from forecast.core.agents import AgentType
     from forecast.core.errors import DataError
-    from forecast.data.maps.expansion import load_map
+    from forecast.data.maps.expansion_map import load_map
     from forecast.report.road import ROAD, misfit, near_road
 
     tracks = dataset.tracks

@@ -16,7 +16,7 @@ from forecast.core.files import written_whole
 from forecast.core.maps import MapSource
 from forecast.core.progress import progress
 from forecast.core.tracks import Tracks
-from forecast.data.maps.expansion import load_map
+from forecast.data.maps.expansion_map import load_map
 from forecast.data.samples import Samples
 from forecast.eval.submission import Submission, read_submission
 from forecast.prediction.key_frame_future import key_frame_future

@@ -13,7 +13,7 @@ from forecast.core.agents import EGO_CATEGORY, AgentType
 from forecast.core.errors import DataError, one_of
 from forecast.core.maps import MapSource
 from forecast.core.tracks import Tracks
-from forecast.data.maps.expansion import load_map
+from forecast.data.maps.expansion_map import load_map
 from forecast.prediction.key_frame_future import key_frame_future
 from forecast.report.cases import agent_at
 from forecast.report.draw import Agent

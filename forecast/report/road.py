@@ -12,7 +12,7 @@ import shapely
 
 from forecast.core.errors import DataError
 from forecast.core.maps import MapSource
-from forecast.data.maps.expansion import load_map
+from forecast.data.maps.expansion_map import load_map
 from forecast.data.maps.layers import did_you_mean
 from forecast.data.maps.repair import check_metres
 from forecast.data.maps.sources import is_geojson, open_map

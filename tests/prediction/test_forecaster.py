@@ -17,7 +17,7 @@ import torch
 from forecast.core.errors import CheckpointError, ConfigError, DataError, SceneError
 from forecast.core.tracks import Tracks
 from forecast.data.agent_batches import inputs_of
-from forecast.data.maps.expansion import load_map
+from forecast.data.maps.expansion_map import load_map
 from forecast.data.maps.raster_file import save_raster
 from forecast.data.maps.sources import PolygonMap
 from forecast.model.cab import CAB

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from forecast.data.maps.expansion import load_map
+from forecast.data.maps.expansion_map import load_map
 from forecast.eval.displacement import displacements
 from forecast.eval.submission import Submission, read_submission, write_submission
 from forecast.prediction.key_frame_future import key_frame_future

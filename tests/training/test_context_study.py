@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_crops_from_the_layout_are_those_of_the_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from forecast.data.cache import open_dataset
     from forecast.data.maps.crop import Cropper
-    from forecast.data.maps.expansion import load_map
+    from forecast.data.maps.expansion_map import load_map
 
     monkeypatch.setattr(context_worlds, "PER_SCENE", COUNT)
     truth = Truth.read(folder / "truth.npz")
