@@ -97,7 +97,7 @@ def _piece(
             return decode(piece), following
         except msgspec.ValidationError as fault:
             _refuse(path, piece, first, fault)
-        except msgspec.DecodeError as fault:
+        except (msgspec.DecodeError, UnicodeDecodeError) as fault:
             # What looked like a boundary may lie inside a string or a nested list: try the next one.
             if between is None:
                 _refuse(path, piece, first, fault)
@@ -105,7 +105,7 @@ def _piece(
     _refuse(path, piece, first, msgspec.DecodeError("not valid JSON"))
 
 
-def _refuse(path: Path, piece: bytes, first: int, fault: msgspec.DecodeError) -> NoReturn:
+def _refuse(path: Path, piece: bytes, first: int, fault: Exception) -> NoReturn:
     """Raise an error that names the row at fault, its token where it has one, and what is wrong with it."""
     found = _ENTRY_IN_MESSAGE.search(str(fault))
     if found:
