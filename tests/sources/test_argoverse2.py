@@ -202,7 +202,7 @@ def test_one_line_on_what_is_wrong(argoverse: Path, change: Callable[[pa.Table],
 
 def test_no_parquet(argoverse: Path) -> None:
     (argoverse / "one" / "scenario_one.parquet").write_bytes(b"PAR1 and then nothing")
-    with pytest.raises(DataError, match="scenario_one.parquet: no Parquet file that can be read") as caught:
+    with pytest.raises(DataError, match=r"scenario_one\.parquet: no Parquet file that can be read") as caught:
         open_dataset(argoverse)
     assert "\n" not in str(caught.value)
 
@@ -212,6 +212,14 @@ def test_one_scenario_in_two_splits(tmp_path: Path, twin: Callable[..., Any]) ->
         twin("one").write(tmp_path, split)
     with pytest.raises(DataError, match="scenario one a second time"):
         open_dataset(tmp_path)
+
+
+def said_of(read: Callable[[], Any]) -> tuple[str, Any]:
+    """What a reader refuses, if it does, and what it gives."""
+    try:
+        return "", read()
+    except DataError as refused:
+        return str(refused), None
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -230,10 +238,9 @@ def test_any_values_are_read_or_refused_in_one_line(argoverse: Path, tmp_path: P
     path = tmp_path / "scenario.parquet"
     column = pa.array([value] * table.num_rows)
     pq.write_table(table.set_column(table.column_names.index(name), name, column), path)
-    try:
-        scenario = read_scenario(path)
-    except DataError as refused:
-        assert "\n" not in str(refused)
+    refused, scenario = said_of(lambda: read_scenario(path))
+    assert "\n" not in refused
+    if scenario is None:
         return
     assert np.isfinite(scenario.row_position_m).all()
     assert scenario.row_step.min() >= 0
@@ -247,10 +254,8 @@ def test_a_damaged_map_is_read_or_refused_in_one_line(argoverse: Path, cut: floa
     spoiled = argoverse / "log_map_archive_spoiled.json"
     at = int(cut * (len(sound) - 1))
     spoiled.write_bytes(sound[:at] + bytes([byte]) + sound[at + 1 :])
-    try:
-        _ = load_archive(spoiled).layers
-    except DataError as refused:
-        assert "\n" not in str(refused)
+    refused, _ = said_of(lambda: load_archive(spoiled).layers)
+    assert "\n" not in refused
 
 
 def test_layers_of_a_map(argoverse: Path) -> None:
@@ -302,5 +307,5 @@ def test_one_line_on_what_is_wrong_with_a_map(
 
 def test_a_missing_map_is_told_when_it_is_needed(argoverse: Path) -> None:
     (argoverse / "one" / "log_map_archive_one.json").unlink()
-    with pytest.raises(DataError, match="no map at .*log_map_archive_one.json"):
+    with pytest.raises(DataError, match=r"no map at .*log_map_archive_one\.json"):
         open_dataset(argoverse).load_map("one")
