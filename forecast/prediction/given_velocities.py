@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from forecast.prediction.observed_motion import FASTEST_MPS, SLOW_M, Motion, whose
+from forecast.prediction.observed_motion import FASTEST_MPS, SLOW_M, Motion, names_of
 from forecast.prediction.readings import shown
 from forecast.prediction.resample import Integers, Observed
 
@@ -38,7 +38,7 @@ def without_impossible_velocities(
     worst = int(np.flatnonzero(wrong)[speed_mps[wrong].argmax()])
     note = (
         f"{int(wrong.sum())} of the velocities of "
-        f"{whose(agent_ids, agent[wrong])} are faster than anything and do "
+        f"{names_of(agent_ids, agent[wrong])} are faster than anything and do "
         f"not count: {shown(agent_ids[agent[worst]])} is said "
         f"to move at {speed_mps[worst]:.1f} m/s; expected m/s in the world frame"
     )
@@ -55,7 +55,7 @@ def without_false_rest(seen: Observed, motion: Motion, agent_ids: Sequence[Hasha
         return seen, []
     fastest = int(np.flatnonzero(rests)[motion.speed_mps[rests].argmax()])
     note = (
-        f"the velocities given of {whose(agent_ids, motion.agent[rests])} say that they stand, and their "
+        f"the velocities given of {names_of(agent_ids, motion.agent[rests])} say that they stand, and their "
         f"positions that they move: {shown(agent_ids[motion.agent[fastest]])} moved at "
         f"{motion.speed_mps[fastest]:.1f} m/s; the positions count: give NaN or None where a velocity is unknown"
     )
@@ -72,6 +72,6 @@ def unknown_velocity_notes(agents: Integers, agent_ids: Sequence[Hashable]) -> l
     if not len(agents):
         return []
     return [
-        f"the velocity of {whose(agent_ids, agents)} is unknown (none given; seen once "
+        f"the velocity of {names_of(agent_ids, agents)} is unknown (none given; seen once "
         "or too briefly): forecast as if standing"
     ]

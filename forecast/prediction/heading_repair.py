@@ -9,7 +9,7 @@ import numpy as np
 
 from forecast.core.agents import AgentType
 from forecast.core.frames import wrap_angle
-from forecast.prediction.observed_motion import Mask, Motion, whose
+from forecast.prediction.observed_motion import Mask, Motion, names_of
 from forecast.prediction.readings import Floats
 from forecast.prediction.resample import Integers, Observed
 
@@ -50,7 +50,7 @@ def with_headings_turned(
         return seen, []
     whose = np.unique(agent[wrong])
     note = (
-        f"the headings of {whose(agent_ids, whose)} pointed the wrong way in "
+        f"the headings of {names_of(agent_ids, whose)} pointed the wrong way in "
         f"{int(wrong.sum())} of {int(np.isin(agent, whose).sum())} observations (against the motion, or flipped from "
         "one to the next): turned by 180°"
     )
@@ -74,7 +74,7 @@ def without_spins(seen: Observed, motion: Motion, agent_ids: Sequence[Hashable])
     if not wrong.any():
         return seen, []
     note = (
-        f"{whose(agent_ids, agent[wrong])} turned by more than 135° from one "
+        f"{names_of(agent_ids, agent[wrong])} turned by more than 135° from one "
         "observation to the next: the headings before are turned by 180°, so that the agent is not seen to spin"
     )
     return _turned_by_180(seen, rows[wrong]), [note]
@@ -132,7 +132,7 @@ def with_headings(seen: Observed, motion: Motion, agent_ids: Sequence[Hashable])
     nowhere = np.isnan(heading)
     if nowhere.any():
         heading[nowhere] = 0.0
-        who = whose(agent_ids, motion.agent[nowhere])
+        who = names_of(agent_ids, motion.agent[nowhere])
         notes = [f"the heading of {who} is unknown, and they do not move: taken as 0"]
     return replace(seen, pose_world=np.concatenate([seen.pose_world[:, :2], heading[:, None]], 1)), notes
 

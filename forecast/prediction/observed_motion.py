@@ -51,6 +51,6 @@ class Motion:
         return sure
 
 
-def whose(agent_ids: Sequence[Hashable], agents: Integers) -> str:
+def names_of(agent_ids: Sequence[Hashable], agents: Integers) -> str:
     """Names of agents, each once, in the order of the scene."""
     return named(agent_ids[number] for number in np.unique(agents).tolist())

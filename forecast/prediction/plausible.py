@@ -25,7 +25,7 @@ from forecast.core.frames import wrap_angle
 from forecast.core.horizon import Horizon
 from forecast.prediction.given_velocities import STANDS_MPS, without_false_rest, without_impossible_velocities
 from forecast.prediction.heading_repair import with_headings, with_headings_turned, without_spins
-from forecast.prediction.observed_motion import SLOW_M, Mask, Motion, whose
+from forecast.prediction.observed_motion import SLOW_M, Mask, Motion, names_of
 from forecast.prediction.readings import Floats, shown
 from forecast.prediction.resample import Integers, Observed
 from forecast.prediction.track_jumps import clash_notes, without_jumps
@@ -96,14 +96,14 @@ def _disagreement_notes(
     if aside.any():
         worst = int(np.flatnonzero(aside)[turned[aside].argmax()])
         notes.append(
-            f"the headings of {whose(agent_ids, there[aside])} are not where they move: "
+            f"the headings of {names_of(agent_ids, there[aside])} are not where they move: "
             f"{shown(agent_ids[there[worst]])} heads {np.rad2deg(turned[worst]):.0f}° aside of its motion; expected "
             "radians, counter-clockwise from the world's x axis"
         )
     if off.any():
         worst = int(np.flatnonzero(off)[apart[off].argmax()])
         notes.append(
-            f"the velocities given of {whose(agent_ids, there[off])} are not those of "
+            f"the velocities given of {names_of(agent_ids, there[off])} are not those of "
             f"their positions: {shown(agent_ids[there[worst]])} is said to move at "
             f"{np.round(given[worst], 1).tolist()} m/s and moved at "
             f"{np.round(motion.velocity_mps[rows[worst]], 1).tolist()} m/s; expected m/s, world frame"

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from forecast.prediction.observed_motion import FASTEST_MPS, SAME_PLACE_M, Mask, whose
+from forecast.prediction.observed_motion import FASTEST_MPS, SAME_PLACE_M, Mask, names_of
 from forecast.prediction.readings import Floats, named, shown
 from forecast.prediction.resample import Integers, Observed
 
@@ -71,7 +71,7 @@ def without_jumps(seen: Observed, agent_types: Integers, agent_ids: Sequence[Has
         kept[first:end] = _since_the_jump(seen.pose_world[first:end, :2], jump[first : end - 1])
     pair = np.flatnonzero(jump)[-1]
     note = (
-        f"{int((~kept).sum())} of the observations of {whose(agent_ids, jumped)} do not "
+        f"{int((~kept).sum())} of the observations of {names_of(agent_ids, jumped)} do not "
         f"fit the newest ones and are left out: {shown(agent_ids[agent[pair]])} moved "
         f"{moved_m[pair]:.1f} m in {elapsed_s[pair]:.3f} s, until {abs(seen.time_us[pair + 1]) * 1e-6:.3f} s before "
         "now; such a track begins anew: do two agents have one id, and are times in seconds?"

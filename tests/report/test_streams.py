@@ -248,7 +248,7 @@ def test_nothing_that_matches_is_an_error(tmp_path, refused):
     [
         (["f.parquet"], "add --truth"),
         (["f.csv", "--dataroot", "d", "--version", "v", "--split", "s"], "no such folder"),
-        (["f.json", "--dataroot", "d"], "--version, --split missing"),
+        (["f.json", "--dataroot", "d"], "--split missing"),
         (["f.json", "--truth", "t.csv"], "f.json"),
         (["f.csv", "--truth", "t.csv", "--split", "mini_val"], "--split"),
         (["f.csv", "--truth", "t.csv", "--population", "challenge"], "--population"),
