@@ -50,11 +50,12 @@ paper: $(VENV)/.installed ## the CAB paper's tables from nuScenes trainval: make
 	@test -n "$(DATAROOT)" || { echo "say where nuScenes lies: make paper DATAROOT=DIR" >&2; exit 2; }
 	$(BIN)/python benchmarks/paper.py --dataroot "$(DATAROOT)" $(PAPER)
 
-lint: $(VENV)/.installed-dev ## ruff, mypy --strict, import-linter
+lint: $(VENV)/.installed-dev ## ruff, mypy --strict, import-linter, sizes and circles of files
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/house.py
 
 test-wheel: $(VENV)/.installed-dev ## build wheel and sdist; run the tests on the installed wheel, away from the checkout
 	VENV="$(VENV)" bash .ci/test_wheel.sh $(IN_PARALLEL)

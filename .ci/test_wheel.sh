@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds wheel and sdist, installs the wheel beside the development environment's dependencies (but not its editable
-# install), and runs the tests from a copy of the checkout that holds neither the links nor the rooms.
+# install), and runs the tests from a copy of the checkout that holds neither the links nor the folders they lead to.
 set -euo pipefail
 venv=$(cd "${VENV:-.venv}" && pwd)
 work=$(mktemp -d)
