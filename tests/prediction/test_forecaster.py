@@ -16,7 +16,7 @@ import torch
 
 from forecast.core.errors import CheckpointError, ConfigError, DataError, SceneError
 from forecast.core.tracks import Tracks
-from forecast.data.agent_batches import inputs_of
+from forecast.data.agent_batches import agent_batch
 from forecast.data.maps.raster_file import save_raster
 from forecast.data.maps.sources import PolygonMap
 from forecast.model.cab import CAB
@@ -77,7 +77,7 @@ def test_it_reads_what_the_data_set_says_bit_by_bit(world, weights: Path) -> Non
     compared = 0
     for sample in range(5, len(tracks.sample_tokens), 19):
         rows = columns.sample_rows[columns.sample_first[sample] : columns.sample_first[sample + 1]].astype(np.int64)
-        told = inputs_of(columns, rows, forecaster.config.horizon, forecaster.neighbour_rule)
+        told = agent_batch(data, rows, forecaster.config.horizon, forecaster.neighbour_rule)
         scene = scene_at(tracks, sample)
         (batch,) = forecaster.batches(scene, tracks.track_tokens[columns.row_track[rows]].tolist())
         np.testing.assert_array_equal(batch.history, told.history)
