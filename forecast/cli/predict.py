@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
     from forecast.core.files import check_outputs
     from forecast.data.cache import open_dataset
     from forecast.prediction.predictor import predict
-    from forecast.report.join import check_forecast_name, write_for_dataset
+    from forecast.scoring.dataset_join import check_forecast_name, write_for_dataset
 
     check_outputs({"--out": args.out}, model_files(args.checkpoint), dataroot=args.dataroot)
     check_forecast_name(args.out)

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"forecast: warning: {line}", file=sys.stderr)
     if args.truth:
         from forecast.eval.forecasts import write_truth
-        from forecast.report.join import truth_of_dataset
+        from forecast.scoring.dataset_join import truth_of_dataset
 
         write_truth(args.truth, truth_of_dataset(dataset))
         print(f"truth: {args.truth}")
@@ -74,7 +74,7 @@ def _misfits(dataset: Dataset) -> Iterator[str]:
     from forecast.core.agents import AgentType
     from forecast.core.errors import DataError
     from forecast.data.maps.expansion_map import load_map
-    from forecast.report.road import ROAD, misfit, near_road
+    from forecast.scoring.off_road_scores import ROAD, misfit, near_road
 
     tracks = dataset.tracks
     track = dataset.columns.row_track
