@@ -31,6 +31,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 install: $(VENV)/.installed ## create .venv and install the package
 
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(PIP) install --quiet --constraint .ci/constraints.txt --editable '.[docs]'
+	@touch $@
+
 demo: $(VENV)/.installed ## the whole path on a synthetic town: data, training, forecasts, scores, pictures
 	$(BIN)/forecast demo --out $(DEMO_OUT)
 
@@ -56,6 +60,9 @@ lint: $(VENV)/.installed-dev ## ruff, mypy --strict, import-linter, sizes and ci
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/house.py
+
+docs: $(VENV)/.installed-docs ## the documentation, strictly: out/site
+	$(BIN)/zensical build --strict --clean --config-file mkdocs.yml
 
 test-wheel: $(VENV)/.installed-dev ## build wheel and sdist; run the tests on the installed wheel, away from the checkout
 	VENV="$(VENV)" bash .ci/test_wheel.sh $(IN_PARALLEL)

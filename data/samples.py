@@ -33,13 +33,21 @@ class Samples:
     def __getitem__(self, index: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Samples:
         return Samples(self.rows[index])
 
-    def tokens(self, tracks: Tracks) -> list[str]:
-        """``instance_sample`` tokens, as in the challenge's lists."""
+    def track_tokens(self, tracks: Tracks) -> list[str]:
+        """(n,) token of each target's track."""
         track = np.searchsorted(tracks.first_row, self.rows, side="right") - 1
-        samples = tracks.sample_tokens[tracks.row_sample[self.rows]]
-        return [
-            f"{one}_{other}" for one, other in zip(tracks.track_tokens[track].tolist(), samples.tolist(), strict=True)
-        ]
+        found: list[str] = tracks.track_tokens[track].tolist()
+        return found
+
+    def sample_tokens(self, tracks: Tracks) -> list[str]:
+        """(n,) token of each target's key frame."""
+        found: list[str] = tracks.sample_tokens[tracks.row_sample[self.rows]].tolist()
+        return found
+
+    def tokens(self, tracks: Tracks) -> list[str]:
+        """(n,) the two joined, ``track_sample``, as nuScenes' submissions write them; not to be taken apart."""
+        pairs = zip(self.track_tokens(tracks), self.sample_tokens(tracks), strict=True)
+        return [f"{track}_{sample}" for track, sample in pairs]
 
 
 def dense_samples(columns: TrackColumns, scenes: Sequence[str], types: Sequence[AgentType], *, ego: bool) -> Samples:
@@ -79,26 +87,34 @@ def thin_standing(columns: TrackColumns, samples: Samples, keep: float) -> Sampl
     return samples[(step_m >= _STANDS_M) | (np.random.default_rng(0).random(len(samples)) < keep)]
 
 
-def challenge_samples(
-    locate: Callable[[str, str], int], challenge: Mapping[str, Sequence[str]], scenes: Sequence[str], path: Path
+def listed_samples(
+    locate: Callable[[str, str], int],
+    listing: Mapping[str, Sequence[tuple[str, str]]],
+    scenes: Sequence[str],
+    path: Path,
 ) -> Samples:
-    """The challenge's agent-samples of the given scenes, in the order of its lists.
+    """The listed agent-samples of the given scenes, in the order of the lists.
+
+    Args:
+        locate: row of a track at a key frame, by their tokens.
+        listing: scene → (track token, sample token).
+        scenes: names.
+        path: where they are listed, for messages.
 
     Raises:
-        DataError: an entry is no ``instance_sample`` token, is unknown, or is listed twice.
+        DataError: an entry names no key frame, is unknown, or is listed twice.
     """
     rows: dict[int, None] = {}
     for scene in scenes:
-        for number, token in enumerate(challenge.get(scene, ())):
+        for number, (track, sample) in enumerate(listing.get(scene, ())):
             where = f"{path}: {scene}, entry {number}"
-            instance, separator, sample = token.partition("_")
-            if not separator:
-                raise DataError(f"{where}: expected instance_sample, found {token!r}")
+            if not sample:
+                raise DataError(f"{where}: expected instance_sample, found {track!r}")
             try:
-                row = locate(instance, sample)
+                row = locate(track, sample)
             except DataError as fault:
                 raise DataError(f"{where}: {fault}") from None
             if row in rows:
-                raise DataError(f"{where}: {token} is listed twice")
+                raise DataError(f"{where}: {track}_{sample} is listed twice")
             rows[row] = None
     return Samples(np.fromiter(rows, np.int64, len(rows)))

@@ -19,7 +19,6 @@ from forecast.core.agents import AgentType
 from forecast.core.errors import SceneError
 from forecast.core.frames import wrap_angle
 from forecast.data.cache import Dataset, open_dataset
-from forecast.data.maps.expansion_map import load_map
 from forecast.data.synthetic.town_writer import write_town
 from forecast.prediction.forecaster import Forecaster
 from forecast.prediction.predictor import predict
@@ -176,7 +175,7 @@ def main(arguments: list[str] | None = None) -> None:
             write_town(Path(folder) / "town", scenes=args.scenes, version=args.version)
         root = Path(args.dataroot or Path(folder) / "town")
         data = open_dataset(root, args.version, args.cache)
-        maps = {name: load_map(data.map_expansion_path(name)) for name in data.map_names}
+        maps = {name: data.load_map(name) for name in data.map_names}
         forecaster = Forecaster.load(args.weights, maps)
         said = {}
         for split in [name for name in data.splits if name.startswith("mini") == ("mini" in args.version)]:

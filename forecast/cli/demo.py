@@ -96,13 +96,13 @@ def _say(line: str) -> None:
 
 
 def _forecast(out: Path, dataset: Dataset, run_folder: Path) -> list[Path]:
-    from forecast.data.dataset import NuScenesForecasts
+    from forecast.data.dataset import AgentDataset
     from forecast.eval.submission import write_submission
     from forecast.prediction.physics import physics_forecasts
     from forecast.prediction.predictor import Predictor, predict_all
 
     samples, predictor = dataset.samples(VAL_SPLIT, dense=True), Predictor.load(run_folder)
-    source = NuScenesForecasts.of(dataset, samples, horizon=predictor.model.config.horizon)
+    source = AgentDataset.of(dataset, samples, horizon=predictor.model.config.horizon)
     made = {
         name: predict_all(predictor, source, null_context=null_context, what=VAL_SPLIT)
         for name, null_context in (("cab", False), ("cab_without_context", True))

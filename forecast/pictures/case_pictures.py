@@ -16,7 +16,6 @@ from forecast.core.files import written_whole
 from forecast.core.maps import MapSource
 from forecast.core.progress import progress
 from forecast.core.tracks import Tracks
-from forecast.data.maps.expansion_map import load_map
 from forecast.data.samples import Samples
 from forecast.eval.submission import Submission, read_submission
 from forecast.pictures.agent_picture import Agent, draw_forecast
@@ -63,7 +62,7 @@ class CaseDrawer:
     def _map(self, name: str) -> MapSource | None:
         if name not in self._maps:
             try:
-                self._maps[name] = load_map(self.dataset.map_expansion_path(name))
+                self._maps[name] = self.dataset.load_map(name)
             except DataError:
                 self._maps[name] = None  # the picture then shows the agents alone
         return self._maps[name]

@@ -13,7 +13,6 @@ from forecast.core.agents import EGO_CATEGORY, AgentType
 from forecast.core.errors import DataError, one_of
 from forecast.core.maps import MapSource
 from forecast.core.tracks import Tracks
-from forecast.data.maps.expansion_map import load_map
 from forecast.pictures.agent_picture import Agent
 from forecast.pictures.case_pictures import agent_at
 from forecast.prediction.key_frame_future import key_frame_future
@@ -100,6 +99,6 @@ def moment_at(dataset: Dataset, sample: int) -> Moment:
 def map_of(dataset: Dataset, name: str) -> MapSource | None:
     """A map of a data set, or None where it holds none: the picture then shows the agents alone."""
     try:
-        return load_map(dataset.map_expansion_path(name))
+        return dataset.load_map(name)
     except DataError:
         return None

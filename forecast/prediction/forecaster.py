@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from forecast.core.agents import AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.errors import ConfigError, SceneError
 from forecast.core.forecast import Forecast
-from forecast.data.agent_batches import inputs_of
+from forecast.data.agent_batches import agent_batch
 from forecast.data.track_columns import TrackColumns
 from forecast.data.windows import NeighbourRule
 from forecast.model.config import ModelConfig
@@ -30,7 +30,7 @@ from forecast.prediction.plausible import plausible
 from forecast.prediction.readings import shown as written
 from forecast.prediction.resample import NEVER_US, Silence, has_velocity, observed, resample
 from forecast.prediction.scene import Scene
-from forecast.prediction.scene_columns import Part, columns_of, parts_of
+from forecast.prediction.scene_columns import Part, SceneObservations, columns_of, parts_of
 from forecast.prediction.scene_forecast import SceneForecast
 from forecast.prediction.scene_maps import MapLike, SceneMaps, all_zero
 from forecast.prediction.stream import Observation, Stream
@@ -226,25 +226,11 @@ class Forecaster:
         return parts_of(known.columns, known.rows, reach_m, _AGENTS_AT_ONCE, _PAIRS_AT_ONCE)
 
     def _batch(self, scene: Scene, known: _Known, part: Part) -> AgentBatch:
-        rows = known.rows[part.targets]
-        inputs = inputs_of(part.columns, rows, self.config.horizon, self.neighbour_rule)
-        count, tracks = len(rows), known.columns.tracks
-        arrays = {
-            "history": inputs.history,
-            "history_valid": inputs.history_valid,
-            "target_type": tracks.track_types[known.columns.row_track[rows]].astype(np.int64),
-            "size_m": tracks.row_size_m[rows],
-            "neighbours": inputs.neighbours,
-            "neighbours_valid": inputs.neighbours_valid,
-            "neighbour_types": inputs.neighbour_types,
-            "pose_world": inputs.pose_world,
-            "map_index": np.zeros(count, np.int64),
-            "future": np.zeros((count, self.config.horizon.future_steps, 2), np.float32),
-            "future_valid": np.zeros((count, self.config.horizon.future_steps), np.bool_),
-        }
-        tensors: dict[str, Any] = {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}
-        crop = self.maps.crops(scene.map_name, tensors["pose_world"]) if self.config.uses_map else None
-        return AgentBatch(**tensors, map_names=(scene.map_name or "",), crop=crop)
+        seen = SceneObservations(part.columns, scene.map_name)
+        batch = agent_batch(seen, known.rows[part.targets], self.config.horizon, self.neighbour_rule).to(self.device)
+        if not self.config.uses_map:
+            return batch
+        return replace(batch, crop=self.maps.crops(scene.map_name, batch.pose_world))
 
     def _answer(self, scene: Scene, known: _Known, whole: Forecast, blind: NDArray[np.bool_]) -> SceneForecast:
         horizon, tracks = self.config.horizon, known.columns.tracks

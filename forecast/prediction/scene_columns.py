@@ -13,6 +13,30 @@ from forecast.data.backward_motion import backward_motion
 from forecast.data.track_columns import TrackColumns
 from forecast.prediction.resample import Resampled
 
+
+@dataclass(frozen=True)
+class SceneObservations:
+    """A live scene as :class:`~forecast.data.track_source.Observations`: batches are made of it as of a data set.
+
+    Attributes:
+        columns: its agents over its steps.
+        map_name: where it is, or None.
+    """
+
+    columns: TrackColumns
+    map_name: str | None
+
+    @property
+    def map_names(self) -> tuple[str, ...]:
+        """The one map, ``""`` where there is none."""
+        return (self.map_name or "",)
+
+    @property
+    def scene_map(self) -> NDArray[np.int64]:
+        """(1,) index of the one map."""
+        return np.zeros(1, np.int64)
+
+
 _NO_STRINGS = np.array([], np.str_)
 
 

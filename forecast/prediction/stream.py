@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from forecast.core.agents import AgentType
+from forecast.core.agents import USUAL_SIZE_M, AgentType
 from forecast.core.errors import ConfigError, SceneError
 from forecast.core.horizon import Horizon
 from forecast.prediction.observed_motion import SAME_PLACE_M
@@ -30,7 +30,7 @@ from forecast.prediction.readings import (
     times,
     unit_guess,
 )
-from forecast.prediction.scene import USUAL_SIZE_M, Scene, coarse_notes, pose_faults, type_of
+from forecast.prediction.scene import Scene, coarse_notes, pose_faults, type_of
 from forecast.prediction.scene_forecast import SceneForecast
 from forecast.prediction.track_memory import TrackMemory
 
