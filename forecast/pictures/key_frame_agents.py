@@ -13,9 +13,9 @@ from forecast.core.agents import EGO_CATEGORY, AgentType
 from forecast.core.errors import DataError, one_of
 from forecast.core.maps import MapSource
 from forecast.core.tracks import Tracks
+from forecast.pictures.agent_picture import Agent
+from forecast.pictures.case_pictures import agent_at
 from forecast.prediction.key_frame_future import key_frame_future
-from forecast.report.cases import agent_at
-from forecast.report.draw import Agent
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset

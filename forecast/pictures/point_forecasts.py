@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from forecast.core.errors import DataError, SubmissionError
 from forecast.core.tracks import Tracks
 from forecast.eval.consistency import convergence_of, dispersion_of
-from forecast.report.answers import Answers, AnswerSource
+from forecast.pictures.agent_forecasts import Answers, AnswerSource
 
 Floats = NDArray[np.float64]
 

@@ -19,9 +19,9 @@ from forecast.eval.forecasts import ForecastFile, read_truth
 from forecast.eval.matching import timing_of
 from forecast.eval.notes import Notes
 from forecast.eval.results import PerItem
-from forecast.report.evaluator import Report, names_of, window_of
-from forecast.report.road import NEAR, ON, misfit
-from forecast.report.scores import Scores, Settings, finish, merged, score_rows
+from forecast.scoring.off_road_scores import NEAR, ON, misfit
+from forecast.scoring.report_document import Report, names_of, window_of
+from forecast.scoring.scores import Scores, Settings, finish, merged, score_rows
 
 _WHOLE = re.compile(r"[+-]?\d+\.0*")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")

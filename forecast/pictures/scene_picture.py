@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from forecast.core.agents import AgentType
 from forecast.core.frames import rotate
-from forecast.report.answers import Answers
-from forecast.report.draw import Agent
-from forecast.report.ground import View, draw_ground
-from forecast.report.literal import literal
-from forecast.report.moment import Moment
+from forecast.pictures.agent_forecasts import Answers
+from forecast.pictures.agent_picture import Agent
+from forecast.pictures.key_frame_agents import Moment
+from forecast.pictures.literal import literal
+from forecast.pictures.map_background import View, draw_ground
 
 Floats = NDArray[np.float64]
 

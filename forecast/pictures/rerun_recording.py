@@ -13,8 +13,8 @@ from forecast.core.extras import optional_module
 from forecast.core.files import written_whole
 from forecast.core.maps import MapSource
 from forecast.core.progress import progress
-from forecast.report.answers import AnswerSource
-from forecast.report.moment import Moment, frames_of, moment_at
+from forecast.pictures.agent_forecasts import AnswerSource
+from forecast.pictures.key_frame_agents import Moment, frames_of, moment_at
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset

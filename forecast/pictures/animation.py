@@ -24,11 +24,11 @@ from forecast.core.agents import AgentType
 from forecast.core.files import written_whole
 from forecast.core.progress import progress
 from forecast.eval.consistency import RANGES_M
-from forecast.report.draw_scene import FORECAST, OTHER, TARGET, TRUTH, draw_box, draw_modes
-from forecast.report.ground import View, draw_ground
-from forecast.report.literal import literal
-from forecast.report.moment import Moment, moment_at
-from forecast.report.successive import Successive
+from forecast.pictures.key_frame_agents import Moment, moment_at
+from forecast.pictures.literal import literal
+from forecast.pictures.map_background import View, draw_ground
+from forecast.pictures.point_forecasts import Successive
+from forecast.pictures.scene_picture import FORECAST, OTHER, TARGET, TRUTH, draw_box, draw_modes
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from forecast.core.files import for_arrow, written_whole
-from forecast.report.evaluator import Report
+from forecast.scoring.report_document import Report
 
 
 def write_per_sample(path: Path | str, report: Report) -> None:

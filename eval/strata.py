@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from forecast.core.frames import agent_from_world, wrap_angle
 from forecast.eval.results import Floats
-from forecast.prediction.physics import kinematics
-from forecast.report.join import Joined
 
 #: Displacement over the annotated future below this is stationary, metres.
 STATIONARY_M = 2.0
@@ -21,15 +19,6 @@ SPEEDS = ("below 0.5 m/s", "0.5 to 5 m/s", "5 to 10 m/s", "10 m/s and more", "un
 MANOEUVRES = ("stationary", "straight", "left", "right", "U-turn", "unknown")
 
 Labels = dict[str, NDArray[np.str_]]
-
-
-def strata_of_joined(joined: Joined) -> Labels:
-    """Stratum of each of the split's agent-samples, by kind; speed and heading as the physics baselines read them."""
-    rows = joined.rows[joined.official]
-    now = kinematics(joined.tracks, rows)
-    pose = np.concatenate([now.position_m, now.heading_rad[:, None]], -1)
-    moves = strata(pose, now.speed_mps, joined.future_m[joined.official])
-    return {"location": joined.locations[joined.official]} | moves
 
 
 def strata_of_rows(past_m: Floats, future_m: Floats, step_s: float) -> Labels:

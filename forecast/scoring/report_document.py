@@ -18,11 +18,12 @@ from forecast.core.progress import progress
 from forecast.eval.bootstrap import bootstrap_mean
 from forecast.eval.hardest import ACCELERATION_MPS2, OBSERVATION_M, on_hardest
 from forecast.eval.results import PerItem, per_item
-from forecast.report.compare import about_leads, codes, compare, on_shared_points
-from forecast.report.join import Joined, join, read_for_dataset
-from forecast.report.road import add_off_road
-from forecast.report.scores import Population, Scores, Settings, finish, score_rows
-from forecast.report.strata import in_order, strata_of_joined
+from forecast.eval.strata import in_order
+from forecast.scoring.comparisons import about_leads, codes, compare, on_shared_points
+from forecast.scoring.dataset_join import Joined, join, read_for_dataset
+from forecast.scoring.joined_strata import strata_of_joined
+from forecast.scoring.off_road_scores import add_off_road
+from forecast.scoring.scores import Population, Scores, Settings, finish, score_rows
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset

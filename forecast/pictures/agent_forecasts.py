@@ -17,7 +17,7 @@ from forecast.core.horizon import NUSCENES_HORIZON, Horizon
 from forecast.data.clock import check_step
 from forecast.data.samples import Samples
 from forecast.eval.notes import Notes
-from forecast.report.key_frame_leads import observations_at, refuse_straying
+from forecast.scoring.key_frame_leads import observations_at, refuse_straying
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset

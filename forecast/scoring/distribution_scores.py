@@ -10,7 +10,7 @@ import numpy as np
 from forecast.core.rows import ForecastRows, keys_of
 from forecast.eval.distribution import draw_samples, nll, sample_ade, sample_fde
 from forecast.eval.results import Floats, PerItem, joined
-from forecast.report.road import Road
+from forecast.scoring.off_road_scores import Road
 
 #: Forecasts whose samples are held at a time.
 _BLOCK = 256

@@ -1,24 +1,14 @@
-"""The pictures of a report's page."""
+"""Curves of scores, a line a file: error by horizon, temporal consistency, calibration."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from forecast.core.maps import MapSource
-from forecast.core.progress import progress
-from forecast.core.rows import keys_of
 from forecast.eval.consistency import convergence_of, dispersion_of
-from forecast.report.cases import CaseDrawer
-from forecast.report.compare import shared_rows
-from forecast.report.draw import Agent, draw_forecast
-from forecast.report.evaluator import Report
-from forecast.report.literal import literal
-
-if TYPE_CHECKING:
-    from forecast.data.cache import Dataset
+from forecast.pictures.literal import literal
+from forecast.scoring.comparisons import shared_rows
+from forecast.scoring.report_document import Report
 
 _CURVE_RANGES_M = np.array([0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0])
 
@@ -70,27 +60,4 @@ def calibration_figure(report: Report) -> Figure:
         axes.plot(found.stated, found.observed, ".-", label=f"{literal(scores.name)} (error {found.error:.3f})")
     axes.set(xlabel="stated probability", ylabel="share that was closest", aspect="equal")
     axes.legend(fontsize=7)
-    return figure
-
-
-def worst_figure(report: Report, dataset: Dataset | None, road: MapSource | None) -> Figure:
-    """The worst cases of the first file, over the map where there is one."""
-    cases = report.scores[0].worst
-    lines = -(-len(cases) // 3)
-    figure = Figure(figsize=(15, 5.6 * lines), layout="constrained")
-    drawer = None if dataset is None else CaseDrawer(dataset)
-    for place, case in enumerate(progress(cases, "drawing", total=len(cases)), start=1):
-        axes = figure.add_subplot(lines, 3, place)
-        title = f"minFDE_1 {case.error_m:.1f} m\n{case.track} at {case.issue_time_s:g} s"
-        if drawer is None:
-            target = Agent(case.pose_world, np.array([4.5, 1.9]), case.past_m)
-            draw_forecast(
-                axes, target, case.modes_m, case.probabilities, truth_m=case.truth_m, source=road, title=title
-            )
-        else:
-            (key,) = keys_of(np.array([case.track]), np.array([case.issue_time_s])).tolist()
-            entry = report.scores[0].agent_keys.tolist().index(key)
-            drawer.draw(axes, report.joined[0], int(report.joined[0].official[entry]), title)
-        axes.set_xlabel(axes.get_xlabel(), fontsize=7, labelpad=0)  # small pictures: the legend is near
-        axes.set_ylabel(axes.get_ylabel(), fontsize=7, labelpad=0)
     return figure

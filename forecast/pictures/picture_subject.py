@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from forecast.core.agents import EGO_CATEGORY, AgentType
 from forecast.core.errors import DataError
 from forecast.core.tracks import Tracks
-from forecast.report.moment import frames_of
-from forecast.report.successive import points_of
+from forecast.pictures.key_frame_agents import frames_of
+from forecast.pictures.point_forecasts import points_of
 
 
 def chosen_frame(tracks: Tracks, scene: str, frame: int | None) -> int:

@@ -19,7 +19,7 @@ from forecast.eval.forecasts import read_forecasts, rows_from_submission, submis
 from forecast.eval.notes import Notes
 from forecast.eval.submission import Submission, check_values, read_submission, write_submission
 from forecast.prediction.key_frame_future import key_frame_future
-from forecast.report.key_frame_leads import nearest_observation, observations_at, refuse_straying
+from forecast.scoring.key_frame_leads import nearest_observation, observations_at, refuse_straying
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from forecast.core.frames import rotate
 from forecast.core.maps import MapSource
-from forecast.report.ground import View, draw_ground
-from forecast.report.literal import literal
+from forecast.pictures.literal import literal
+from forecast.pictures.map_background import View, draw_ground
 
 Floats = NDArray[np.float64]
 

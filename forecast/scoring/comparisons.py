@@ -15,7 +15,7 @@ from forecast.eval.bootstrap import bootstrap_difference
 from forecast.eval.results import PerItem
 
 if TYPE_CHECKING:
-    from forecast.report.scores import Scores
+    from forecast.scoring.scores import Scores
 
 Strings = NDArray[np.str_]
 Integers = NDArray[np.int64]

@@ -22,8 +22,8 @@ from forecast.eval.results import Bools, Floats, PerItem, per_item
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
-    from forecast.report.join import Joined
-    from forecast.report.scores import Scores
+    from forecast.scoring.dataset_join import Joined
+    from forecast.scoring.scores import Scores
 
 ROAD = "drivable_area"
 #: Forecasts that begin further from the road than this are not on its map.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from forecast.core.agents import STATE_CHANNELS, AgentType
 from forecast.data.maps.layers import LAYERS, directed_channels
-from forecast.report.literal import literal
+from forecast.pictures.literal import literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -25,14 +25,14 @@ from forecast.eval.displacement import Displacements, displacements
 from forecast.eval.hardest import difficulty, kalman_forecast
 from forecast.eval.matching import TOLERANCE_STEPS, NoGridError, Timing, lead_step_s, timing_of, truth_for
 from forecast.eval.results import Floats, PerItem, joined
-from forecast.report.beginnings import about_beginnings, count_beginnings
-from forecast.report.ends import about_ends, count_ends
-from forecast.report.full import distribution_scores
-from forecast.report.motion import about_motion, count_motion
-from forecast.report.road import Road
-from forecast.report.stability import Stability, merged_stability, stability
-from forecast.report.strata import Labels, strata_of_rows
-from forecast.report.worst import Case, worst_cases, worst_first
+from forecast.eval.strata import Labels, strata_of_rows
+from forecast.scoring.distribution_scores import distribution_scores
+from forecast.scoring.motion_checks import about_motion, count_motion
+from forecast.scoring.off_road_scores import Road
+from forecast.scoring.reach_checks import about_ends, count_ends
+from forecast.scoring.stability import Stability, merged_stability, stability
+from forecast.scoring.start_checks import about_beginnings, count_beginnings
+from forecast.scoring.worst_cases import Case, worst_cases, worst_first
 
 Population = Literal["dense", "challenge-tracks", "challenge"]
 KS = (1, 5, 10)

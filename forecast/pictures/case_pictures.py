@@ -18,9 +18,9 @@ from forecast.core.progress import progress
 from forecast.core.tracks import Tracks
 from forecast.data.samples import Samples
 from forecast.eval.submission import Submission, read_submission
+from forecast.pictures.agent_picture import Agent, draw_forecast
 from forecast.prediction.key_frame_future import key_frame_future
-from forecast.report.draw import Agent, draw_forecast
-from forecast.report.join import Joined
+from forecast.scoring.dataset_join import Joined
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset

@@ -9,7 +9,7 @@ import numpy as np
 from forecast.core.rows import ForecastRows
 from forecast.eval.displacement import likeliest
 from forecast.eval.results import Bools, Floats
-from forecast.report.motion import FASTEST_MPS, UNCERTAIN_M
+from forecast.scoring.motion_checks import FASTEST_MPS, UNCERTAIN_M
 
 #: Another reading of the numbers is believed if it is this many times nearer to the truth.
 _BETTER = 5.0

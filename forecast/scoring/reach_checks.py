@@ -12,7 +12,7 @@ from forecast.eval.matching import TOLERANCE_STEPS, lead_step_s
 from forecast.eval.results import Floats, Integers
 
 if TYPE_CHECKING:
-    from forecast.report.scores import Scores
+    from forecast.scoring.scores import Scores
 
 _KEYS = (
     "points_forecast_while_observed",
