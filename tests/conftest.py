@@ -97,7 +97,8 @@ class MadeUp:
             future=future,
             future_valid=torch.ones(size, 12, dtype=torch.bool),
             map_names=("town",),
-            tokens=tuple(f"i{k}_s" for k in range(size)),
+            track_tokens=tuple(f"i{k}" for k in range(size)),
+            sample_tokens=("s",) * size,
             crop=side[:, :, None, None].float().expand(-1, *crop_shape).clone(),
         )
 

@@ -17,8 +17,9 @@ from shapely.geometry.base import BaseGeometry
 
 from forecast.core.errors import DataError
 from forecast.data.maps.arclines import ArcLine, centre_line
-from forecast.data.maps.layers import LAYERS, Geometries, did_you_mean
+from forecast.data.maps.layers import LAYERS, did_you_mean
 from forecast.data.maps.repair import Repairs, check_metres
+from forecast.data.maps.vector_map import Geometries
 
 Points = NDArray[np.float64]
 

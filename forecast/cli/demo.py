@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Do all steps, one folder each; the last lines say what was achieved and where to look."""
     from forecast.data.cache import open_dataset
-    from forecast.data.synthetic.town import write_town
+    from forecast.data.synthetic.town_writer import write_town
     from forecast.training.config import load_config
     from forecast.training.run import train
 
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _check_start(weights: str | None, out: Path) -> None:
     """Weights to begin with may not lie where an earlier demo is cleared away."""
-    from forecast.cli.inputs import model_files
+    from forecast.cli.model_files import model_files
     from forecast.core.errors import ConfigError
 
     for file in model_files(weights) if weights else ():
@@ -96,13 +96,13 @@ def _say(line: str) -> None:
 
 
 def _forecast(out: Path, dataset: Dataset, run_folder: Path) -> list[Path]:
-    from forecast.data.dataset import NuScenesForecasts
+    from forecast.data.dataset import AgentDataset
     from forecast.eval.submission import write_submission
     from forecast.prediction.physics import physics_forecasts
     from forecast.prediction.predictor import Predictor, predict_all
 
     samples, predictor = dataset.samples(VAL_SPLIT, dense=True), Predictor.load(run_folder)
-    source = NuScenesForecasts.of(dataset, samples, horizon=predictor.model.config.horizon)
+    source = AgentDataset.of(dataset, samples, horizon=predictor.model.config.horizon)
     made = {
         name: predict_all(predictor, source, null_context=null_context, what=VAL_SPLIT)
         for name, null_context in (("cab", False), ("cab_without_context", True))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from forecast.cli.data_options import add_data_options, open_named
+
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
     from forecast.report.evaluator import Report
@@ -21,9 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="nuScenes submissions (JSON), or rows (Parquet, CSV) of a data set or with --truth; several are compared",
     )
-    parser.add_argument("--dataroot", metavar="DIR", help="folder of a nuScenes data set")
-    parser.add_argument("--version", metavar="V", help="e.g. v1.0-trainval")
-    parser.add_argument("--split", metavar="S", help="mini_train, mini_val, train, train_val or val")
+    add_data_options(parser, split=True, required=False)
     parser.add_argument("--truth", metavar="FILE", help="rows of truth (Parquet, CSV): needs no nuScenes data set")
     parser.add_argument("--out", required=True, metavar="FILE", help="the report to write, JSON")
     parser.add_argument("--html", metavar="FILE", help="a self-contained page too")
@@ -57,12 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="D and C over target points forecast at N leads or more (default: at every lead)",
     )
     parser.add_argument(
-        "--map", metavar="FILE", help="of the rows: nuScenes map expansion (.json), or .geojson in metres"
+        "--map", metavar="FILE", help="of the rows: nuScenes or Argoverse 2 map (.json), or .geojson in metres"
     )
     parser.add_argument("--exact-off-road", action="store_true", help="off-road against the polygons too, no raster")
     parser.add_argument("--samples", type=int, default=200, metavar="N", help="to draw from covariances (default 200)")
     parser.add_argument("--transport", action="store_true", help="overlap of all modes too: optimal transport, slow")
-    parser.add_argument("--cache", metavar="DIR", help="where the compact cache lies")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -97,7 +96,7 @@ def _check_combination(args: argparse.Namespace) -> None:
 
     names = ("dataroot", "version", "split")
     given = [f"--{name}" for name in names if getattr(args, name) is not None]
-    missing = [f"--{name}" for name in names if getattr(args, name) is None]
+    missing = [f"--{name}" for name in ("dataroot", "split") if getattr(args, name) is None]
     rows = [path for path in args.forecasts if path.lower().endswith((".parquet", ".csv"))]
     if args.truth:
         only_nuscenes = (
@@ -151,10 +150,9 @@ def _score(args: argparse.Namespace, settings: Settings) -> tuple[Report, Datase
         from forecast.report.streams import score_streams
 
         return score_streams(args.forecasts, args.truth, settings, skip_bad_rows=args.skip_bad_rows), None
-    from forecast.data.cache import open_dataset
     from forecast.report.evaluator import score_submission
 
-    dataset = open_dataset(args.dataroot, args.version, args.cache)
+    dataset = open_named(args)
     report = score_submission(
         args.forecasts,
         dataset,

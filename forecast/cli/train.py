@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train; the last line says where the weights are."""
-    from forecast.cli.inputs import RUN_FILES, model_files
+    from forecast.cli.model_files import RUN_FILES, model_files
     from forecast.core.files import check_outputs, check_outside, check_place
     from forecast.training.config import load_config
 

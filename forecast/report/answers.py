@@ -85,8 +85,8 @@ def open_answers(given: Path | str, dataset: Dataset, device: str = "cpu") -> An
 
 
 def _of_model(given: Path | str, dataset: Dataset, device: str) -> Callable[[NDArray[np.int64]], Answers]:
-    from forecast.data.dataset import NuScenesForecasts
-    from forecast.prediction.crops import crop_adder
+    from forecast.data.dataset import AgentDataset
+    from forecast.data.map_crops import crop_adder
     from forecast.prediction.predictor import Predictor, world_forecast
 
     predictor = Predictor.load(given, device)
@@ -94,7 +94,7 @@ def _of_model(given: Path | str, dataset: Dataset, device: str) -> Callable[[NDA
     add_crops = crop_adder(dataset, config.crop) if config.uses_map else None
 
     def of(rows: NDArray[np.int64]) -> Answers:
-        batch = NuScenesForecasts.of(dataset, Samples(rows), horizon=config.horizon).batch(range(len(rows)))
+        batch = AgentDataset.of(dataset, Samples(rows), horizon=config.horizon).batch(range(len(rows)))
         forecast = world_forecast(predictor, batch, add_crops)
         return Answers(forecast.positions_m.numpy(), forecast.probabilities.numpy())
 
@@ -111,7 +111,7 @@ def _of_submission(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]]
     whole = Answers(submission.positions_m, submission.probabilities)
 
     def of(rows: NDArray[np.int64]) -> Answers:
-        check_step(dataset.tracks, NUSCENES_HORIZON, str(dataset.dataroot / dataset.version), rows)
+        check_step(dataset.tracks, NUSCENES_HORIZON, dataset.where, rows)
         return _chosen(whole, [entry_of.get(token, -1) for token in Samples(rows).tokens(dataset.tracks)])
 
     return of
@@ -138,7 +138,7 @@ def _of_rows(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]], Answ
     step = Horizon(step_s=float(rows_read.lead_s[0]))  # pictures set point n beside key frame n
 
     def of(rows: NDArray[np.int64]) -> Answers:
-        check_step(tracks, step, str(dataset.dataroot / dataset.version), rows)
+        check_step(tracks, step, dataset.where, rows)
         return _chosen(whole, [entry_of.get(row, -1) for row in rows.tolist()])
 
     return of

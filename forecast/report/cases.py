@@ -16,10 +16,9 @@ from forecast.core.files import written_whole
 from forecast.core.maps import MapSource
 from forecast.core.progress import progress
 from forecast.core.tracks import Tracks
-from forecast.data.maps.layers import load_map
 from forecast.data.samples import Samples
 from forecast.eval.submission import Submission, read_submission
-from forecast.prediction.future import key_frame_future
+from forecast.prediction.key_frame_future import key_frame_future
 from forecast.report.draw import Agent, draw_forecast
 from forecast.report.join import Joined
 
@@ -63,7 +62,7 @@ class CaseDrawer:
     def _map(self, name: str) -> MapSource | None:
         if name not in self._maps:
             try:
-                self._maps[name] = load_map(self.dataset.map_expansion_path(name))
+                self._maps[name] = self.dataset.load_map(name)
             except DataError:
                 self._maps[name] = None  # the picture then shows the agents alone
         return self._maps[name]

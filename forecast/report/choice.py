@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.core.agents import AgentType
+from forecast.core.agents import EGO_CATEGORY, AgentType
 from forecast.core.errors import DataError
 from forecast.core.tracks import Tracks
-from forecast.data.nuscenes.ego import EGO_CATEGORY
 from forecast.report.moment import frames_of
 from forecast.report.successive import points_of
 

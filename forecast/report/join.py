@@ -18,7 +18,7 @@ from forecast.data.clock import check_step
 from forecast.eval.forecasts import read_forecasts, rows_from_submission, submission_from_rows, write_forecasts
 from forecast.eval.notes import Notes
 from forecast.eval.submission import Submission, check_values, read_submission, write_submission
-from forecast.prediction.future import key_frame_future
+from forecast.prediction.key_frame_future import key_frame_future
 from forecast.report.key_frame_leads import nearest_observation, observations_at, refuse_straying
 
 if TYPE_CHECKING:
@@ -99,12 +99,6 @@ def _submission_of(rows: ForecastRows, dataset: Dataset, where: str) -> Submissi
     return submission
 
 
-def truth_of_dataset(dataset: Dataset) -> TruthRows:
-    """Where every track was, on the clock of :func:`write_for_dataset`: the key frames' time stamps in seconds."""
-    tracks = dataset.tracks
-    return TruthRows(tracks.track_tokens[tracks.row_track], tracks.row_time_us * 1e-6, tracks.row_position_m)
-
-
 def _key_frames(rows: ForecastRows, dataset: Dataset, where: str) -> NDArray[np.int64]:
     """Key frame that each row was issued at, told by its time stamp."""
     tracks = dataset.tracks
@@ -116,7 +110,7 @@ def _key_frames(rows: ForecastRows, dataset: Dataset, where: str) -> NDArray[np.
     known = np.flatnonzero(tracks.track_tokens == token)
     if not len(known):
         raise SubmissionError(
-            f"{where}: row {entry}: no annotated instance {token!r} in {dataset.dataroot / dataset.version}; rows "
+            f"{where}: row {entry}: no annotated instance {token!r} in {dataset.where}; rows "
             "are scored on a data set by instance tokens, or on rows of truth (--truth)"
         )
     nearest, _ = nearest_observation(tracks, int(known[0]), issue_s)
@@ -213,7 +207,7 @@ def join(submission: Submission, dataset: Dataset, split: str, where: str, *, al
     """
     rows = np.array([_locate(dataset, submission, entry, where) for entry in range(len(submission))], dtype=np.int64)
     _check_scenes(submission, dataset, rows, split, where)
-    check_step(dataset.tracks, NUSCENES_HORIZON, str(dataset.dataroot / dataset.version), rows)
+    check_step(dataset.tracks, NUSCENES_HORIZON, dataset.where, rows)
     wanted = dataset.samples(split).rows
     entry_of = {row: entry for entry, row in enumerate(rows.tolist())}
     found = [entry_of.get(row, -1) for row in wanted.tolist()]

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.core.agents import AgentType
+from forecast.core.agents import EGO_CATEGORY, AgentType
 from forecast.core.errors import DataError, one_of
 from forecast.core.maps import MapSource
 from forecast.core.tracks import Tracks
-from forecast.data.maps.layers import load_map
-from forecast.data.nuscenes.ego import EGO_CATEGORY
-from forecast.prediction.future import key_frame_future
+from forecast.prediction.key_frame_future import key_frame_future
 from forecast.report.cases import agent_at
 from forecast.report.draw import Agent
 
@@ -101,6 +99,6 @@ def moment_at(dataset: Dataset, sample: int) -> Moment:
 def map_of(dataset: Dataset, name: str) -> MapSource | None:
     """A map of a data set, or None where it holds none: the picture then shows the agents alone."""
     try:
-        return load_map(dataset.map_expansion_path(name))
+        return dataset.load_map(name)
     except DataError:
         return None

@@ -12,7 +12,7 @@ import shapely
 
 from forecast.core.errors import DataError
 from forecast.core.maps import MapSource
-from forecast.data.maps.layers import did_you_mean, load_map
+from forecast.data.maps.layers import did_you_mean
 from forecast.data.maps.repair import check_metres
 from forecast.data.maps.sources import is_geojson, open_map
 from forecast.eval.displacement import likeliest
@@ -165,7 +165,7 @@ def add_off_road(scores: Scores, joined: Joined, dataset: Dataset, rule: Rule = 
     for name in np.unique(locations).tolist():
         here = np.flatnonzero(locations == name)
         try:
-            road = road_of(load_map(dataset.map_expansion_path(name), only=(ROAD,)), rule)
+            road = road_of(dataset.load_map(name, only=(ROAD,)), rule)
         except DataError as reason:
             scores.warnings.append(f"off-road rate: {len(here)} agent-samples on {name} do not count: {reason}")
             continue

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from forecast.core.errors import DataError
 from forecast.data.cache import Dataset, open_dataset
 from forecast.data.nuscenes.json_rows import stream_rows
-from forecast.data.nuscenes.tables import Annotation, SampleData
+from forecast.data.nuscenes.nuscenes_tables import Annotation, SampleData
 
 VERSION = "v1.0-mini"
 

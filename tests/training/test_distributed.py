@@ -13,7 +13,7 @@ from torch import distributed
 
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
-from forecast.data.synthetic.town import write_town
+from forecast.data.synthetic.town_writer import write_town
 from forecast.model.cab import CAB
 from forecast.model.config import Dropout, MapEncoderConfig, ModelConfig
 from forecast.model.objectives import Annealed, ObjectiveConfig, objective_terms

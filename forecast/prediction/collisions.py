@@ -9,35 +9,33 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.prediction.answer import SceneForecast
-
 Floats = NDArray[np.float64]
 
 
-def overlapping(answer: SceneForecast) -> NDArray[np.bool_]:
-    """Which agents' boxes meet another's at any step, each on its most likely mode.
+def overlapping(path_m: Floats, heading_rad: Floats, pose_world: Floats, size_m: Floats) -> NDArray[np.bool_]:
+    """Which agents' boxes meet another's at any step, one future each.
 
-    Boxes have the agents' sizes and point along the forecast's direction of travel. Pairs whose boxes meet already at
-    time 0 are left out: that is the tracker's doing, not the forecast's.
+    Boxes have the agents' sizes and point along the direction of travel. Pairs whose boxes meet already at time 0 are
+    left out: that is the tracker's doing, not the forecast's.
 
     Args:
-        answer: of one scene.
+        path_m: (agents, steps, 2) metres, world frame.
+        heading_rad: (agents, steps) radians, world frame.
+        pose_world: (agents, 3) x, y in metres and heading in radians at time 0, world frame.
+        size_m: (agents, 2) length and width, metres.
 
     Returns:
         (agents,) bool.
     """
-    agents = np.arange(len(answer))
-    hit = np.zeros(len(agents), np.bool_)
-    if len(agents) < 2:
+    hit = np.zeros(len(path_m), np.bool_)
+    if len(path_m) < 2:
         return hit
-    path_m = answer.most_likely_m()
-    heading = answer.headings_rad[agents, answer.most_likely]
-    first, second = _near_pairs(path_m, np.hypot(*answer.size_m.T) / 2)
-    met = _boxes_meet(path_m[first], heading[first], answer.size_m[first], path_m[second], heading[second],
-                      answer.size_m[second]).any(1)  # fmt: skip
-    now_m, now_rad = answer.pose_world[:, None, :2], answer.pose_world[:, None, 2]
-    before = _boxes_meet(now_m[first], now_rad[first], answer.size_m[first], now_m[second], now_rad[second],
-                         answer.size_m[second])[:, 0]  # fmt: skip
+    first, second = _near_pairs(path_m, np.hypot(*size_m.T) / 2)
+    met = _boxes_meet(path_m[first], heading_rad[first], size_m[first], path_m[second], heading_rad[second],
+                      size_m[second]).any(1)  # fmt: skip
+    now_m, now_rad = pose_world[:, None, :2], pose_world[:, None, 2]
+    before = _boxes_meet(now_m[first], now_rad[first], size_m[first], now_m[second], now_rad[second],
+                         size_m[second])[:, 0]  # fmt: skip
     met &= ~before
     hit[first[met]] = hit[second[met]] = True
     return hit

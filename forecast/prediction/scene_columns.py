@@ -9,16 +9,40 @@ from numpy.typing import NDArray
 
 from forecast.core.agents import AgentType
 from forecast.core.tracks import Tracks
-from forecast.data.motion import backward_motion
-from forecast.data.nuscenes.columns import Columns
+from forecast.data.backward_motion import backward_motion
+from forecast.data.track_columns import TrackColumns
 from forecast.prediction.resample import Resampled
+
+
+@dataclass(frozen=True)
+class SceneObservations:
+    """A live scene as :class:`~forecast.data.track_source.Observations`: batches are made of it as of a data set.
+
+    Attributes:
+        columns: its agents over its steps.
+        map_name: where it is, or None.
+    """
+
+    columns: TrackColumns
+    map_name: str | None
+
+    @property
+    def map_names(self) -> tuple[str, ...]:
+        """The one map, ``""`` where there is none."""
+        return (self.map_name or "",)
+
+    @property
+    def scene_map(self) -> NDArray[np.int64]:
+        """(1,) index of the one map."""
+        return np.zeros(1, np.int64)
+
 
 _NO_STRINGS = np.array([], np.str_)
 
 
 def columns_of(
     steps: Resampled, agent_types: NDArray[np.int64], size_m: NDArray[np.float64], shown: NDArray[np.bool_]
-) -> tuple[Columns, NDArray[np.int64]]:
+) -> tuple[TrackColumns, NDArray[np.int64]]:
     """Lay agents out as tracks over the steps of one scene.
 
     Args:
@@ -54,7 +78,7 @@ def columns_of(
     listed = present[shown & (present >= 0) & (agent_types != AgentType.OTHER)]
     sample_first = np.zeros(count + 1, np.int64)
     sample_first[-1] = len(listed)
-    columns = Columns(
+    columns = TrackColumns(
         tracks=tracks,
         row_track=row_agent.astype(np.int32),
         row_motion=backward_motion(tracks),
@@ -76,11 +100,11 @@ class Part:
     """
 
     targets: NDArray[np.int64]
-    columns: Columns
+    columns: TrackColumns
 
 
 def parts_of(
-    columns: Columns, rows: NDArray[np.int64], reach_m: float, agents_at_once: int, pairs_at_once: int
+    columns: TrackColumns, rows: NDArray[np.int64], reach_m: float, agents_at_once: int, pairs_at_once: int
 ) -> list[Part]:
     """Divide the targets of a large scene, so that memory stays bounded and few are compared who are far apart.
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.prediction.collisions import overlapping
+
 Floats = NDArray[np.float64]
 
 
@@ -53,9 +55,12 @@ class SceneForecast:
         path_m: Floats = self.positions_m[np.arange(len(self)), self.most_likely]
         return path_m
 
-    def overlap_rate(self) -> float:
-        """Share of agents whose most likely future runs into another's; see :mod:`forecast.prediction.overlap`."""
-        from forecast.prediction.overlap import overlapping
+    def overlapping(self) -> NDArray[np.bool_]:
+        """(agents,) whose most likely future runs into another's; see :mod:`forecast.prediction.collisions`."""
+        heading_rad = self.headings_rad[np.arange(len(self)), self.most_likely]
+        return overlapping(self.most_likely_m(), heading_rad, self.pose_world, self.size_m)
 
-        hit = overlapping(self)
+    def overlap_rate(self) -> float:
+        """Share of agents whose most likely future runs into another's, 0 to 1."""
+        hit = self.overlapping()
         return float(hit.mean()) if len(hit) else 0.0

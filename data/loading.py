@@ -12,7 +12,7 @@ from forecast.core.batch import AgentBatch
 
 
 class BatchSource(Protocol):
-    """Anything that gives batches of agents by index, e.g. ``forecast.data.dataset.NuScenesForecasts``."""
+    """Anything that gives batches of agents by index, e.g. :class:`~forecast.data.dataset.AgentDataset`."""
 
     def __len__(self) -> int:
         """Number of agent-samples."""
@@ -74,6 +74,12 @@ def derived_seed(seed: int, count: int, rank: int = 0) -> int:
     return (seed * 1_000_003 + count * 10_007 + rank) % 2**63
 
 
-def loader(source: BatchSource, batches: EpochBatches) -> DataLoader[AgentBatch]:
-    """A loader in this process: batches are made by array operations, which workers would only copy around."""
-    return DataLoader(_Batches(source), sampler=batches, batch_size=None)
+def loader(source: BatchSource, batches: EpochBatches, workers: int = 0) -> DataLoader[AgentBatch]:
+    """A loader of whole batches, for this package's training and for anyone's.
+
+    Args:
+        source: of the batches.
+        batches: which agent-samples each one holds.
+        workers: processes; 0 makes batches in this one, by array operations that workers would mostly copy around.
+    """
+    return DataLoader(_Batches(source), sampler=batches, batch_size=None, num_workers=workers)

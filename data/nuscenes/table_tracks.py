@@ -9,20 +9,29 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.core.agents import agent_type
+from forecast.core.agents import EGO_CATEGORY, agent_type
 from forecast.core.errors import DataError
 from forecast.core.tracks import Strings, Tracks
+from forecast.data.backward_motion import backward_motion
 from forecast.data.clock import check_microseconds
-from forecast.data.motion import backward_motion
 from forecast.data.nuscenes.annotations import Boxes, joined, read_boxes
-from forecast.data.nuscenes.columns import Columns
-from forecast.data.nuscenes.ego import EGO_CATEGORY, read_ego
+from forecast.data.nuscenes.ego import read_ego
+from forecast.data.nuscenes.nuscenes_tables import (
+    Instance,
+    Log,
+    Named,
+    Sample,
+    Scene,
+    index_by_token,
+    read_table,
+    resolve,
+)
+from forecast.data.nuscenes.nuscenes_tables import table_path as path_of
 from forecast.data.nuscenes.reading import Reading, check_categories
-from forecast.data.nuscenes.tables import Instance, Log, Named, Sample, Scene, index_by_token, read_table, resolve
-from forecast.data.nuscenes.tables import table_path as path_of
+from forecast.data.track_columns import TrackColumns
 
 
-def read_columns(folder: Path, reading: Reading = Reading()) -> tuple[Columns, str]:  # noqa: B008 - frozen
+def read_columns(folder: Path, reading: Reading = Reading()) -> tuple[TrackColumns, str]:  # noqa: B008 - frozen
     """Read all that a version's tables say about scenes, key frames and tracks.
 
     Every instance is a track, and so is the ego vehicle in every scene (``vehicle.ego``, token ``ego-<scene name>``).
@@ -154,7 +163,7 @@ def _columns(
     boxes: Boxes,
     attributes: list[str],
     reading: Reading,
-) -> Columns:
+) -> TrackColumns:
     order = np.lexsort((boxes.sample, boxes.track))
     row_track, row_sample = boxes.track[order].astype(np.int32), boxes.sample[order].astype(np.int32)
     counts = np.bincount(row_track, minlength=len(tokens))
@@ -180,7 +189,7 @@ def _columns(
         row_size_m=boxes.size_m[order],
     )
     sample_counts = np.bincount(row_sample, minlength=len(samples.tokens))
-    return Columns(
+    return TrackColumns(
         tracks=tracks,
         row_track=row_track,
         row_motion=backward_motion(tracks),

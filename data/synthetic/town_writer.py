@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from forecast.core.errors import ConfigError, DataError, one_of
 from forecast.core.progress import progress
 from forecast.data.synthetic.crossings import Gates
-from forecast.data.synthetic.expansion import map_expansion
+from forecast.data.synthetic.expansion_writer import map_expansion
 from forecast.data.synthetic.junctions import (
     BALANCED,
     city_maps,
@@ -28,13 +28,13 @@ from forecast.data.synthetic.junctions import (
     record_plots,
 )
 from forecast.data.synthetic.masks import write_mask
-from forecast.data.synthetic.network import build_network
 from forecast.data.synthetic.nuscenes_writer import CITIES, STEP_US, SceneTables, map_token, scene_tables, write_tables
 from forecast.data.synthetic.parked import lot_cars, parked_cars
 from forecast.data.synthetic.pedestrians import Pavement, Pedestrians
-from forecast.data.synthetic.recording import Agent, Recording, challenge_targets, without_overlaps
+from forecast.data.synthetic.road_network import build_network
 from forecast.data.synthetic.roads import Network
 from forecast.data.synthetic.scene_names import scene_names
+from forecast.data.synthetic.simulated_scene import Agent, Recording, challenge_targets, without_overlaps
 from forecast.data.synthetic.surfaces import Surfaces, build_surfaces
 from forecast.data.synthetic.traffic import STEP_S, Traffic
 from forecast.data.synthetic.vehicles import Vehicle

@@ -1,4 +1,4 @@
-"""What the user of a data set should know of it: pieces that are missing, and what was taken in their place."""
+"""What the user of a nuScenes folder should know of it: pieces that are missing, and what was taken in their place."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from forecast.core.agents import AgentType, known_type, named_by_nuscenes
+from forecast.core.agents import EGO_CATEGORY, AgentType, known_type, named_by_nuscenes
 from forecast.core.tracks import Strings, Tracks
-from forecast.data.clock import long_gaps
-from forecast.data.motion import backward_motion
-from forecast.data.nuscenes.ego import EGO_CATEGORY, EGO_CHANNEL
+from forecast.data.general_remarks import gap_remarks, heading_remarks
+from forecast.data.nuscenes.ego import EGO_CHANNEL
 from forecast.data.nuscenes.reading import FILE_NAME, Reading
-
-#: Of so many boxes of vehicles that move faster than this, no more than that share head aside of their motion.
-_DRIVES_MPS, _ENOUGH, _ASIDE_SHARE = 4.0, 50, 0.2
 
 
 def remarks_on(tracks: Tracks, reading: Reading, ego_channel: str, official: Iterable[str]) -> tuple[str, ...]:
@@ -31,8 +27,8 @@ def remarks_on(tracks: Tracks, reading: Reading, ego_channel: str, official: Ite
         *_ego(tracks, reading, ego_channel),
         *_categories(tracks, reading),
         *_scenes(tracks, set(official)),
-        *_gaps(tracks),
-        *_headings(tracks),
+        *gap_remarks(tracks),
+        *heading_remarks(tracks),
     )
 
 
@@ -92,32 +88,6 @@ def _scenes(tracks: Tracks, official: set[str]) -> list[str]:
     return [
         f"{len(outside)} of {len(tracks.scene_names)} scenes are in no official split, {_few(outside)}: no split "
         "selects them"
-    ]
-
-
-def _gaps(tracks: Tracks) -> list[str]:
-    count, longest = long_gaps(tracks)
-    if not count:
-        return []
-    return [
-        f"{count} gaps between key frames are more than half as long again as their scene's step, the longest is "
-        f"{longest}: steps count key frames, so forecasts across a gap are compared with a later truth"
-    ]
-
-
-def _headings(tracks: Tracks) -> list[str]:
-    velocity = backward_motion(tracks)[:, :2]
-    vehicle = np.repeat(tracks.track_types == AgentType.VEHICLE, np.diff(tracks.first_row))
-    moving = vehicle & (np.hypot(velocity[:, 0], velocity[:, 1]) > _DRIVES_MPS)  # NaN is not greater than anything
-    direction = np.arctan2(velocity[moving, 1], velocity[moving, 0])
-    # Reversing is no fault, nor are boxes the wrong way round.
-    along = np.abs(np.cos(tracks.row_heading_rad[moving] - direction))
-    aside, count = int((along < 0.5).sum()), len(along)
-    if count < _ENOUGH or aside <= _ASIDE_SHARE * count:
-        return []
-    return [
-        f"the headings of {aside:,} of {count:,} boxes of moving vehicles are not where they drive (more than 60° "
-        "aside): are rotations w, x, y, z, and is x before y?"
     ]
 
 

@@ -1,4 +1,4 @@
-"""What is kept of a nuScenes folder, as plain arrays; the cache stores exactly these."""
+"""What is kept of a data set, or of a live scene, as plain arrays; the cache stores exactly these."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from forecast.core.tracks import Strings, Tracks
 
 
 @dataclass(frozen=True)
-class Columns:
+class TrackColumns:
     """Tracks, and what can be computed from them once instead of in every batch.
 
     Attributes:
         tracks: all that was seen.
         row_track: (rows,) int32 index of each observation's track.
-        row_motion: (rows, 5) float64, see :func:`forecast.data.motion.backward_motion`.
+        row_motion: (rows, 5) float64, see :func:`forecast.data.backward_motion.backward_motion`.
         row_attribute: (rows,) int16 index into ``attribute_names``, −1 for none. Never an input of a model.
         attribute_names: (attributes,) e.g. ``vehicle.parked``.
         sample_first: (samples + 1,) int64; observations of key frame ``i`` are
@@ -40,7 +40,7 @@ class Columns:
         return {field.name: getattr(self.tracks, field.name) for field in fields(Tracks)} | own
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Columns:
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> TrackColumns:
         """The inverse of :meth:`arrays`.
 
         Raises:
@@ -53,4 +53,4 @@ class Columns:
 
 def own_names() -> tuple[str, ...]:
     """Names of the arrays that are not part of :class:`~forecast.core.tracks.Tracks`."""
-    return tuple(field.name for field in fields(Columns) if field.name != "tracks")
+    return tuple(field.name for field in fields(TrackColumns) if field.name != "tracks")
