@@ -6,9 +6,15 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
+import shape_checks  # before the package, whose modules it watches being imported
 import torch
 
 from forecast.core.batch import AgentBatch
+
+
+def pytest_report_header() -> str:
+    return f"shapes in annotations: {'checked' if shape_checks.jaxtyping else 'not checked, jaxtyping is missing'}"
+
 
 _DEVKIT = ("nuscenes", "pyquaternion")
 

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
 
     from forecast.core.files import check_outside, check_place
     from forecast.prediction.physics import physics_forecasts
-    from forecast.report.join import write_for_dataset
+    from forecast.scoring.dataset_join import write_for_dataset
 
     out = Path(args.out)
     check_place(out, folder=True)

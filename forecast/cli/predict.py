@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
     from forecast.cli.model_files import model_files
     from forecast.core.files import check_outputs
     from forecast.prediction.predictor import Predictor, predict_dataset
-    from forecast.report.join import check_forecast_name, write_for_dataset
+    from forecast.scoring.dataset_join import check_forecast_name, write_for_dataset
 
     check_outputs({"--out": args.out}, model_files(args.checkpoint), dataroot=args.dataroot)
     check_forecast_name(args.out)
