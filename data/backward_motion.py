@@ -22,8 +22,8 @@ def backward_motion(tracks: Tracks, *, max_gap_s: float = MAX_GAP_S) -> NDArray[
     the two; the acceleration is the same difference of velocities, the yaw rate that of headings (wrapped).
 
     Returns:
-        (rows, 5) float64, :data:`MOTION_CHANNELS`, world frame; NaN where there is no earlier observation to take
-        the difference from, or it lies more than ``max_gap_s`` back.
+        (rows, 5) float64, :data:`MOTION_CHANNELS` in m/s, m/s² and radians a second, world frame; NaN where there is
+        no earlier observation to take the difference from, or it lies more than ``max_gap_s`` back.
     """
     rows = len(tracks.row_sample)
     motion = np.full((rows, len(MOTION_CHANNELS)), np.nan)

@@ -57,7 +57,6 @@ def tracks_from_rows(
         raise DataError(f"row {row}: track {tokens[row_track[row]]} was seen a second time at {when[row]} µs")
     frames, row_frame = np.unique(np.stack([row_scene, when], 1), axis=0, return_inverse=True)
     categories = np.asarray(category, np.str_)[first]
-    known = {name: (types or {}).get(name, agent_type(name)) for name in np.unique(categories).tolist()}
     return Tracks(
         scene_names=scenes,
         scene_maps=np.array([maps[name] for name in scenes.tolist()], np.str_),
@@ -66,7 +65,7 @@ def tracks_from_rows(
         sample_scene=frames[:, 0].astype(np.int32),
         track_tokens=tokens,
         track_categories=categories,
-        track_types=np.array([known[name] for name in categories.tolist()], np.int8),
+        track_types=np.array([(types or {}).get(name, agent_type(name)) for name in categories.tolist()], np.int8),
         track_scene=row_scene[first].astype(np.int32),
         first_row=np.concatenate([[0], np.cumsum(np.bincount(row_track))]).astype(np.int64),
         row_sample=row_frame.reshape(-1)[order].astype(np.int32),

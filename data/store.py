@@ -38,6 +38,12 @@ def write_store(folder: Path, key: str, arrays: Mapping[str, NDArray[Any]], note
     """Write arrays beside their final place, then move the folder there in one step.
 
     Whatever stood there is replaced; whoever still has it mapped keeps reading the old arrays.
+
+    Args:
+        folder: the final place.
+        key: what the arrays were made from; :func:`read_store` asks for it.
+        arrays: by name, of any shape and unit: bytes are kept as they are, with no unit.
+        notes: further small facts, whatever msgspec writes as JSON.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}-{secrets.token_hex(4)}")
@@ -70,7 +76,7 @@ def read_store(folder: Path, key: str, *, verify: bool = True) -> tuple[dict[str
         verify: compare every file with its digest; leave out only where that was just done.
 
     Returns:
-        arrays by name, read-only, and the notes as JSON.
+        arrays by name, of any shape, read-only, with no unit of their own; and the notes as JSON.
 
     Raises:
         Damaged: not there, made from something else, or not as it was written.

@@ -61,13 +61,13 @@ class TrackColumns:
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """All arrays by name."""
+        """All arrays by name, (rows, …), (tracks, …) and (samples, …): metres, radians and microseconds."""
         own = {name: getattr(self, name) for name in own_names()}
         return {field.name: getattr(self.tracks, field.name) for field in fields(Tracks)} | own
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> TrackColumns:
-        """The inverse of :meth:`arrays`.
+        """The inverse of :meth:`arrays`: (rows, …), (tracks, …) and (samples, …), metres, radians and microseconds.
 
         Raises:
             KeyError: an array is missing.

@@ -95,7 +95,7 @@ class _Part:
 
 
 def time_us(scenario: Scenario, steps: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Times of time steps, microseconds, the shape of ``steps``."""
+    """Times of time steps, microseconds, of any shape: that of ``steps``."""
     return scenario.start_us + steps * round(STEP_S * 1e6)
 
 

@@ -83,7 +83,7 @@ def pack(images: Bytes) -> Bytes:
 
 
 def unpacking(channels: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]:
-    """Tables from packed byte to value by plane, (channels, 256): coverage 0…1, components of directions −1…1."""
+    """Tables from packed byte to value by plane, (channels, 256): share covered 0…1, components of directions −1…1."""
     directed = directed_channels(channels)
     signed = range(len(channels))[directed] if directed else range(0)
     return [_signed_table() if plane[0] in signed else _coverage_table(len(plane)) for plane in planes(channels)]

@@ -86,7 +86,12 @@ class DevkitDrawer:
         ]
 
     def draw(self, pose_world: NDArray[np.float64], out: NDArray[np.float32]) -> None:
-        """Draw the crop of one agent into ``out`` (channels, height, width): 0 or 1."""
+        """Draw the crop of one agent.
+
+        Args:
+            pose_world: (3,) x, y in metres and heading in radians.
+            out: (channels, height, width), written to: 0 or 1.
+        """
         np.multiply(self.crop(pose_world), PER_GRADE, out=out)
 
     def crop(self, pose_world: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -55,7 +55,7 @@ class ExactDrawer:
         """Draw the crop of one agent, directions of traffic included.
 
         Args:
-            pose_world: (3,) x, y, heading.
+            pose_world: (3,) x, y in metres and heading in radians.
             out: (channels, height, width), written to: coverage 0…1, components of directions −1…1.
         """
         np.multiply(self.crop(pose_world), PER_GRADE, out=out)

@@ -19,7 +19,16 @@ class Painter(Protocol):
         """By how much areas come out too wide on each side, metres: they are shrunk by it before."""
 
     def coverage(self, points: NDArray[np.float64], ends: NDArray[np.int64], shape: tuple[int, int]) -> Image:
-        """Share of each cell that is covered, 0…255, (height, width); :func:`forecast.data.maps.area_fill.coverage`."""
+        """Draw disjoint areas.
+
+        Args:
+            points: (points, 2) column and row, in cells from the image's corner.
+            ends: (rings,) where each ring ends in ``points``.
+            shape: height and width of the image, cells.
+
+        Returns:
+            (height, width) share of each cell that is covered, as 0…255.
+        """
 
     def widened(self, image: Image) -> Image:
         """Coverage of an area twice as wide around each cell; the outermost cells are not to be read."""
@@ -35,7 +44,7 @@ class OpenCvPainter:
         return excess_m(cells_per_m, _LINES)
 
     def coverage(self, points: NDArray[np.float64], ends: NDArray[np.int64], shape: tuple[int, int]) -> Image:
-        """As :class:`Painter` says."""
+        """As :class:`Painter` says: (height, width) share of each cell that is covered, 0…255."""
         from forecast.data.maps.area_fill import coverage
 
         return coverage(points, ends, shape, _LINES)
@@ -56,7 +65,7 @@ class NumpyPainter:
         return 0.0
 
     def coverage(self, points: NDArray[np.float64], ends: NDArray[np.int64], shape: tuple[int, int]) -> Image:
-        """As :class:`Painter` says."""
+        """As :class:`Painter` says: (height, width) share of each cell that is covered, 0…255."""
         from forecast.data.maps.scanline import coverage
 
         return coverage(points, ends, shape, _LINES)

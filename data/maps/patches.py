@@ -52,7 +52,13 @@ class PatchSampler:
         self._directed = directed_channels(spec.channels)
 
     def crop(self, pose_world: torch.Tensor, out: torch.Tensor, chosen: torch.Tensor | None = None) -> None:
-        """Sample crops; arguments as of :meth:`forecast.data.maps.sampler.Sampler.crop`."""
+        """Sample crops.
+
+        Args:
+            pose_world: (poses, 3) float64 x, y in metres and heading in radians, on the CPU.
+            out: (batch, channels, height, width) float32, written to: 0…1, directions −1…1.
+            chosen: (poses,) index in ``out`` of each crop; without it, one after the other.
+        """
         places = range(len(pose_world)) if chosen is None else chosen.tolist()
         work = list(zip(pose_world.tolist(), places, strict=True))
         images = out.numpy()

@@ -68,7 +68,7 @@ class Sampler:
         """Sample crops.
 
         Args:
-            pose_world: (poses, 3) float64 on the sampler's device.
+            pose_world: (poses, 3) float64 x, y in metres and heading in radians, on the sampler's device.
             out: (batch, channels, height, width) float32, written to.
             chosen: (poses,) where in ``out`` their crops go; without it, one after the other.
         """
@@ -142,7 +142,7 @@ def takes_nearest(baked: BakedMap, spec: CropSpec) -> bool:
 
 
 def pixel_centres(spec: CropSpec, devkit_compatible: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
-    """How far ahead each row and how far left each column is, metres, float64."""
+    """How far ahead each row (height,) and how far left each column (width,) is, metres, float64."""
     rows = torch.arange(spec.height_px, dtype=torch.float64)
     columns = torch.arange(spec.width_px, dtype=torch.float64)
     if devkit_compatible:

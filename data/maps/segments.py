@@ -55,7 +55,7 @@ class Segments:
         return segments
 
     def within(self, low: Iterable[float], high: Iterable[float]) -> NDArray[np.int64]:
-        """Indices, in order, of all segments that may meet the rectangle from ``low`` to ``high`` (x, y; metres)."""
+        """Indices (found,), in order, of segments that may meet the rectangle from ``low`` to ``high``, x, y in metres."""
         reach_m = self._longest_m / 2
         i0, j0 = (math.floor((value - reach_m) / _TILE_M) for value in low)
         i1, j1 = (math.floor((value + reach_m) / _TILE_M) for value in high)
@@ -71,7 +71,15 @@ class Segments:
         return {(i, j) for i0, j0, i1, j1 in spans for i in range(i0, i1 + 1) for j in range(j0, j1 + 1)}
 
     def near(self, pose_world: NDArray[np.float64], spec: CropSpec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """``ends_m`` and ``heading_rad`` of the segments that an agent's crop may show."""
+        """The segments that an agent's crop may show.
+
+        Args:
+            pose_world: (3,) x, y in metres and heading in radians.
+            spec: of the crop.
+
+        Returns:
+            their ends (found, 2, 2) in metres and headings (found,) in radians, world frame.
+        """
         low, high = spec.bounds_m(*pose_world.tolist())
         chosen = self.within(low, high)
         return self.ends_m[chosen], self.heading_rad[chosen]

@@ -52,8 +52,14 @@ def yaw_of(rotation: NDArray[np.float64]) -> NDArray[np.float64]:
 def check_pose(path: Path, first: int, position: NDArray[np.float64], rotation: NDArray[np.float64]) -> None:
     """Refuse positions that are not finite and rotations that are none.
 
+    Args:
+        path: the table, for messages.
+        first: number of the arrays' first entry.
+        position: (n, any) metres.
+        rotation: (n, 4) quaternions, no unit.
+
     Raises:
-        DataError: naming the first such entry; ``first`` is the number of the arrays' first entry.
+        DataError: naming the first such entry.
     """
     wrong = ~np.isfinite(position).all(-1)
     if wrong.any():

@@ -65,6 +65,9 @@ def smooth_join(
     """Join two poses by a quintic whose curvature is continuous and 0 at both ends, sampled evenly.
 
     Args:
+        start_m, end_m: (2,) metres.
+        start_rad, end_rad: directions of travel there, radians.
+        spacing_m: between points of the curve.
         reach: length of the end tangents relative to that of the curve; larger bends later and more.
     """
     chord = float(np.hypot(*(end_m - start_m)))

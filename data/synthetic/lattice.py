@@ -145,7 +145,7 @@ def plan_streets(rng: np.random.Generator, blocks: int, pitch_m: float) -> tuple
         pitch_m: scale of a block; blocks are 0.7 to 1.5 times that long.
 
     Returns:
-        (nodes, 2) places of the junctions and of the town's ends, and the streets between them.
+        (nodes, 2) places of the junctions and of the town's ends, metres, and the streets between them.
     """
     lattice = _lattice(rng, blocks, pitch_m)
     edges = _thinned(rng, lattice)

@@ -251,7 +251,7 @@ class Pedestrians:
         return np.array([*(leg.from_m + gone * ahead), leg.heading_rad])
 
     def present(self, time_s: float) -> Floats:
-        """(walkers, 3) poses of all of them at a time of the simulation."""
+        """(walkers, 3) poses of all of them, metres and radians, at a time of the simulation."""
         return np.array([self._now(walker, time_s) for walker in self.walkers]).reshape(-1, 3)
 
     def agents(self, times_s: Floats, ego_m: Floats, range_m: float) -> list[Agent]:

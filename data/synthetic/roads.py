@@ -79,7 +79,7 @@ class Road:
 
     @property
     def offsets_m(self) -> Floats:
-        """Lateral offsets of all longitudinal lines (kerbs and lane bounds), from right to left."""
+        """Lateral offsets (lines,) of all longitudinal lines: kerbs and lane bounds, from right to left, metres."""
         right_lanes = self.right_m - (PARKING_STRIP_M if self.parking[1] else 0.0)
         count = len(self.forward) + len(self.backward)
         lines = -right_lanes + self.lane_width_m * np.arange(count + 1)

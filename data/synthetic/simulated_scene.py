@@ -52,7 +52,7 @@ class Recording:
 
 
 def outlines(agent: Agent) -> NDArray[np.object_]:
-    """(rows,) boxes on the ground as polygons."""
+    """(rows,) boxes on the ground as polygons, world frame, metres."""
     width, length, _ = agent.size_m
     corners = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]]) * [length / 2, width / 2]
     cos, sin = np.cos(agent.poses[:, 2]), np.sin(agent.poses[:, 2])

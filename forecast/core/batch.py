@@ -113,6 +113,6 @@ class AgentBatch:
         )
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """All tensors by name (without ``crop`` where there is none)."""
+        """All tensors by name, (batch, …) in metres, seconds and radians; without ``crop`` where there is none."""
         named = {name: getattr(self, name) for name in _SHAPES}
         return named if self.crop is None else {**named, "crop": self.crop}

@@ -41,7 +41,7 @@ class Kinematics:
 
     @property
     def direction(self) -> Floats:
-        """(agents, 2) unit vectors along the heading."""
+        """(agents, 2) vectors along the heading, world frame, of length 1, no unit."""
         return _unit(self.heading_rad)
 
 
@@ -82,22 +82,26 @@ def _unit(heading_rad: Floats) -> Floats:
 
 
 def constant_velocity_heading(now: Kinematics, horizon: Horizon = NUSCENES_HORIZON) -> Floats:
-    """Straight on along the heading at the present speed; (agents, steps, 2)."""
+    """Straight on along the heading at the present speed; (agents, steps, 2) metres, world frame."""
     return _straight(now, np.zeros_like(now.acceleration_mps2), horizon)
 
 
 def constant_acceleration_heading(now: Kinematics, horizon: Horizon = NUSCENES_HORIZON) -> Floats:
-    """Straight on along the heading at the present acceleration, backwards at last if braking; (agents, steps, 2)."""
+    """Straight on along the heading at the present acceleration, backwards at last if braking.
+
+    Returns:
+        (agents, steps, 2) metres, world frame.
+    """
     return _straight(now, now.acceleration_mps2, horizon)
 
 
 def constant_speed_yaw_rate(now: Kinematics, horizon: Horizon = NUSCENES_HORIZON) -> Floats:
-    """Turning on at the present speed and yaw rate; (agents, steps, 2)."""
+    """Turning on at the present speed and yaw rate; (agents, steps, 2) metres, world frame."""
     return _turning(now, np.zeros_like(now.acceleration_mps2), horizon)
 
 
 def constant_acceleration_yaw_rate(now: Kinematics, horizon: Horizon = NUSCENES_HORIZON) -> Floats:
-    """Turning on at the present acceleration and yaw rate; (agents, steps, 2)."""
+    """Turning on at the present acceleration and yaw rate; (agents, steps, 2) metres, world frame."""
     return _turning(now, now.acceleration_mps2, horizon)
 
 

@@ -43,7 +43,7 @@ def reading(where: str) -> Iterator[None]:
 
 
 def floats(name: str, given: Any) -> Floats:
-    """Read an array of float64; NaN where it is masked or None.
+    """Read an array of float64, any shape, with no unit of its own; NaN where it is masked or None.
 
     Raises:
         SceneError: it holds something else than numbers, or is ragged.
@@ -58,7 +58,8 @@ def places(name: str, given: Any) -> tuple[Floats, float]:
     """Read poses or positions as :func:`floats` does; and how far apart neighbouring numbers of their precision lie.
 
     Returns:
-        The array; and metres: 0 for float64, for what is a list of Python's numbers, and near the origin.
+        The array, any shape, metres and radians; and metres: 0 for float64, for what is a list of Python's numbers,
+        and near the origin.
 
     Raises:
         SceneError: as :func:`floats`.
@@ -76,7 +77,8 @@ def times(name: str, given: Any) -> tuple[Floats, float]:
             and ``nanosec`` or the like, as in ROS. Or an array or a list of these. Dates count from 1970.
 
     Returns:
-        Seconds, NaN where there is no time; and how far apart neighbouring numbers of their precision lie, seconds.
+        Seconds, any shape, NaN where there is no time; and how far apart neighbouring numbers of their precision lie,
+        seconds.
 
     Raises:
         SceneError: it is something else.
@@ -150,7 +152,7 @@ def items(name: str, given: Any, of: str) -> list[Any]:
 
 
 def mask_of(given: np.ma.MaskedArray[Any, Any]) -> NDArray[np.bool_]:
-    """What is masked, of the array's shape."""
+    """What is masked: a mask of any shape, the array's own."""
     mask: Any = np.ma.getmask(given)  # type: ignore[no-untyped-call]
     return np.broadcast_to(np.asarray(mask, np.bool_), given.shape)
 

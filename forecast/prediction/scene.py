@@ -172,7 +172,7 @@ class Scene:
         return len(self.agent_ids)
 
     def indices(self, agents: Iterable[Hashable]) -> NDArray[np.int64]:
-        """Indices of agents by their ids.
+        """Indices of agents by their ids, (n,) in the order given.
 
         Raises:
             SceneError: no agent has such an id.

@@ -67,8 +67,8 @@ class TrackMemory:
         Args:
             agent_id, kind, size_m: of the agent; the newest type and size count.
             time_us: when.
-            pose: (3,) x, y, heading; a heading of NaN is unknown.
-            velocity_world_mps: (2,), or None.
+            pose: (3,) x, y in metres and heading in radians, world frame; a heading of NaN is unknown.
+            velocity_world_mps: (2,) m/s, or None.
 
         Returns:
             The pose that was replaced, if one was.
