@@ -55,7 +55,7 @@ class Segments:
         return segments
 
     def within(self, low: Iterable[float], high: Iterable[float]) -> NDArray[np.int64]:
-        """Indices (found,), in order, of segments that may meet the rectangle from ``low`` to ``high``, x, y in metres."""
+        """Indices (found,), in order, of segments that may meet the rectangle from ``low`` to ``high``, metres."""
         reach_m = self._longest_m / 2
         i0, j0 = (math.floor((value - reach_m) / _TILE_M) for value in low)
         i1, j1 = (math.floor((value + reach_m) / _TILE_M) for value in high)
