@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_data_options(parser)
-    parser.add_argument("--sample", required=True, metavar="INSTANCE_SAMPLE", help="instance token _ sample token")
+    parser.add_argument(
+        "--sample", metavar="INSTANCE_SAMPLE", help="instance token _ sample token; or name --agent and --frame"
+    )
+    parser.add_argument("--agent", metavar="INSTANCE", help="instance token")
+    parser.add_argument("--frame", type=int, metavar="N", help="key frame of the agent's scene, from 0")
     parser.add_argument("--out", required=True, metavar="PICTURE", help="picture to write: .png, .pdf or .svg")
     parser.add_argument("--crop", choices=("default", "paper"), default="default", help="extent and resolution")
     parser.add_argument(
@@ -43,15 +47,13 @@ def run(args: argparse.Namespace) -> None:
     from forecast.data.samples import Samples
     from forecast.pictures.network_inputs import draw_seen
 
-    instance, separator, sample = args.sample.partition("_")
-    if not separator:
-        raise DataError(f"--sample {args.sample!r}: expected two tokens joined by an underscore, INSTANCE_SAMPLE")
+    _check_named(args)
     if Path(args.out).suffix.lower() not in (".png", ".pdf", ".svg"):
         raise DataError(f"--out {args.out}: expected a picture's name, ending in .png, .pdf or .svg")
     check_outputs({"--out": args.out}, dataroot=args.dataroot)
     spec = _spec(args.crop, args.channels)
     dataset = open_named(args)
-    row = dataset.locate(instance, sample)
+    row = _row(dataset, args)
     forecasts = AgentDataset.of(dataset, Samples(np.array([row])))
     batch = forecasts.batch([0])
     cropper = Cropper(partial(_map, dataset, spec), dataset.map_names, spec, args.engine, args.cache)
@@ -60,6 +62,38 @@ def run(args: argparse.Namespace) -> None:
     with written_whole(args.out) as temporary:
         figure.savefig(temporary, dpi=150)
     print(f"wrote {args.out}")
+
+
+def _check_named(args: argparse.Namespace) -> None:
+    """Say in one line which agent and moment is meant, before anything is read."""
+    from forecast.core.errors import ConfigError, DataError
+
+    if (args.sample is None) == (args.agent is None) or (args.agent is None) != (args.frame is None):
+        raise ConfigError("name one agent at one moment: --sample INSTANCE_SAMPLE, or --agent INSTANCE and --frame N")
+    if args.sample is not None and "_" not in args.sample:
+        raise DataError(f"--sample {args.sample!r}: expected two tokens joined by an underscore, INSTANCE_SAMPLE")
+
+
+def _row(dataset: Dataset, args: argparse.Namespace) -> int:
+    """Row of the observation that is named."""
+    import numpy as np
+
+    from forecast.core.errors import DataError
+
+    tracks = dataset.tracks
+    if args.sample is not None:
+        instance, _, sample = args.sample.partition("_")
+        if "_" in sample:  # of a data set whose tokens hold underscores themselves
+            parts = args.sample.split("_")
+            pairs = [("_".join(parts[:cut]), "_".join(parts[cut:])) for cut in range(1, len(parts))]
+            known = set(tracks.track_tokens.tolist())
+            instance, sample = next((pair for pair in pairs if pair[0] in known), (instance, sample))
+        return dataset.locate(instance, sample)
+    track = np.flatnonzero(tracks.track_tokens == args.agent)
+    frames = np.flatnonzero(tracks.sample_scene == tracks.track_scene[track[0]]) if len(track) else np.empty(0, int)
+    if len(track) and not 0 <= args.frame < len(frames):
+        raise DataError(f"--frame {args.frame}: the scene of {args.agent} has key frames 0 to {len(frames) - 1}")
+    return dataset.locate(args.agent, str(tracks.sample_tokens[frames[args.frame]]) if len(track) else "")
 
 
 def _map(dataset: Dataset, spec: CropSpec, name: str) -> MapSource:

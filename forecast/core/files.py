@@ -57,7 +57,7 @@ def check_outputs(
 
 
 def check_outside(path: Path | str, dataroot: Path | str, option: str = "--out") -> None:
-    """Refuse a file or folder that lies among the tables, maps or recordings of a nuScenes data set.
+    """Refuse a file or folder that lies among the tables, maps or recordings of a data set.
 
     Raises:
         ConfigError: it does.
@@ -68,7 +68,7 @@ def check_outside(path: Path | str, dataroot: Path | str, option: str = "--out")
     sacred = [place for place in root.iterdir() if _is_data(place)]
     ways = Path(os.path.realpath(path)), Path(os.path.realpath(Path(path).absolute().parent), Path(path).name)
     for place in {place for way in ways for place in (way, *way.parents)}:
-        if any(_same(place, part) for part in sacred):
+        if _is_scenario(place) or any(_same(place, part) for part in sacred):
             raise ConfigError(f"{option} {path}: lies within the data set {root}, which is only read; choose another")
 
 
@@ -76,6 +76,11 @@ def _is_data(place: Path) -> bool:
     if place.is_dir():
         return place.name in _DATA_FOLDERS or (place / "sample.json").is_file()
     return place.name == "town.json"
+
+
+def _is_scenario(place: Path) -> bool:
+    """Whether a folder is a scenario of Argoverse 2; there may be too many of them to list."""
+    return (place / f"scenario_{place.name}.parquet").is_file()
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -17,6 +17,7 @@ import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from forecast.cli.main import main
 from forecast.core.agents import AgentType
 from forecast.core.errors import DataError
 from forecast.data.argoverse2.archive_map import load_archive
@@ -309,3 +310,11 @@ def test_a_missing_map_is_told_when_it_is_needed(argoverse: Path) -> None:
     (argoverse / "one" / "log_map_archive_one.json").unlink()
     with pytest.raises(DataError, match=r"no map at .*log_map_archive_one\.json"):
         open_dataset(argoverse).load_map("one")
+
+
+def test_nothing_is_written_into_a_scenario(argoverse: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = argoverse / "one" / "forecasts.parquet"
+    where = ["--dataroot", str(argoverse), "--split", "all"]
+    assert main(["predict", *where, "--checkpoint", "town", "--out", str(out)]) == 2
+    assert "lies within the data set" in capsys.readouterr().err
+    assert not out.exists()

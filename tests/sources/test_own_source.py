@@ -79,9 +79,15 @@ def test_a_data_set_from_outside_goes_through_the_commands(
     assert found["dataset"]["version"] == "csv"
     assert found["metrics"]["min_fde_1"]["count"] == 6
     assert found["metrics"]["off_road_rate"]["count"] == 6
-    assert (
-        main(["inspect", *where, "--sample", "morning:a_morning:102000000", "--out", str(tmp_path / "seen.png")]) == 0
-    )
+    seen = ["--sample", "morning:a_morning:102000000", "--out", str(tmp_path / "seen.png")]
+    assert main(["inspect", *where, *seen]) == 0
+    by_frame = ["--agent", "morning:a", "--frame", "4", "--out", str(tmp_path / "again.png")]
+    assert main(["inspect", *where, *by_frame]) == 0
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "seen.png").read_bytes()
+    assert main(["inspect", *where, "--agent", "morning:a", "--frame", "20", "--out", str(tmp_path / "no.png")]) == 2
+    assert "key frames 0 to 19" in capsys.readouterr().err
+    assert main(["inspect", *where, "--agent", "morning:a", "--out", str(tmp_path / "no.png")]) == 2
+    assert "name one agent at one moment" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("own_package")
