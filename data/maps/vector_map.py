@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-
-from shapely.geometry.base import BaseGeometry
+from typing import TYPE_CHECKING, TypeAlias
 
 from forecast.core.errors import one_of
 
-Geometries = Mapping[str, Sequence[BaseGeometry]]
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry  # opening a data set takes no time to import it
+
+Geometries: TypeAlias = "Mapping[str, Sequence[BaseGeometry]]"
 
 
 class VectorMap:
