@@ -17,7 +17,7 @@ from forecast.core.errors import ForecastError
 COMMANDS = {
     "demo": "the whole path on a synthetic town: data, training, forecasts, scores, pictures",
     "town": "write a synthetic town as a genuine nuScenes folder",
-    "prepare": "read a nuScenes folder once into a compact cache",
+    "prepare": "read a data set once into a compact cache",
     "inspect": "draw exactly what the network sees of one agent",
     "train": "train a model on a nuScenes folder",
     "predict": "forecast a split with a trained model",
