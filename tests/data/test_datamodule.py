@@ -12,6 +12,7 @@ import torch
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
 from forecast.data.datamodule import Augmentation, ForecastDataModule
+from forecast.data.loading import EpochBatches, loader
 
 SMALL = CropSpec(ahead_m=20, behind_m=10, left_m=10, right_m=10, px_per_m=1)
 
@@ -106,3 +107,16 @@ def test_validation_is_whole_ordered_cropped_and_unvaried(town: Path, tmp_path: 
 def test_mirroring_needs_a_symmetric_crop(town: Path) -> None:
     with pytest.raises(ValueError, match="as far left as right"):
         module(town, augmentation=Augmentation(mirror=0.5), crop=CropSpec(left_m=30.0))
+
+
+def test_the_order_is_that_of_training(town: Path, tmp_path: Path) -> None:
+    data = module(town, seed=5)
+    recorder, _ = run(data, tmp_path, epochs=2)
+    for epoch, batches in recorder.seen.items():
+        expected = EpochBatches(len(data.train), 8, seed=5)
+        expected.set_epoch(epoch)
+        found = loader(data.train, expected)
+        for ours, theirs in zip(batches, found, strict=False):
+            assert ours.track_tokens == theirs.track_tokens
+            assert ours.sample_tokens == theirs.sample_tokens
+            assert torch.equal(ours.history, theirs.history)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shapely import LineString, Polygon, affinity
+from shapely import LineString, Polygon, affinity, box
 
 from forecast.core.crops import CropSpec
 from forecast.core.errors import DataError
@@ -258,3 +258,19 @@ def test_cpu_and_device_samplers_agree(small_map, devkit_compatible, px_per_m):
         sampler.crop(poses[:2], again)
         assert torch.equal(out[chosen], again)
         assert not out[[0, 2]].any()
+
+
+@pytest.mark.parametrize("engine", ["baked", "exact"])
+def test_more_maps_than_are_held_open(tmp_path, monkeypatch, engine):
+    """Of data sets with a map for each scene, some are dropped and opened again; crops stay what they are."""
+    spec = spec_of(("drivable_area",), px_per_m=1.0)
+    names = tuple(f"town-{number}" for number in range(6))
+    maps = {name: PolygonMap(name, {"drivable_area": [box(0, 0, 6 + 0.5 * k, 40)]}) for k, name in enumerate(names)}
+    index = torch.tensor([0, 5, 1, 4, 2, 3, 0, 5])
+    poses = torch.tensor([[5.0, 10.0, 0.1]], dtype=torch.float64).repeat(len(index), 1)
+    all_held = Cropper(maps, names, spec, engine, tmp_path)(poses, index)
+    monkeypatch.setattr("forecast.data.maps.crop._MOST_MAPS", 2)
+    few_held = Cropper(maps, names, spec, engine, tmp_path)
+    for _ in range(2):
+        assert torch.equal(few_held(poses, index), all_held)
+    assert len({float(crop.sum()) for crop in all_held[:6]}) == 6
