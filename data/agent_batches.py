@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from forecast.core.agents import STATE_CHANNELS, AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.horizon import Horizon
+from forecast.core.shapes import Int64
 from forecast.data.samples import Samples
 from forecast.data.states import agent_positions, agent_states, poses
 from forecast.data.track_columns import TrackColumns
@@ -18,7 +19,9 @@ from forecast.data.track_source import Observations
 from forecast.data.windows import NeighbourRule, neighbours, window
 
 
-def agent_batch(source: Observations, rows: NDArray[np.int64], horizon: Horizon, rule: NeighbourRule) -> AgentBatch:
+def agent_batch(
+    source: Observations, rows: Int64[NDArray[np.int64], "batch"], horizon: Horizon, rule: NeighbourRule
+) -> AgentBatch:
     """Look up histories, neighbours and futures of targets, and move them into each target's frame.
 
     Of histories and neighbours nothing after time 0 is read; futures are as observed, and all unknown where nothing

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.frames import wrap_angle
+from forecast.core.shapes import Float64
 from forecast.core.tracks import Tracks
 
 #: Columns of a motion array: m/s, m/s² and rad/s in the world frame.
@@ -15,7 +16,7 @@ MOTION_CHANNELS = ("vx", "vy", "ax", "ay", "yaw_rate")
 MAX_GAP_S = 1.5
 
 
-def backward_motion(tracks: Tracks, *, max_gap_s: float = MAX_GAP_S) -> NDArray[np.float64]:
+def backward_motion(tracks: Tracks, *, max_gap_s: float = MAX_GAP_S) -> Float64[NDArray[np.float64], "rows 5"]:
     """Backward differences over real time stamps, as the devkit's ``PredictHelper`` takes them.
 
     The velocity at an observation is the displacement since the track's previous observation over the time between

@@ -7,18 +7,21 @@ from numpy.typing import NDArray
 
 from forecast.core.agents import STATE_CHANNELS
 from forecast.core.frames import agent_from_world, wrap_angle
+from forecast.core.shapes import Bool, Float32, Float64, Int64
 from forecast.data.track_columns import TrackColumns
 
 
-def poses(columns: TrackColumns, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+def poses(columns: TrackColumns, rows: Int64[NDArray[np.int64], "agents"]) -> Float64[NDArray[np.float64], "agents 3"]:
     """(n, 3) x, y, heading of observations, world frame."""
     tracks = columns.tracks
     return np.concatenate([tracks.row_position_m[rows], tracks.row_heading_rad[rows][:, None]], axis=1)
 
 
 def agent_states(
-    columns: TrackColumns, rows: NDArray[np.int64], pose_world: NDArray[np.float64]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    columns: TrackColumns,
+    rows: Int64[NDArray[np.int64], "agents steps"],
+    pose_world: Float64[NDArray[np.float64], "agents 3"],
+) -> tuple[Float32[NDArray[np.float32], "agents steps channels"], Bool[NDArray[np.bool_], "agents steps"]]:
     """States of observations as seen from agents.
 
     Args:
@@ -49,8 +52,10 @@ def agent_states(
 
 
 def agent_positions(
-    columns: TrackColumns, rows: NDArray[np.int64], pose_world: NDArray[np.float64]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    columns: TrackColumns,
+    rows: Int64[NDArray[np.int64], "agents steps"],
+    pose_world: Float64[NDArray[np.float64], "agents 3"],
+) -> tuple[Float32[NDArray[np.float32], "agents steps 2"], Bool[NDArray[np.bool_], "agents steps"]]:
     """Annotated positions (n, steps, 2) in the agents' frames, 0 where there is none, and validity (n, steps)."""
     valid = rows >= 0
     pose = np.broadcast_to(pose_world[:, None], (*rows.shape, 3))[valid]

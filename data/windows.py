@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.agents import AgentType
+from forecast.core.shapes import Int64
 from forecast.data.track_columns import TrackColumns
 
 Rows = NDArray[np.int64]
@@ -42,7 +43,7 @@ class NeighbourRule:
         return radii
 
 
-def window(columns: TrackColumns, rows: Rows, back: int, ahead: int) -> Rows:
+def window(columns: TrackColumns, rows: Int64[Rows, "agents"], back: int, ahead: int) -> Int64[Rows, "agents steps"]:
     """Observations of the same tracks at the key frames before and after.
 
     Steps count the scene's key frames, whatever the time between two of them; a track that was not seen at one has
@@ -71,7 +72,9 @@ def window(columns: TrackColumns, rows: Rows, back: int, ahead: int) -> Rows:
     return found
 
 
-def neighbours(columns: TrackColumns, rows: Rows, rule: NeighbourRule) -> tuple[Rows, Rows, Rows]:
+def neighbours(
+    columns: TrackColumns, rows: Int64[Rows, "agents"], rule: NeighbourRule
+) -> tuple[Int64[Rows, "pairs"], Int64[Rows, "pairs"], Int64[Rows, "pairs"]]:
     """Everyone near the targets at time 0, the nearest first.
 
     Args:

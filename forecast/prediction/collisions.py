@@ -9,10 +9,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.core.shapes import Bool, Float
+
 Floats = NDArray[np.float64]
 
 
-def overlapping(path_m: Floats, heading_rad: Floats, pose_world: Floats, size_m: Floats) -> NDArray[np.bool_]:
+def overlapping(
+    path_m: Float[Floats, "agents steps 2"],
+    heading_rad: Float[Floats, "agents steps"],
+    pose_world: Float[Floats, "agents 3"],
+    size_m: Float[Floats, "agents 2"],
+) -> Bool[NDArray[np.bool_], "agents"]:
     """Which agents' boxes meet another's at any step, one future each.
 
     Boxes have the agents' sizes and point along the direction of travel. Pairs whose boxes meet already at time 0 are

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.core.shapes import Float64, Int64
 from forecast.core.tracks import Tracks
 
 
-def key_frame_future(tracks: Tracks, rows: NDArray[np.int64], steps: int) -> NDArray[np.float64]:
+def key_frame_future(
+    tracks: Tracks, rows: Int64[NDArray[np.int64], "n"], steps: int
+) -> Float64[NDArray[np.float64], "n steps 2"]:
     """Annotated positions at the key frames after each observation.
 
     Args:
