@@ -17,7 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="json",
         help="submissions (json), or rows; baselines have no covariances",
     )
-    parser.add_argument("--dense", action="store_true", help="every vehicle at every key frame that has a past")
+    parser.add_argument(
+        "--dense", action="store_true", help="every vehicle (Argoverse 2: road user) at every key frame that has a past"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -26,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
 
     from forecast.core.files import check_outside, check_place
     from forecast.prediction.physics import physics_forecasts
-    from forecast.report.join import write_for_dataset
+    from forecast.scoring.dataset_join import write_for_dataset
 
     out = Path(args.out)
     check_place(out, folder=True)

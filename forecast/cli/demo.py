@@ -115,9 +115,10 @@ def _forecast(out: Path, dataset: Dataset, run_folder: Path) -> list[Path]:
 
 
 def _score(out: Path, dataset: Dataset, files: list[Path]) -> dict[str, Any]:
-    from forecast.report.evaluator import score_submission
+    from forecast.pictures.page_pictures import page_cases, page_curves
     from forecast.report.page import write_page
     from forecast.report.tables import print_table
+    from forecast.scoring.report_document import score_submission
 
     # The oracle has no forecast for agents whose future is not annotated. A town has too few agent-samples for D and C
     # over them alone, as the published figures are.
@@ -126,15 +127,16 @@ def _score(out: Path, dataset: Dataset, files: list[Path]) -> dict[str, Any]:
     )
     report = score_submission(files, dataset, VAL_SPLIT, allow_missing=True, population="dense")
     report.write(out / "report.json")
-    write_page(out / "report.html", report, dataset)
+
     document = report.as_json()
+    write_page(out / "report.html", document, page_curves(report), page_cases(report, dataset))
     print_table(document)
     return document
 
 
 def _draw(out: Path, dataset: Dataset, submission_file: Path, count: int) -> int:
     """Pictures of forecasts at even distances through the split, so that nobody chose the pretty ones."""
-    from forecast.report.cases import draw_cases
+    from forecast.pictures.case_pictures import draw_cases
 
     samples = dataset.samples(VAL_SPLIT)
     step = max(1, len(samples) // max(count, 1))

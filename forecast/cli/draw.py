@@ -15,7 +15,7 @@ from forecast.cli.data_options import add_data_options, open_named
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
-    from forecast.report.answers import AnswerSource
+    from forecast.pictures.agent_forecasts import AnswerSource
 
 _STILLS, _MOVING, _RECORDING = (".png", ".svg", ".pdf"), ".gif", ".rrd"
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     """Draw and write."""
     from forecast.cli.model_files import model_files
     from forecast.core.files import check_outputs
-    from forecast.report.answers import open_answers
+    from forecast.pictures.agent_forecasts import open_answers
 
     suffix = Path(args.out).suffix.lower()
     names = _check(args, suffix)
@@ -87,9 +87,9 @@ def _scene(args: argparse.Namespace, dataset: Dataset) -> str:
 
 def _still(args: argparse.Namespace, dataset: Dataset, sources: list[AnswerSource]) -> None:
     from forecast.core.files import written_whole
-    from forecast.report.choice import chosen_frame, position_of
-    from forecast.report.draw_scene import draw_scenes
-    from forecast.report.moment import moment_at
+    from forecast.pictures.key_frame_agents import moment_at
+    from forecast.pictures.picture_subject import chosen_frame, position_of
+    from forecast.pictures.scene_picture import draw_scenes
 
     moment = moment_at(dataset, chosen_frame(dataset.tracks, _scene(args, dataset), args.frame))
     answers = [(source.name, source.of(moment.rows[moment.targets])) for source in sources]
@@ -105,9 +105,9 @@ def _animation(args: argparse.Namespace, dataset: Dataset, sources: list[AnswerS
 
     from forecast.core.horizon import NUSCENES_HORIZON
     from forecast.data.clock import check_step
-    from forecast.report.animate import write_animation
-    from forecast.report.choice import chosen_point
-    from forecast.report.successive import successive_at
+    from forecast.pictures.animation import write_animation
+    from forecast.pictures.picture_subject import chosen_point
+    from forecast.pictures.point_forecasts import successive_at
 
     horizon, tracks = NUSCENES_HORIZON, dataset.tracks
     row = chosen_point(tracks, _scene(args, dataset), args.agent, args.frame, horizon.future_steps)
@@ -117,6 +117,6 @@ def _animation(args: argparse.Namespace, dataset: Dataset, sources: list[AnswerS
 
 
 def _recording(args: argparse.Namespace, dataset: Dataset, sources: list[AnswerSource]) -> None:
-    from forecast.report.recording import write_recording
+    from forecast.pictures.rerun_recording import write_recording
 
     write_recording(args.out, dataset, _scene(args, dataset), sources[0])

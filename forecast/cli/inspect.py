@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     from forecast.data.dataset import AgentDataset
     from forecast.data.maps.crop import Cropper
     from forecast.data.samples import Samples
-    from forecast.report.seen import draw_seen
+    from forecast.pictures.network_inputs import draw_seen
 
     instance, separator, sample = args.sample.partition("_")
     if not separator:

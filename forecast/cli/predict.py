@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="to write: .json is a submission, .parquet or .csv rows with covariances",
     )
-    parser.add_argument("--dense", action="store_true", help="every vehicle at every key frame that has a past")
+    parser.add_argument(
+        "--dense", action="store_true", help="every vehicle (Argoverse 2: road user) at every key frame that has a past"
+    )
     parser.add_argument("--null-context", action="store_true", help="forecast with neither map nor neighbours")
     parser.add_argument(
         "--merge-radius-m",
@@ -35,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
     from forecast.cli.model_files import model_files
     from forecast.core.files import check_outputs
     from forecast.prediction.predictor import Predictor, predict_dataset
-    from forecast.report.join import check_forecast_name, write_for_dataset
+    from forecast.scoring.dataset_join import check_forecast_name, write_for_dataset
 
     check_outputs({"--out": args.out}, model_files(args.checkpoint), dataroot=args.dataroot)
     check_forecast_name(args.out)

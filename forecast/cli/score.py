@@ -9,8 +9,8 @@ from forecast.cli.data_options import add_data_options, open_named
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
-    from forecast.report.evaluator import Report
-    from forecast.report.scores import Settings
+    from forecast.scoring.report_document import Report
+    from forecast.scoring.scores import Settings
 
 _OUTPUTS = ("out", "html", "markdown", "latex", "per_sample", "per_point")
 
@@ -83,9 +83,11 @@ def run(args: argparse.Namespace) -> None:
                 temporary.write_text(render(document), encoding="utf-8", errors="replace")
     _write_details(args, report)
     if args.html:
+        from forecast.pictures.page_pictures import page_cases, page_curves
         from forecast.report.page import write_page
 
-        write_page(args.html, report, dataset, settings.road.source if settings.road else None)
+        road = settings.road.source if settings.road else None
+        write_page(args.html, document, page_curves(report), page_cases(report, dataset, road))
     print_table(document)
     print(f"report: {args.out}")
 
@@ -127,8 +129,8 @@ def _check_combination(args: argparse.Namespace) -> None:
 
 def _settings(args: argparse.Namespace) -> Settings:
     from forecast.core.errors import ConfigError
-    from forecast.report.road import open_road
-    from forecast.report.scores import Settings
+    from forecast.scoring.off_road_scores import open_road
+    from forecast.scoring.scores import Settings
 
     for name, smallest in (("minimum_leads", 1), ("samples", 1)):
         value = getattr(args, name)
@@ -147,10 +149,10 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 def _score(args: argparse.Namespace, settings: Settings) -> tuple[Report, Dataset | None]:
     if args.truth:
-        from forecast.report.streams import score_streams
+        from forecast.scoring.stream_scores import score_streams
 
         return score_streams(args.forecasts, args.truth, settings, skip_bad_rows=args.skip_bad_rows), None
-    from forecast.report.evaluator import score_submission
+    from forecast.scoring.report_document import score_submission
 
     dataset = open_named(args)
     report = score_submission(
@@ -165,7 +167,7 @@ def _score(args: argparse.Namespace, settings: Settings) -> tuple[Report, Datase
 
 
 def _write_details(args: argparse.Namespace, report: Report) -> None:
-    from forecast.report.details import write_per_point, write_per_sample
+    from forecast.scoring.detail_files import write_per_point, write_per_sample
 
     if args.per_sample:
         write_per_sample(args.per_sample, report)

@@ -21,7 +21,7 @@ from forecast.eval.submission import Submission, read_submission, write_submissi
 from forecast.model.mixture import joint_nll
 from forecast.prediction.key_frame_future import key_frame_future
 from forecast.prediction.predictor import Predictor, predict, world_forecast
-from forecast.report.join import read_for_dataset, write_for_dataset
+from forecast.scoring.dataset_join import read_for_dataset, write_for_dataset
 
 VERSION, SPLIT = "v1.0-mini", "mini_val"
 

@@ -16,8 +16,8 @@ from forecast.eval.displacement import displacements
 from forecast.eval.submission import Submission, read_submission, write_submission
 from forecast.prediction.key_frame_future import key_frame_future
 from forecast.prediction.physics import physics_forecasts
-from forecast.report.join import join
-from forecast.report.road import Road, road_of
+from forecast.scoring.dataset_join import join
+from forecast.scoring.off_road_scores import Road, road_of
 
 KS = list(range(1, 26))
 SPLIT = "mini_val"
