@@ -1,7 +1,7 @@
 """Whether two checkouts of this package give the same figures. Prints a table; exits with 1 where they do not.
 
     python benchmarks/before_after.py --before OLD_CHECKOUT --after NEW_CHECKOUT
-        [--before-python PYTHON] [--after-python PYTHON] [--scratch DIR] [--only PATTERN] [--perturb CHECK]
+        [--before-python PYTHON] [--after-python PYTHON] [--scratch DIR] [--only PATTERN ...] [--perturb CHECK]
 
 The same commands are run on both, each with its own Python and in a folder of its own: a synthetic town, its crops and
 batches, steps of training, forecasts, baselines, scores, an ONNX file, scenes and a stream. Real data take part where
@@ -259,7 +259,9 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_sides(parser)
-    parser.add_argument("--only", default="*", metavar="PATTERN", help="of names of checks; town always runs")
+    parser.add_argument(
+        "--only", nargs="+", default=["*"], metavar="PATTERN", help="of names of checks; town always runs"
+    )
     parser.add_argument("--perturb", metavar="PATTERN", help="change a figure of these checks' results on the new side")
     return parser.parse_args(given)
 
@@ -301,7 +303,7 @@ def main(given: list[str] | None = None) -> int:
     rows = []
     for before, after in sides(args):
         for check in checks(data):
-            if check.name != "town" and not fnmatch(check.name, args.only):
+            if check.name != "town" and not any(fnmatch(check.name, pattern) for pattern in args.only):
                 continue
             row = compared(check, before, after, bool(args.perturb) and fnmatch(check.name, args.perturb))
             rows.append(row)

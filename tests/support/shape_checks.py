@@ -49,17 +49,20 @@ def checked(function: Callable[..., Any], namespace: Mapping[str, Any], source: 
     }
     if not named or jaxtyping is None:
         return function
-    signature, hints = inspect.signature(function), _Hints(named, namespace, source)
+    parameters = tuple(inspect.signature(function).parameters)
+    hints = _Hints(function.__qualname__, named, namespace, source)
 
     @functools.wraps(function)
     def wrapper(*given: Any, **keywords: Any) -> Any:
         if _tracing():
             return function(*given, **keywords)
         with jaxtyping.jaxtyped("context"):
-            for name, value in signature.bind(*given, **keywords).arguments.items():
-                hints.compare(f"{function.__qualname__}({name})", name, value)
+            for name, value in (*zip(parameters, given, strict=False), *keywords.items()):
+                if name in named:
+                    hints.compare(name, value)
             result = function(*given, **keywords)
-            hints.compare(f"{function.__qualname__} → ", "return", result)
+            if "return" in named:
+                hints.compare("return", result)
             return result
 
     wrapper.__shapes_checked__ = True  # type: ignore[attr-defined]
@@ -69,13 +72,11 @@ def checked(function: Callable[..., Any], namespace: Mapping[str, Any], source: 
 class _Hints:
     """Annotations by the names of arguments, read when the first call comes: by then all modules are there."""
 
-    def __init__(self, named: Mapping[str, str], namespace: Mapping[str, Any], source: str) -> None:
-        self._named, self._namespace, self._source = named, namespace, source
+    def __init__(self, function: str, named: Mapping[str, str], namespace: Mapping[str, Any], source: str) -> None:
+        self._function, self._named, self._namespace, self._source = function, named, namespace, source
         self._read: dict[str, Any] = {}
 
-    def compare(self, where: str, name: str, value: Any) -> None:
-        if name not in self._named:
-            return
+    def compare(self, name: str, value: Any) -> None:
         if not self._read:
             names = {**self._namespace, **_imported_for_types(self._source)}
             # A type variable stands for arrays of several libraries; which one does not matter here.
@@ -86,7 +87,7 @@ class _Hints:
             found = (
                 f"{getattr(value, 'dtype', '')}{tuple(value.shape)}" if hasattr(value, "shape") else repr(value)[:80]
             )
-            raise ShapeError(f"{where}: expected {self._named[name]}, found {found}")
+            raise ShapeError(f"{self._function}: {name}: expected {self._named[name]}, found {found}")
 
 
 def _is(value: Any, hint: Any) -> bool:
