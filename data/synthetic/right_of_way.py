@@ -1,4 +1,4 @@
-"""Who may enter a junction: connectors are reserved, never together with one that conflicts, and by green light."""
+"""Reserves junctions: conflicting connectors are never reserved together, and a light must be green where there is one."""
 
 from __future__ import annotations
 
