@@ -1,4 +1,4 @@
-"""Reserves junctions: conflicting connectors are never reserved together, and a light must be green where there is one."""
+"""Reserves junctions: never two connectors that conflict, and only by green light where there is one."""
 
 from __future__ import annotations
 
