@@ -1,4 +1,4 @@
-"""Keeps baked maps in the cache: made on demand, memory-mapped ever after."""
+"""Keeps baked maps in the cache: made when they are first needed, then memory-mapped."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Everything is in the target's frame at time 0 (origin at the target, x forward, y left). The target has driven
 straight at a constant speed from a short list, whatever comes next, so that histories are *identical* across
-layouts; only in the ``history`` case do they differ, and then they alone tell the future.
+layouts. They differ only in the ``history`` case, where they alone decide the future.
 """
 
 from __future__ import annotations

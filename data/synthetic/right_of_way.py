@@ -1,4 +1,4 @@
-"""Who may enter a junction: connectors are reserved, never together with one that conflicts, and by green light."""
+"""Reserves junctions: never two connectors that conflict, and only by green light where there is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens that depend on nothing but what they name: equal seeds give equal bytes."""
+"""Makes tokens from the names of what they stand for, so that equal seeds give equal bytes."""
 
 from __future__ import annotations
 

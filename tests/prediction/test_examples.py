@@ -12,8 +12,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from forecast.data.maps.sources import PolygonMap
-
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ROAD = {"type": "Polygon", "coordinates": [[[0, -6], [150, -6], [150, 6], [0, 6], [0, -6]]]}
 
@@ -36,15 +34,15 @@ def test_a_map_in_fifteen_lines(
     assert re.search(r"most likely at \[.*\d.*\] of modes: 5", capsys.readouterr().out)
 
 
-def test_the_pages_own_lines_run(weights: Path, crossroads: PolygonMap) -> None:
+def test_the_pages_own_lines_run(weights: Path) -> None:
     page = EXAMPLES.parent / "docs" / "integrate.md"
     if not page.is_file():
         pytest.skip("not run from a checkout: no documents here")
     call, stream = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
-    names: dict[str, object] = {"roads": crossroads.geometries("drivable_area")}
-    exec(call.replace("runs/cab", str(weights)), names)
+    names: dict[str, object] = {}
+    exec(call.replace('"town"', repr(str(weights))), names)
     cycles = iter([True, True, False])
-    track = SimpleNamespace(id="a", time_s=1.0, x=100.0, y=200.0, yaw=0.0, vx=8.0, vy=0.0)
+    track = SimpleNamespace(id="a", time_s=1.0, x=100.0, y=-3.0, yaw=0.0, vx=8.0, vy=0.0)
     stack = {
         "tracker": SimpleNamespace(news=lambda: [track]),
         "clock": SimpleNamespace(now_s=lambda: 1.2),
