@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from forecast.core.crops import CropSpec
-from forecast.model.config import MapEncoderConfig
+from forecast.model.cvae_config import MapEncoderConfig
 
 
 class MapEncoder(nn.Module):

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from forecast.model.objectives import Annealed
+from forecast.model.own_loss import Annealed
 
 
 @dataclass(frozen=True)
