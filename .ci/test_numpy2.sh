@@ -18,7 +18,7 @@ for line in importlib.metadata.requires("cab-forecast"):
         print(line)
 EOF
     pip install --quiet --constraint .ci/constraints_numpy2.txt --requirement "$venv/requirements.txt" \
-        pytest pytest-timeout pytest-xdist hypothesis
+        pytest pytest-timeout pytest-xdist hypothesis jaxtyping
     touch "$venv/.installed"
 fi
 

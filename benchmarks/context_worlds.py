@@ -16,12 +16,12 @@ from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
 from forecast.core.files import written_whole
 from forecast.data.cache import open_dataset
-from forecast.data.dataset import NuScenesForecasts
+from forecast.data.dataset import AgentDataset
 from forecast.data.samples import Samples
 from forecast.data.synthetic.junction_plots import Plot
 from forecast.data.synthetic.junctions import BALANCED, Truth, plots_of_scene
 from forecast.data.synthetic.nuscenes_writer import CITIES
-from forecast.data.synthetic.town import write_town
+from forecast.data.synthetic.town_writer import write_town
 from forecast.eval.bayes import Outcomes
 
 VERSION, SPLITS = "v1.0-trainval", ("train", "train_val", "val")
@@ -92,14 +92,14 @@ def _batch(folder: Path, truth: Truth, crop: CropSpec, seed: int, shares: dict[s
     samples = Samples(np.concatenate([part.rows for part in parts]))
     place = {token: row for row, token in enumerate(samples.tokens(dataset.tracks))}
     ordered = samples[np.array([place[token] for token in truth.tokens.tolist()])]
-    batch = NuScenesForecasts.of(dataset, ordered).batch(np.arange(len(ordered)))
+    batch = AgentDataset.of(dataset, ordered).batch(np.arange(len(ordered)))
     scenes = len(truth.tokens) // PER_SCENE
     crops = []
     for scene in range(scenes):
         for placed in plots_of_scene(seed, scene, scenes, PER_SCENE, shares):
             assert np.allclose(placed.pose_world, truth.pose_world[len(crops)]), "another world than its truth says"
             crops.append(_crop(placed.plot, crop, drive_right=scene % len(CITIES) == 0))
-    return replace(batch, crop=torch.from_numpy(np.stack(crops)), tokens=())
+    return replace(batch, crop=torch.from_numpy(np.stack(crops)), track_tokens=(), sample_tokens=())
 
 
 def _crop(plot: Plot, spec: CropSpec, *, drive_right: bool) -> NDArray[np.uint8]:

@@ -24,7 +24,7 @@ import torch
 from forecast.core.crops import PAPER_CROP, CropSpec
 from forecast.data.cache import Dataset, open_dataset
 from forecast.data.maps.crop import Cropper
-from forecast.data.maps.layers import DIRECTION, load_map
+from forecast.data.maps.layers import DIRECTION
 from forecast.data.maps.scene_image import SceneImage
 
 MASK_LAYERS = ("drivable_area", "walkway", "ped_crossing")
@@ -60,7 +60,7 @@ def devkit_mask(nusc_map: object, pose: np.ndarray, spec: CropSpec, layers: tupl
 
 
 def cropper(dataset: Dataset, spec: CropSpec, engine: str, cache: Path, **options: bool) -> Cropper:
-    maps = {name: load_map(dataset.map_expansion_path(name)) for name in dataset.map_names}
+    maps = {name: dataset.load_map(name) for name in dataset.map_names}
     return Cropper(maps, dataset.map_names, spec, engine, cache, **options)  # type: ignore[arg-type]
 
 
@@ -123,7 +123,7 @@ def image_times(dataset: Dataset, nusc: object, rows: np.ndarray) -> None:
     tracks = dataset.tracks
     tokens = [(tracks.track_tokens[tracks.row_track[r]], tracks.sample_tokens[tracks.row_sample[r]]) for r in rows[:10]]
     devkit_ms = median_ms(lambda n: theirs.make_input_representation(*tokens[n]), 5)
-    maps = {name: load_map(dataset.map_expansion_path(name)) for name in dataset.map_names}
+    maps = {name: dataset.load_map(name) for name in dataset.map_names}
     ours = SceneImage(tracks, maps, IMAGE_SPEC)
     for each in rows:
         ours(int(each))

@@ -24,10 +24,10 @@ from forecast.core.crops import CropSpec
 from forecast.core.frames import wrap_angle
 from forecast.core.horizon import NUSCENES_HORIZON
 from forecast.data.cache import Dataset, open_dataset
-from forecast.data.crops import cropper_for
+from forecast.data.map_crops import cropper_for
 from forecast.data.samples import dense_samples
 from forecast.data.windows import NeighbourRule, neighbours, window
-from forecast.prediction.future import key_frame_future
+from forecast.prediction.key_frame_future import key_frame_future
 from forecast.prediction.physics import PHYSICS_MODELS, kinematics, oracle_choice
 
 Floats = NDArray[np.float64]

@@ -36,7 +36,7 @@ def by_devkit(dataroot: str, cities: list[str], agents: str) -> list[Any]:
 
 def opened(dataroot: str, cities: list[str], agents: str) -> list[Any]:
     """Our maps, ready to answer; tiles are drawn when they are first needed."""
-    from forecast.data.maps.layers import load_map
+    from forecast.data.maps.expansion_map import load_map
     from forecast.eval.drivable import DrivableArea
 
     files = [Path(dataroot, "maps", "expansion", f"{city}.json") for city in cities]

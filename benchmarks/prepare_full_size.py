@@ -35,8 +35,8 @@ from forecast.data.cache import open_dataset
 dataset = open_dataset(root, version, cache)
 """
 BATCH = """
-from forecast.data.dataset import NuScenesForecasts
-data = NuScenesForecasts(root, version, 'train', dense=True, cache=cache)
+from forecast.data.dataset import AgentDataset
+data = AgentDataset(root, version, 'train', dense=True, cache=cache)
 batch = data.batch(range(256))
 """
 MEASURE = """

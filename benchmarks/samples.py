@@ -15,8 +15,8 @@ import torch
 
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import PAPER_CROP, CropSpec
-from forecast.data.crops import cropper_for
-from forecast.data.dataset import NuScenesForecasts
+from forecast.data.dataset import AgentDataset
+from forecast.data.map_crops import cropper_for
 
 
 def agents_per_second(make: Callable[[torch.Tensor], AgentBatch], parts: list[torch.Tensor], device: str) -> float:
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--epochs", type=int, default=3)
     args = parser.parse_args()
-    data = NuScenesForecasts(args.dataroot, args.version, args.split, dense=True)
+    data = AgentDataset(args.dataroot, args.version, args.split, dense=True)
     parts = [part for _ in range(args.epochs) for part in torch.randperm(len(data)).split(args.batch)]
 
     def plain(indices: torch.Tensor) -> AgentBatch:

@@ -26,11 +26,10 @@ from matplotlib.path import Path as Outline
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
-from forecast.core.agents import AgentType
+from forecast.core.agents import EGO_CATEGORY, AgentType
 from forecast.core.tracks import Tracks
 from forecast.data.cache import Dataset, open_dataset
-from forecast.data.maps.layers import VectorMap, load_map
-from forecast.data.nuscenes.ego import EGO_CATEGORY
+from forecast.data.maps.vector_map import VectorMap
 
 GROUND = "#e9e6dc"
 SURFACES = {"walkway": "#d3cab8", "drivable_area": "#8d9196", "carpark_area": "#a3a8ae", "ped_crossing": "#eceff1"}
@@ -120,7 +119,7 @@ def picture(dataset: Dataset, scenes: Iterable[str], path: Path, dpi: int) -> No
     figure, grid = plt.subplots(2, len(scenes), figsize=(5 * len(scenes), 10), squeeze=False)
     for scene, (above, below) in zip(scenes, grid.T, strict=True):
         name = str(tracks.scene_maps[tracks.scene_names.tolist().index(scene)])
-        town, sample = load_map(dataset.map_expansion_path(name)), samples_of(tracks, scene)[20]
+        town, sample = dataset.load_map(name), samples_of(tracks, scene)[20]
         for axes in (above, below):
             draw_map(axes, town)
             draw_agents(axes, tracks, sample)
@@ -138,7 +137,7 @@ def picture(dataset: Dataset, scenes: Iterable[str], path: Path, dpi: int) -> No
 def animation(dataset: Dataset, scene: str, path: Path) -> None:
     """One scene, 120 m around where the ego is."""
     tracks, samples = dataset.tracks, samples_of(dataset.tracks, scene)
-    town = load_map(dataset.map_expansion_path(str(tracks.scene_maps[tracks.scene_names.tolist().index(scene)])))
+    town = dataset.load_map(str(tracks.scene_maps[tracks.scene_names.tolist().index(scene)]))
     figure, axes = plt.subplots(figsize=(6, 6))
     figure.subplots_adjust(0, 0, 1, 1)
     draw_map(axes, town)

@@ -24,7 +24,7 @@ from compared import compared
 from judged import Document, Judge
 
 from forecast.core.errors import ForecastError
-from forecast.data.synthetic.town import write_town
+from forecast.data.synthetic.town_writer import write_town
 from forecast.prediction.checkpoint import load_checkpoint
 from forecast.prediction.predictor import predict
 from forecast.report.tables import at

@@ -14,10 +14,10 @@ import time
 import torch
 
 import forecast.model.decoder
-from forecast.data.dataset import NuScenesForecasts
+from forecast.data.dataset import AgentDataset
+from forecast.data.map_crops import crop_adder
 from forecast.model.objective_registry import objective_terms
 from forecast.model.recurrence import unrolled
-from forecast.prediction.crops import crop_adder
 from forecast.training.config import load_config
 from forecast.training.pair import TrainingPair
 
@@ -53,7 +53,7 @@ def main() -> None:
     if args.by_autograd:
         forecast.model.decoder.scan = unrolled
     config = load_config(args.config)
-    source = NuScenesForecasts(args.dataroot, args.version, args.split, dense=True)
+    source = AgentDataset(args.dataroot, args.version, args.split, dense=True)
     add_crops = crop_adder(source.dataset, config.model.crop)
     model, size = TrainingPair(config.model, config.objective), config.run.batch_size
     optimiser = torch.optim.Adam(model.parameters(), 1e-3)

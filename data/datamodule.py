@@ -1,4 +1,4 @@
-"""nuScenes forecasting as a Lightning data module; crops of the map are made on the device."""
+"""Motion forecasting as a Lightning data module; crops of the map are made on the device."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import DataLoader, DistributedSampler
+from torch.utils.data import DataLoader
 
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
 from forecast.data.augment import some_mirrored, turned
 from forecast.data.cache import open_dataset
-from forecast.data.crops import cropper_for
-from forecast.data.dataset import NuScenesForecasts, as_is
+from forecast.data.dataset import AgentDataset
+from forecast.data.loading import EpochBatches, loader
+from forecast.data.map_crops import cropper_for
 from forecast.data.maps.crop import Cropper
 from forecast.data.windows import NeighbourRule
 
@@ -40,12 +41,12 @@ class ForecastDataModule(pl.LightningDataModule):
     would have seen. Under several processes each takes its share of every epoch.
 
     Args:
-        dataroot, version: a nuScenes folder.
-        train_split, val_split: names of challenge splits.
+        dataroot, version: a data set; see :func:`forecast.data.cache.open_dataset`.
+        train_split, val_split: names of splits.
         batch_size: agents per batch and process.
         crop: what to see of the map; None for no map.
         dense: train on every agent at every key frame; validation is on the challenge's list.
-        horizon, neighbour_rule, cache: as of :class:`~forecast.data.dataset.NuScenesForecasts`.
+        horizon, neighbour_rule, cache: as of :class:`~forecast.data.dataset.AgentDataset`.
         augmentation: of training batches; none by default.
         seed: of the order and of augmentation.
         num_workers: loader processes; they map the cache rather than copy it.
@@ -54,7 +55,7 @@ class ForecastDataModule(pl.LightningDataModule):
     def __init__(
         self,
         dataroot: str | Path,
-        version: str,
+        version: str | None,
         train_split: str,
         val_split: str,
         batch_size: int = 256,
@@ -87,8 +88,8 @@ class ForecastDataModule(pl.LightningDataModule):
         dataset = open_dataset(self.dataroot, self.version, self.cache)
         shared = {"horizon": self.horizon, "neighbour_rule": self.neighbour_rule}
         learn = dataset.samples(self.train_split, dense=self.dense)
-        self.train = NuScenesForecasts.of(dataset, learn, **shared)  # type: ignore[arg-type]
-        self.val = NuScenesForecasts.of(dataset, dataset.samples(self.val_split), **shared)  # type: ignore[arg-type]
+        self.train = AgentDataset.of(dataset, learn, **shared)  # type: ignore[arg-type]
+        self.val = AgentDataset.of(dataset, dataset.samples(self.val_split), **shared)  # type: ignore[arg-type]
         self._cropper = cropper_for(dataset, self.crop) if self.crop is not None else None
 
     def train_dataloader(self) -> DataLoader[AgentBatch]:
@@ -99,19 +100,11 @@ class ForecastDataModule(pl.LightningDataModule):
         """Batches in the order of the challenge's list."""
         return self._loader(self.val, shuffle=False)
 
-    def _loader(self, forecasts: NuScenesForecasts, *, shuffle: bool) -> DataLoader[AgentBatch]:
+    def _loader(self, forecasts: AgentDataset, *, shuffle: bool) -> DataLoader[AgentBatch]:
         world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        # Lightning tells this sampler the epoch, and leaves it alone under several processes.
-        sampler: DistributedSampler[AgentBatch] = DistributedSampler(
-            forecasts, num_replicas=world, rank=rank, shuffle=shuffle, seed=self.seed
-        )
-        return DataLoader(
-            forecasts,
-            self.batch_size,
-            sampler=sampler,
-            collate_fn=as_is,  # type: ignore[arg-type]
-            num_workers=self.num_workers,
-        )
+        # Lightning tells the epoch to these, and leaves them alone under several processes.
+        batches = EpochBatches(len(forecasts), self.batch_size, self.seed if shuffle else None, rank, world)
+        return loader(forecasts, batches, self.num_workers)
 
     def on_after_batch_transfer(self, batch: AgentBatch, dataloader_idx: int) -> AgentBatch:
         """Turn, crop and mirror on the device; turning comes before the crop, mirroring after it."""

@@ -1,4 +1,4 @@
-"""nuScenes forecasting as a plain torch data set, for any model."""
+"""Motion forecasting as a plain torch data set, for any model, on any kind of data set."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from torch import Tensor
 from forecast.core.agents import AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
-from forecast.data.batches import inputs_of
-from forecast.data.cache import Dataset, open_dataset
+from forecast.data.agent_batches import agent_batch
+from forecast.data.cache import open_dataset
 from forecast.data.clock import check_step
 from forecast.data.samples import Samples
-from forecast.data.states import agent_positions
-from forecast.data.windows import NeighbourRule, window
+from forecast.data.track_source import TrackSource
+from forecast.data.windows import NeighbourRule
 
 Indices = Sequence[int] | NDArray[np.int64] | Tensor
 
 
-class NuScenesForecasts(torch.utils.data.Dataset[AgentBatch]):
+class AgentDataset(torch.utils.data.Dataset[AgentBatch]):
     """Target agents at time 0: their history, their neighbours, and the truth.
 
     Whole batches are made at once: iterate over ``.batch(indices)``, or give a
@@ -32,12 +32,12 @@ class NuScenesForecasts(torch.utils.data.Dataset[AgentBatch]):
     that happened after time 0; futures are the raw annotations.
 
     Args:
-        dataroot: folder that holds the version's folder and ``maps``.
-        version: e.g. ``v1.0-mini``.
-        split: ``mini_train``, ``mini_val``, ``train``, ``train_val`` or ``val``.
+        dataroot: the data set's folder; see :func:`forecast.data.cache.open_dataset`.
+        version: of nuScenes, e.g. ``v1.0-mini``; None for data sets without versions.
+        split: e.g. ``mini_train``; :attr:`~forecast.data.prepared.Dataset.splits` names those that a folder holds.
         horizon: how many key frames back and ahead; its ``step_s`` must be that of the data.
         dense: every agent at every key frame at which it was seen before, instead of the challenge's list.
-        types: which agents, where ``dense``.
+        types: which agents, where ``dense``; by default those that the data set is about: vehicles in nuScenes.
         ego: the ego vehicle as a target too, where ``dense``.
         neighbour_rule: who counts as a neighbour.
         cache: where prepared data are kept; see :func:`forecast.data.cache.open_dataset`.
@@ -53,39 +53,37 @@ class NuScenesForecasts(torch.utils.data.Dataset[AgentBatch]):
     def __init__(
         self,
         dataroot: str | Path,
-        version: str,
+        version: str | None,
         split: str,
         *,
         horizon: Horizon = NUSCENES_HORIZON,
         dense: bool = False,
-        types: Sequence[AgentType] = (AgentType.VEHICLE,),
+        types: Sequence[AgentType] | None = None,
         ego: bool = False,
         neighbour_rule: NeighbourRule = NeighbourRule(),  # noqa: B008 - frozen
         cache: str | Path | None = None,
     ) -> None:
         dataset = open_dataset(dataroot, version, cache)
-        samples = dataset.samples(split, dense=dense, types=tuple(types), ego=ego)
+        samples = dataset.samples(split, dense=dense, types=None if types is None else tuple(types), ego=ego)
         self._set_up(dataset, samples, horizon, neighbour_rule)
 
     @classmethod
     def of(
         cls,
-        dataset: Dataset,
+        dataset: TrackSource,
         samples: Samples,
         *,
         horizon: Horizon = NUSCENES_HORIZON,
         neighbour_rule: NeighbourRule = NeighbourRule(),  # noqa: B008 - frozen
-    ) -> NuScenesForecasts:
+    ) -> AgentDataset:
         """Make one from an open data set and any choice of samples."""
         made = cls.__new__(cls)
         made._set_up(dataset, samples, horizon, neighbour_rule)
         return made
 
-    def _set_up(self, dataset: Dataset, samples: Samples, horizon: Horizon, rule: NeighbourRule) -> None:
-        check_step(dataset.tracks, horizon, str(dataset.dataroot / dataset.version), samples.rows)
+    def _set_up(self, dataset: TrackSource, samples: Samples, horizon: Horizon, rule: NeighbourRule) -> None:
+        check_step(dataset.tracks, horizon, dataset.where, samples.rows)
         self.dataset, self.samples, self.horizon, self.neighbour_rule = dataset, samples, horizon, rule
-        scene_maps = dataset.tracks.scene_maps
-        self._scene_map = np.searchsorted(np.array(dataset.map_names), scene_maps).astype(np.int64)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -106,29 +104,12 @@ class NuScenesForecasts(torch.utils.data.Dataset[AgentBatch]):
         Args:
             indices: (batch,) indices into :attr:`samples`.
         """
-        columns, horizon = self.dataset.columns, self.horizon
-        tracks = columns.tracks
-        samples = self.samples[_whole_numbers(indices)]
-        rows = samples.rows
-        track = columns.row_track[rows]
-        known = inputs_of(columns, rows, horizon, self.neighbour_rule)
-        future_rows = window(columns, rows, 0, horizon.future_steps)[:, 1:]
-        future, future_valid = agent_positions(columns, future_rows, known.pose_world)
-        return AgentBatch(
-            history=torch.from_numpy(known.history),
-            history_valid=torch.from_numpy(known.history_valid),
-            target_type=torch.from_numpy(tracks.track_types[track].astype(np.int64)),
-            size_m=torch.from_numpy(tracks.row_size_m[rows]),
-            neighbours=torch.from_numpy(known.neighbours),
-            neighbours_valid=torch.from_numpy(known.neighbours_valid),
-            neighbour_types=torch.from_numpy(known.neighbour_types),
-            pose_world=torch.from_numpy(known.pose_world),
-            map_index=torch.from_numpy(self._scene_map[tracks.track_scene[track]]),
-            future=torch.from_numpy(future),
-            future_valid=torch.from_numpy(future_valid),
-            map_names=self.dataset.map_names,
-            tokens=tuple(samples.tokens(tracks)),
-        )
+        rows = self.samples[_whole_numbers(indices)].rows
+        return agent_batch(self.dataset, rows, self.horizon, self.neighbour_rule)
+
+
+#: The name before version 0.2.
+NuScenesForecasts = AgentDataset
 
 
 def _whole_numbers(indices: Indices) -> NDArray[np.int64]:

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.core.agents import AgentType
+from forecast.core.agents import EGO_CATEGORY, AgentType
 from forecast.core.errors import DataError
 from forecast.core.tracks import Tracks
-from forecast.data.nuscenes.columns import Columns
-from forecast.data.nuscenes.ego import EGO_CATEGORY
+from forecast.data.track_columns import TrackColumns
 
 _STANDS_M = 0.25
 
@@ -34,16 +33,24 @@ class Samples:
     def __getitem__(self, index: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Samples:
         return Samples(self.rows[index])
 
-    def tokens(self, tracks: Tracks) -> list[str]:
-        """``instance_sample`` tokens, as in the challenge's lists."""
+    def track_tokens(self, tracks: Tracks) -> list[str]:
+        """(n,) token of each target's track."""
         track = np.searchsorted(tracks.first_row, self.rows, side="right") - 1
-        samples = tracks.sample_tokens[tracks.row_sample[self.rows]]
-        return [
-            f"{one}_{other}" for one, other in zip(tracks.track_tokens[track].tolist(), samples.tolist(), strict=True)
-        ]
+        found: list[str] = tracks.track_tokens[track].tolist()
+        return found
+
+    def sample_tokens(self, tracks: Tracks) -> list[str]:
+        """(n,) token of each target's key frame."""
+        found: list[str] = tracks.sample_tokens[tracks.row_sample[self.rows]].tolist()
+        return found
+
+    def tokens(self, tracks: Tracks) -> list[str]:
+        """(n,) the two joined, ``track_sample``, as nuScenes' submissions write them; not to be taken apart."""
+        pairs = zip(self.track_tokens(tracks), self.sample_tokens(tracks), strict=True)
+        return [f"{track}_{sample}" for track, sample in pairs]
 
 
-def dense_samples(columns: Columns, scenes: Sequence[str], types: Sequence[AgentType], *, ego: bool) -> Samples:
+def dense_samples(columns: TrackColumns, scenes: Sequence[str], types: Sequence[AgentType], *, ego: bool) -> Samples:
     """Every agent of the given types at every key frame with at least one earlier observation of the same track.
 
     Args:
@@ -63,7 +70,7 @@ def dense_samples(columns: Columns, scenes: Sequence[str], types: Sequence[Agent
     return Samples(rows[np.lexsort((rows, tracks.row_sample[rows], scene_order[tracks.track_scene[row_track[rows]]]))])
 
 
-def thin_standing(columns: Columns, samples: Samples, keep: float) -> Samples:
+def thin_standing(columns: TrackColumns, samples: Samples, keep: float) -> Samples:
     """Leave out some agents that stand: most vehicles are parked, and a forecaster learns little from the thousandth.
 
     Who stands is told by the last two observations alone. A choice that looked at the future would change what
@@ -80,26 +87,34 @@ def thin_standing(columns: Columns, samples: Samples, keep: float) -> Samples:
     return samples[(step_m >= _STANDS_M) | (np.random.default_rng(0).random(len(samples)) < keep)]
 
 
-def challenge_samples(
-    locate: Callable[[str, str], int], challenge: Mapping[str, Sequence[str]], scenes: Sequence[str], path: Path
+def listed_samples(
+    locate: Callable[[str, str], int],
+    listing: Mapping[str, Sequence[tuple[str, str]]],
+    scenes: Sequence[str],
+    path: Path,
 ) -> Samples:
-    """The challenge's agent-samples of the given scenes, in the order of its lists.
+    """The listed agent-samples of the given scenes, in the order of the lists.
+
+    Args:
+        locate: row of a track at a key frame, by their tokens.
+        listing: scene → (track token, sample token).
+        scenes: names.
+        path: where they are listed, for messages.
 
     Raises:
-        DataError: an entry is no ``instance_sample`` token, is unknown, or is listed twice.
+        DataError: an entry names no key frame, is unknown, or is listed twice.
     """
     rows: dict[int, None] = {}
     for scene in scenes:
-        for number, token in enumerate(challenge.get(scene, ())):
+        for number, (track, sample) in enumerate(listing.get(scene, ())):
             where = f"{path}: {scene}, entry {number}"
-            instance, separator, sample = token.partition("_")
-            if not separator:
-                raise DataError(f"{where}: expected instance_sample, found {token!r}")
+            if not sample:
+                raise DataError(f"{where}: expected instance_sample, found {track!r}")
             try:
-                row = locate(instance, sample)
+                row = locate(track, sample)
             except DataError as fault:
                 raise DataError(f"{where}: {fault}") from None
             if row in rows:
-                raise DataError(f"{where}: {token} is listed twice")
+                raise DataError(f"{where}: {track}_{sample} is listed twice")
             rows[row] = None
     return Samples(np.fromiter(rows, np.int64, len(rows)))

@@ -7,17 +7,17 @@ from numpy.typing import NDArray
 
 from forecast.core.agents import STATE_CHANNELS
 from forecast.core.frames import agent_from_world, wrap_angle
-from forecast.data.nuscenes.columns import Columns
+from forecast.data.track_columns import TrackColumns
 
 
-def poses(columns: Columns, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+def poses(columns: TrackColumns, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """(n, 3) x, y, heading of observations, world frame."""
     tracks = columns.tracks
     return np.concatenate([tracks.row_position_m[rows], tracks.row_heading_rad[rows][:, None]], axis=1)
 
 
 def agent_states(
-    columns: Columns, rows: NDArray[np.int64], pose_world: NDArray[np.float64]
+    columns: TrackColumns, rows: NDArray[np.int64], pose_world: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """States of observations as seen from agents.
 
@@ -49,7 +49,7 @@ def agent_states(
 
 
 def agent_positions(
-    columns: Columns, rows: NDArray[np.int64], pose_world: NDArray[np.float64]
+    columns: TrackColumns, rows: NDArray[np.int64], pose_world: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Annotated positions (n, steps, 2) in the agents' frames, 0 where there is none, and validity (n, steps)."""
     valid = rows >= 0

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.agents import AgentType
-from forecast.data.nuscenes.columns import Columns
+from forecast.data.track_columns import TrackColumns
 
 Rows = NDArray[np.int64]
 
@@ -42,7 +42,7 @@ class NeighbourRule:
         return radii
 
 
-def window(columns: Columns, rows: Rows, back: int, ahead: int) -> Rows:
+def window(columns: TrackColumns, rows: Rows, back: int, ahead: int) -> Rows:
     """Observations of the same tracks at the key frames before and after.
 
     Steps count the scene's key frames, whatever the time between two of them; a track that was not seen at one has
@@ -71,7 +71,7 @@ def window(columns: Columns, rows: Rows, back: int, ahead: int) -> Rows:
     return found
 
 
-def neighbours(columns: Columns, rows: Rows, rule: NeighbourRule) -> tuple[Rows, Rows, Rows]:
+def neighbours(columns: TrackColumns, rows: Rows, rule: NeighbourRule) -> tuple[Rows, Rows, Rows]:
     """Everyone near the targets at time 0, the nearest first.
 
     Args:
@@ -98,7 +98,7 @@ def neighbours(columns: Columns, rows: Rows, rule: NeighbourRule) -> tuple[Rows,
     return target[kept], place[kept], row[kept]
 
 
-def _in_same_key_frame(columns: Columns, rows: Rows) -> tuple[Rows, Rows]:
+def _in_same_key_frame(columns: TrackColumns, rows: Rows) -> tuple[Rows, Rows]:
     """All pairs of a target and an observation in its key frame, the target's own included."""
     sample = columns.tracks.row_sample[rows]
     first = columns.sample_first[sample]

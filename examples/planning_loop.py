@@ -19,11 +19,10 @@ from forecast.core.agents import AgentType
 from forecast.core.errors import SceneError
 from forecast.core.frames import wrap_angle
 from forecast.data.cache import Dataset, open_dataset
-from forecast.data.maps.layers import load_map
-from forecast.data.synthetic.town import write_town
-from forecast.prediction.answer import SceneForecast
+from forecast.data.synthetic.town_writer import write_town
 from forecast.prediction.forecaster import Forecaster
 from forecast.prediction.predictor import predict
+from forecast.prediction.scene_forecast import SceneForecast
 from forecast.prediction.stream import Observation, Stream
 
 ACCELERATIONS_MPS2 = np.array([0.0, 1.0, -1.5, -3.0, -6.0])
@@ -176,7 +175,7 @@ def main(arguments: list[str] | None = None) -> None:
             write_town(Path(folder) / "town", scenes=args.scenes, version=args.version)
         root = Path(args.dataroot or Path(folder) / "town")
         data = open_dataset(root, args.version, args.cache)
-        maps = {name: load_map(data.map_expansion_path(name)) for name in data.map_names}
+        maps = {name: data.load_map(name) for name in data.map_names}
         forecaster = Forecaster.load(args.weights, maps)
         said = {}
         for split in [name for name in data.splits if name.startswith("mini") == ("mini" in args.version)]:

@@ -6,9 +6,15 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
+import shape_checks  # before the package, whose modules it watches being imported
 import torch
 
 from forecast.core.batch import AgentBatch
+
+
+def pytest_report_header() -> str:
+    return f"shapes in annotations: {'checked' if shape_checks.jaxtyping else 'not checked, jaxtyping is missing'}"
+
 
 _DEVKIT = ("nuscenes", "pyquaternion")
 
@@ -91,7 +97,8 @@ class MadeUp:
             future=future,
             future_valid=torch.ones(size, 12, dtype=torch.bool),
             map_names=("town",),
-            tokens=tuple(f"i{k}_s" for k in range(size)),
+            track_tokens=tuple(f"i{k}" for k in range(size)),
+            sample_tokens=("s",) * size,
             crop=side[:, :, None, None].float().expand(-1, *crop_shape).clone(),
         )
 

@@ -94,7 +94,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(
 def test_what_the_system_refuses_is_one_line(
     capsys: pytest.CaptureFixture[str], tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("forecast.data.synthetic.town.write_town", _full)
+    monkeypatch.setattr("forecast.data.synthetic.town_writer.write_town", _full)
     assert main(["town", "--out", str(tmp_path / "town")]) == 2
     assert capsys.readouterr().err == f"forecast: {tmp_path}: No space left on device\n"
 

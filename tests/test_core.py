@@ -28,7 +28,8 @@ def batch_of(size: int = 3, neighbours: int = 2) -> AgentBatch:
         future=torch.randn(size, 12, 2, generator=generator),
         future_valid=torch.ones(size, 12, dtype=torch.bool),
         map_names=("town",),
-        tokens=tuple(f"i{k}_s" for k in range(size)),
+        track_tokens=tuple(f"i{k}" for k in range(size)),
+        sample_tokens=("s",) * size,
     )
 
 
@@ -84,7 +85,7 @@ def test_a_batch_says_which_shape_is_wrong() -> None:
 
 def test_a_part_of_a_batch_keeps_its_tokens() -> None:
     part = batch_of()[torch.tensor([True, False, True])]
-    assert part.tokens == ("i0_s", "i2_s")
+    assert part.track_tokens == ("i0", "i2")
     assert len(part) == 2
 
 

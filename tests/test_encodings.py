@@ -99,7 +99,7 @@ def test_rows_are_read_and_written_under_any_name(files: bytes, tmp_path: Path) 
 def test_names_in_pictures_are_no_formulas() -> None:
     from matplotlib.figure import Figure
 
-    from forecast.report.literal import literal
+    from forecast.pictures.literal import literal
 
     figure = Figure()
     axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""The rooms' names on disk and in import, the package list, and what `import forecast` costs."""
+"""The package list, the links of packages at the root, and what `import forecast` costs."""
 
 import os
 import re
@@ -13,7 +13,7 @@ import forecast
 tomllib = pytest.importorskip("tomllib", reason="needs Python 3.11 or later")
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("data", "eval", "configs")
+AT_THE_ROOT = ("data", "eval", "configs")
 in_checkout = pytest.mark.skipif(not (ROOT / "forecast").is_dir(), reason="not run from a checkout")
 
 
@@ -26,25 +26,25 @@ def python(code: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_the_package_list_is_the_tree() -> None:
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     found = []
-    for top, name in [("forecast", "forecast"), *((room, f"forecast.{room}") for room in ROOMS)]:
+    for top, name in [("forecast", "forecast"), *((name, f"forecast.{name}") for name in AT_THE_ROOT)]:
         for path in (ROOT / top).rglob("__init__.py"):
             parts = path.parent.relative_to(ROOT / top).parts
-            if top != "forecast" or parts[:1] not in [(room,) for room in ROOMS]:
+            if top != "forecast" or parts[:1] not in [(part,) for part in AT_THE_ROOT]:
                 found.append(".".join((name, *parts)))
     assert sorted(listed) == sorted(set(found))
 
 
 @in_checkout
-def test_the_rooms_are_relative_links() -> None:
-    for room in ROOMS:
-        assert (ROOT / "forecast" / room).readlink() == Path("..") / room
+def test_packages_at_the_root_are_relative_links() -> None:
+    for package in AT_THE_ROOT:
+        assert (ROOT / "forecast" / package).readlink() == Path("..") / package
 
 
 @in_checkout
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_bare_import_of_a_room_is_refused(room: str) -> None:
-    done = python(f"import {room}", ROOT)
-    assert f"forecast.{room}" in done.stderr
+@pytest.mark.parametrize("package", AT_THE_ROOT)
+def test_a_bare_import_is_refused(package: str) -> None:
+    done = python(f"import {package}", ROOT)
+    assert f"forecast.{package}" in done.stderr
     assert "ImportError" in done.stderr
 
 

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from forecast.data.synthetic.town import write_town
+from forecast.data.synthetic.town_writer import write_town
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "paper.py"
 pytestmark = pytest.mark.skipif(not SCRIPT.is_file(), reason="benchmarks/ is not beside the tests")

@@ -12,7 +12,7 @@ from filelock import FileLock
 from forecast.core.crops import CropSpec
 from forecast.core.errors import DataError
 from forecast.core.maps import MapSource
-from forecast.data.cache import default_cache
+from forecast.data.cache_folder import default_cache
 from forecast.data.maps.bake import BakedMap, bake, bake_for, resolution
 from forecast.data.maps.layers import drawn_from
 from forecast.data.maps.pieces import check_held, line_widths_m

@@ -20,7 +20,7 @@ from shapely.geometry.base import BaseGeometry
 
 from forecast.core.crops import CropSpec
 from forecast.core.maps import MapSource
-from forecast.data.maps.draw import PER_GRADE
+from forecast.data.maps.area_fill import PER_GRADE
 
 _LINE_PX = 2
 _CELL_M = 32.0

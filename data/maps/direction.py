@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from forecast.core.crops import CropSpec
 from forecast.core.maps import MapSource
-from forecast.data.maps.draw import FIXED_PER_PX, FRACTION_BITS, to_fixed
+from forecast.data.maps.area_fill import FIXED_PER_PX, FRACTION_BITS, to_fixed
 from forecast.data.maps.layers import DIRECTION, line_width_m
 from forecast.data.maps.segments import Segments
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from forecast.core.crops import CropSpec
 from forecast.core.maps import MapSource
+from forecast.data.maps.area_fill import FIXED_PER_PX, PER_GRADE, averaged, excess_m, fill
 from forecast.data.maps.direction import DirectionDrawer
-from forecast.data.maps.draw import FIXED_PER_PX, PER_GRADE, averaged, excess_m, fill
 from forecast.data.maps.layers import directed_channels
 from forecast.data.maps.pieces import TiledAreas, areas
 
@@ -83,7 +83,7 @@ class ExactDrawer:
         return averaged(fine.reshape(-1, fine.shape[2]), self._samples).reshape(channels, height, width)
 
     def outlines(self, pose_world: NDArray[np.float64]) -> list[Rings]:
-        """Outlines near an agent by channel, as :func:`~forecast.data.maps.draw.fill` takes them, on fine pixels.
+        """Outlines near an agent by channel, as :func:`~forecast.data.maps.area_fill.fill` takes them, on fine pixels.
 
         Args:
             pose_world: (3,) x, y, heading.

@@ -1,21 +1,14 @@
-"""The layers of a map, declared once, and the map that holds them."""
+"""The layers of a map, declared once: how each is read, drawn and coloured."""
 
 from __future__ import annotations
 
 import difflib
 import re
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-from shapely.geometry.base import BaseGeometry
-
-from forecast.core.errors import DataError, one_of
-from forecast.core.files import file_hash
-
-Geometries = Mapping[str, Sequence[BaseGeometry]]
+from forecast.core.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -114,85 +107,3 @@ def line_width_m(layer: str) -> float:
     """Width at which lines of a layer are drawn, metres; a layer that is not declared here gets 0.6 m."""
     declared = LAYERS.get(layer)
     return declared.line_width_m if declared and declared.line_width_m else 0.6
-
-
-class VectorMap:
-    """A map as valid polygons and line strings by layer; a :class:`~forecast.core.maps.MapSource`.
-
-    Reading may be put off until a geometry is asked for. Safe to share between threads, and to pickle while unread.
-    """
-
-    def __init__(self, name: str, read: Callable[[], Geometries], fingerprint: str) -> None:
-        """Describe a map.
-
-        Args:
-            name: unique name.
-            read: called once, when first needed; gives all layers.
-            fingerprint: hash of the content; caches of whatever is derived from the map are keyed by it.
-        """
-        self._name, self._read, self._fingerprint = name, read, fingerprint
-        self._geometries: Geometries | None = None
-        self._lock = threading.Lock()
-
-    def __getstate__(self) -> tuple[object, ...]:
-        return self._name, self._read, self._fingerprint
-
-    def __setstate__(self, state: tuple[str, Callable[[], Geometries], str]) -> None:
-        self.__init__(*state)  # type: ignore[misc]
-
-    @property
-    def name(self) -> str:
-        """Unique name of the map."""
-        return self._name
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of the map's content."""
-        return self._fingerprint
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """Names of the layers this map holds, empty ones included."""
-        return tuple(self._all())
-
-    def geometries(self, layer: str) -> Sequence[BaseGeometry]:
-        """All geometries of one layer, world frame, metres.
-
-        Raises:
-            KeyError: the map holds no such layer.
-            DataError: the file behind the map is damaged.
-        """
-        layers = self._all()
-        if layer not in layers:
-            raise KeyError(f"map {self._name} holds no layer {layer!r}: {one_of(layers, layer, at_most=20)}")
-        return layers[layer]
-
-    def _all(self) -> Geometries:
-        with self._lock:
-            if self._geometries is None:
-                self._geometries = self._read()
-            return self._geometries
-
-
-def load_map(path: Path | str, *, only: tuple[str, ...] | None = None) -> VectorMap:
-    """Open a nuScenes map expansion (version 1.3), e.g. ``maps/expansion/boston-seaport.json``.
-
-    The file is hashed now and decoded when the first geometry is asked for. Invalid polygons are repaired, with one
-    warning that counts them.
-
-    Args:
-        path: the file.
-        only: layers to read, as if the map held no others; default: all. One layer takes a fraction of the time.
-
-    Raises:
-        DataError: no such file; on first use also: truncated, too old, or with records that do not fit together.
-    """
-    from forecast.data.maps.expansion import ExpansionReader
-
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(
-            f"no map expansion at {path}: download 'Map expansion pack (v1.3)' from nuscenes.org and unpack it into "
-            "the data set's maps/ folder"
-        )
-    return VectorMap(path.stem, ExpansionReader(path, only), file_hash(path))

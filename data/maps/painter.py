@@ -19,7 +19,7 @@ class Painter(Protocol):
         """By how much areas come out too wide on each side, metres: they are shrunk by it before."""
 
     def coverage(self, points: NDArray[np.float64], ends: NDArray[np.int64], shape: tuple[int, int]) -> Image:
-        """(height, width) share of each cell that is covered, as 0…255; as :func:`forecast.data.maps.draw.coverage`."""
+        """Share of each cell that is covered, 0…255, (height, width); :func:`forecast.data.maps.area_fill.coverage`."""
 
     def widened(self, image: Image) -> Image:
         """Coverage of an area twice as wide around each cell; the outermost cells are not to be read."""
@@ -30,13 +30,13 @@ class OpenCvPainter:
 
     def excess_m(self, cells_per_m: float) -> float:
         """OpenCV fills the border of an outline too."""
-        from forecast.data.maps.draw import excess_m
+        from forecast.data.maps.area_fill import excess_m
 
         return excess_m(cells_per_m, _LINES)
 
     def coverage(self, points: NDArray[np.float64], ends: NDArray[np.int64], shape: tuple[int, int]) -> Image:
         """As :class:`Painter` says."""
-        from forecast.data.maps.draw import coverage
+        from forecast.data.maps.area_fill import coverage
 
         return coverage(points, ends, shape, _LINES)
 

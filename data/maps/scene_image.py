@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from forecast.core.crops import CropSpec
 from forecast.core.maps import MapSource
 from forecast.core.tracks import Tracks
-from forecast.data.maps.agents import AgentPainter
-from forecast.data.maps.draw import fill
+from forecast.data.maps.agent_boxes import AgentPainter
+from forecast.data.maps.area_fill import fill
 from forecast.data.maps.exact import ExactDrawer
 from forecast.data.maps.layers import LAYERS
 from forecast.data.maps.segments import Segments

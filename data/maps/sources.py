@@ -16,8 +16,11 @@ from shapely.geometry.base import BaseGeometry
 
 from forecast.core.errors import DataError
 from forecast.core.files import file_hash
-from forecast.data.maps.layers import Geometries, VectorMap, load_map, near_layer
+from forecast.data.argoverse2.archive_map import is_archive, load_archive
+from forecast.data.maps.expansion_map import load_map
+from forecast.data.maps.layers import near_layer
 from forecast.data.maps.repair import Repairs, check_metres
+from forecast.data.maps.vector_map import Geometries, VectorMap
 
 #: What an object of GeoJSON may be; any of them stands early in a file that is one.
 _GEOJSON = re.compile(
@@ -209,9 +212,11 @@ def is_geojson(path: Path | str) -> bool:
 
 
 def open_map(path: Path | str) -> VectorMap:
-    """Open a map file, GeoJSON in metres or a nuScenes map expansion, told apart by what it holds.
+    """Open a map file, told apart by what it holds: GeoJSON in metres, an Argoverse 2 map, or a nuScenes one.
 
     Raises:
-        DataError: see :func:`from_geojson` and :func:`~forecast.data.maps.layers.load_map`.
+        DataError: see :func:`from_geojson` and :func:`~forecast.data.maps.expansion_map.load_map`.
     """
-    return from_geojson(path) if is_geojson(path) else load_map(path)
+    if is_geojson(path):
+        return from_geojson(path)
+    return load_archive(path) if is_archive(path) else load_map(path)

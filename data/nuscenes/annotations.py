@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from forecast.core.errors import DataError
 from forecast.data.nuscenes.json_rows import stream_rows
-from forecast.data.nuscenes.tables import Annotation, resolve, table_path
+from forecast.data.nuscenes.nuscenes_tables import Annotation, resolve, table_path
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from forecast.core.errors import DataError, one_of
 from forecast.data.nuscenes.annotations import Boxes, check_pose, yaw_of
 from forecast.data.nuscenes.json_rows import stream_rows
-from forecast.data.nuscenes.tables import CalibratedSensor, EgoPose, SampleData, Sensor, read_table, table_path
-
-EGO_CATEGORY = "vehicle.ego"
+from forecast.data.nuscenes.nuscenes_tables import CalibratedSensor, EgoPose, SampleData, Sensor, read_table, table_path
 
 #: The sensor whose key frames set the time stamps of the samples, so that its poses are those of the samples.
 EGO_CHANNEL = "LIDAR_TOP"

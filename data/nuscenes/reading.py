@@ -47,7 +47,7 @@ def read_reading(
     path = folder / FILE_NAME
     astray = folder.parent / FILE_NAME
     if not path.exists() and astray.exists():
-        warnings.warn(f"{astray}: not read; it belongs beside the tables, in {folder}", DataWarning, stacklevel=4)
+        warnings.warn(f"{astray}: not read; it belongs beside the tables, in {folder}", DataWarning, stacklevel=5)
     told = _reading(_values(path), str(path)) if path.exists() else Reading()
     given = _reading({"ego_channel": ego_channel, "categories": dict(categories or {})}, "open_dataset")
     return Reading(given.ego_channel or told.ego_channel, {**told.categories, **given.categories})

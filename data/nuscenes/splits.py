@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from forecast.core.errors import DataError, one_of
+from forecast.core.errors import DataError
 from forecast.data.nuscenes.scene_lists import SCENE_NUMBERS, scene_names
 
 SPLITS = tuple(SCENE_NUMBERS)
@@ -36,15 +36,5 @@ def read_challenge(dataroot: Path) -> dict[str, list[str]] | None:
         return None
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, list[str]])
-    except msgspec.DecodeError as fault:
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise DataError(f"{path}: expected scene names with lists of instance_sample tokens: {fault}") from None
-
-
-def check_split(split: str) -> None:
-    """Refuse an unknown name.
-
-    Raises:
-        DataError: lists the known names.
-    """
-    if split not in SPLITS:
-        raise DataError(f"no split {split!r}; {one_of(SPLITS, split)}")

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from forecast.data.synthetic.roads import STOP_LINE_M, Network
 
 if TYPE_CHECKING:
+    from forecast.data.synthetic.right_of_way import RightOfWay
     from forecast.data.synthetic.surfaces import Crossing
-    from forecast.data.synthetic.traffic import Traffic
     from forecast.data.synthetic.vehicles import Vehicle
 
 _HALF_M = 1.75  # half the width of a crossing
 _CLEAR_M = 0.7  # from a crossing to where vehicles stop, unless a stop line tells
 _LOOK_M = 70.0
 _SOFT_BRAKE_MPS2 = 1.8
+
+
+class TrafficState(Protocol):
+    """What a crossing asks of the traffic around it.
+
+    Attributes:
+        time_s: now.
+        right_of_way: who may enter which junction.
+        lengths_m: of each lane.
+        on_lane: vehicles of each lane, from its front to its back.
+    """
+
+    time_s: float
+    right_of_way: RightOfWay
+    lengths_m: list[float]
+    on_lane: list[list[Vehicle]]
 
 
 class Gates:
@@ -67,7 +83,7 @@ class Gates:
         lights = self.network.junctions[where.junction].signals
         return 0.05 if self.network.roads[where.road].main and not lights else 1.0
 
-    def may_cross(self, crossing: int, traffic: Traffic) -> bool:
+    def may_cross(self, crossing: int, traffic: TrafficState) -> bool:
         """Whether somebody may step off: traffic from that road has no green, and everyone who comes can stop."""
         where = self.crossings[crossing]
         if traffic.right_of_way.signals.arm_green(where.junction, where.road, traffic.time_s):
@@ -82,7 +98,7 @@ class Gates:
                 return False
         return True
 
-    def _upstream(self, traffic: Traffic, lane: int, stop_m: float) -> Iterator[tuple[Vehicle, float]]:
+    def _upstream(self, traffic: TrafficState, lane: int, stop_m: float) -> Iterator[tuple[Vehicle, float]]:
         """Vehicles on their way to a lane, and how far their fronts are from where they would stop on it."""
         for connector in self.network.lanes[lane].predecessors:
             length = traffic.lengths_m[connector]

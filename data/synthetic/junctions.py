@@ -29,8 +29,8 @@ from forecast.data.synthetic.junction_plots import (
     draw_plot,
 )
 from forecast.data.synthetic.nuscenes_writer import CITIES
-from forecast.data.synthetic.recording import Agent, Recording
 from forecast.data.synthetic.roads import Lane, Network
+from forecast.data.synthetic.simulated_scene import Agent, Recording
 from forecast.data.synthetic.surfaces import Surfaces, polygons
 
 Floats = NDArray[np.float64]

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from forecast.data.synthetic.recording import Agent, Recording
+from forecast.data.synthetic.simulated_scene import Agent, Recording
 from forecast.data.synthetic.tokens import token
 
 Record = dict[str, Any]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.data.synthetic.recording import Agent
 from forecast.data.synthetic.roads import PARKING_STRIP_M, Network
+from forecast.data.synthetic.simulated_scene import Agent
 from forecast.data.synthetic.surfaces import Surfaces, parking_range_m
 
 Floats = NDArray[np.float64]

@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry import LineString, Point
 
-from forecast.data.synthetic.recording import Agent
+from forecast.data.synthetic.simulated_scene import Agent
 from forecast.data.synthetic.surfaces import Crossing, Surfaces
 from forecast.data.synthetic.traffic import Traffic
 

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Do all steps, one folder each; the last lines say what was achieved and where to look."""
     from forecast.data.cache import open_dataset
-    from forecast.data.synthetic.town import write_town
+    from forecast.data.synthetic.town_writer import write_town
     from forecast.training.config import load_config
     from forecast.training.run import train
 
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _check_start(weights: str | None, out: Path) -> None:
     """Weights to begin with may not lie where an earlier demo is cleared away."""
-    from forecast.cli.inputs import model_files
+    from forecast.cli.model_files import model_files
     from forecast.core.errors import ConfigError
 
     for file in model_files(weights) if weights else ():
@@ -96,13 +96,13 @@ def _say(line: str) -> None:
 
 
 def _forecast(out: Path, dataset: Dataset, run_folder: Path) -> list[Path]:
-    from forecast.data.dataset import NuScenesForecasts
+    from forecast.data.dataset import AgentDataset
     from forecast.eval.submission import write_submission
     from forecast.prediction.physics import physics_forecasts
     from forecast.prediction.predictor import Predictor, predict_all
 
     samples, predictor = dataset.samples(VAL_SPLIT, dense=True), Predictor.load(run_folder)
-    source = NuScenesForecasts.of(dataset, samples, horizon=predictor.model.config.horizon)
+    source = AgentDataset.of(dataset, samples, horizon=predictor.model.config.horizon)
     made = {
         name: predict_all(predictor, source, null_context=null_context, what=VAL_SPLIT)
         for name, null_context in (("cab", False), ("cab_without_context", True))
@@ -115,9 +115,10 @@ def _forecast(out: Path, dataset: Dataset, run_folder: Path) -> list[Path]:
 
 
 def _score(out: Path, dataset: Dataset, files: list[Path]) -> dict[str, Any]:
-    from forecast.report.evaluator import score_submission
+    from forecast.pictures.page_pictures import page_cases, page_curves
     from forecast.report.page import write_page
     from forecast.report.tables import print_table
+    from forecast.scoring.report_document import score_submission
 
     # The oracle has no forecast for agents whose future is not annotated. A town has too few agent-samples for D and C
     # over them alone, as the published figures are.
@@ -126,15 +127,16 @@ def _score(out: Path, dataset: Dataset, files: list[Path]) -> dict[str, Any]:
     )
     report = score_submission(files, dataset, VAL_SPLIT, allow_missing=True, population="dense")
     report.write(out / "report.json")
-    write_page(out / "report.html", report, dataset)
+
     document = report.as_json()
+    write_page(out / "report.html", document, page_curves(report), page_cases(report, dataset))
     print_table(document)
     return document
 
 
 def _draw(out: Path, dataset: Dataset, submission_file: Path, count: int) -> int:
     """Pictures of forecasts at even distances through the split, so that nobody chose the pretty ones."""
-    from forecast.report.cases import draw_cases
+    from forecast.pictures.case_pictures import draw_cases
 
     samples = dataset.samples(VAL_SPLIT)
     step = max(1, len(samples) // max(count, 1))

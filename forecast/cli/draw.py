@@ -11,9 +11,11 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from forecast.cli.data_options import add_data_options, open_named
+
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
-    from forecast.report.answers import AnswerSource
+    from forecast.pictures.agent_forecasts import AnswerSource
 
 _STILLS, _MOVING, _RECORDING = (".png", ".svg", ".pdf"), ".gif", ".rrd"
 
@@ -27,8 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a run's folder, a .safetensors file, 'town' (weights of the package), a submission (.json), "
         "or rows of forecasts (.parquet, .csv)",
     )
-    parser.add_argument("--dataroot", required=True, metavar="DIR", help="folder of a nuScenes data set or a town")
-    parser.add_argument("--version", required=True, metavar="V", help="e.g. v1.0-trainval")
+    add_data_options(parser)
     parser.add_argument("--out", required=True, metavar="PICTURE", help=".png, .svg, .pdf; .gif moves; .rrd for Rerun")
     parser.add_argument("--names", metavar="A,B", help="names of the models, in order, separated by commas")
     parser.add_argument("--split", metavar="S", help="take the first scene of this split")
@@ -38,22 +39,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--agent", metavar="INSTANCE", help="instance token: the still's middle, or whom a .gif follows"
     )
     parser.add_argument("--around", type=float, metavar="M", help="half the side of a still, metres")
-    parser.add_argument("--cache", metavar="DIR", help="where the compact cache lies")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, …")
 
 
 def run(args: argparse.Namespace) -> None:
     """Draw and write."""
-    from forecast.cli.inputs import model_files
+    from forecast.cli.model_files import model_files
     from forecast.core.files import check_outputs
-    from forecast.data.cache import open_dataset
-    from forecast.report.answers import open_answers
+    from forecast.pictures.agent_forecasts import open_answers
 
     suffix = Path(args.out).suffix.lower()
     names = _check(args, suffix)
     inputs = [file for model in args.models for file in model_files(model)]
     check_outputs({"--out": args.out}, inputs, dataroot=args.dataroot)
-    dataset = open_dataset(args.dataroot, args.version, args.cache)
+    dataset = open_named(args)
     sources = [open_answers(model, dataset, args.device) for model in args.models]
     if names:
         sources = [type(source)(name, source.of) for name, source in zip(names, sources, strict=True)]
@@ -88,9 +87,9 @@ def _scene(args: argparse.Namespace, dataset: Dataset) -> str:
 
 def _still(args: argparse.Namespace, dataset: Dataset, sources: list[AnswerSource]) -> None:
     from forecast.core.files import written_whole
-    from forecast.report.choice import chosen_frame, position_of
-    from forecast.report.draw_scene import draw_scenes
-    from forecast.report.moment import moment_at
+    from forecast.pictures.key_frame_agents import moment_at
+    from forecast.pictures.picture_subject import chosen_frame, position_of
+    from forecast.pictures.scene_picture import draw_scenes
 
     moment = moment_at(dataset, chosen_frame(dataset.tracks, _scene(args, dataset), args.frame))
     answers = [(source.name, source.of(moment.rows[moment.targets])) for source in sources]
@@ -106,18 +105,18 @@ def _animation(args: argparse.Namespace, dataset: Dataset, sources: list[AnswerS
 
     from forecast.core.horizon import NUSCENES_HORIZON
     from forecast.data.clock import check_step
-    from forecast.report.animate import write_animation
-    from forecast.report.choice import chosen_point
-    from forecast.report.successive import successive_at
+    from forecast.pictures.animation import write_animation
+    from forecast.pictures.picture_subject import chosen_point
+    from forecast.pictures.point_forecasts import successive_at
 
     horizon, tracks = NUSCENES_HORIZON, dataset.tracks
     row = chosen_point(tracks, _scene(args, dataset), args.agent, args.frame, horizon.future_steps)
-    check_step(tracks, horizon, str(dataset.dataroot / dataset.version), np.array([row]))
+    check_step(tracks, horizon, dataset.where, np.array([row]))
     found = successive_at(tracks, row, sources[0], steps=horizon.future_steps, step_s=horizon.step_s)
     write_animation(args.out, dataset, found, sources[0].name)
 
 
 def _recording(args: argparse.Namespace, dataset: Dataset, sources: list[AnswerSource]) -> None:
-    from forecast.report.recording import write_recording
+    from forecast.pictures.rerun_recording import write_recording
 
     write_recording(args.out, dataset, _scene(args, dataset), sources[0])

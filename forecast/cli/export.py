@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Export, compare, write."""
-    from forecast.cli.inputs import model_files
+    from forecast.cli.model_files import model_files
     from forecast.core.errors import ExportError
     from forecast.core.extras import optional_module
     from forecast.core.files import check_outputs
@@ -79,12 +79,10 @@ def _compare(args: argparse.Namespace, checkpoint: Checkpoint, exported: Any) ->
         made_up = example_batch(config, batch=args.samples, neighbours=12)
         batches = varied_batches(len(made_up), args.samples, lambda indices: made_up[torch.tensor(indices)])
         return compare(predictor, exported, batches, "made-up agents (give --dataroot to compare on data)")
-    from forecast.data.dataset import NuScenesForecasts
-    from forecast.prediction.crops import crop_adder
+    from forecast.data.dataset import AgentDataset
+    from forecast.data.map_crops import crop_adder
 
-    source = NuScenesForecasts(
-        args.dataroot, args.version, args.split, horizon=config.horizon, dense=True, cache=args.cache
-    )
+    source = AgentDataset(args.dataroot, args.version, args.split, horizon=config.horizon, dense=True, cache=args.cache)
     add_crops = crop_adder(source.dataset, config.crop) if config.uses_map else lambda batch: batch
     batches = varied_batches(len(source), args.samples, lambda indices: add_crops(source.batch(indices)))
     return compare(predictor, exported, batches, f"agent-samples of {args.version} {args.split}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from forecast.cli.data_options import add_data_options, open_named
+
 if TYPE_CHECKING:
     from forecast.core.crops import CropSpec
     from forecast.core.maps import MapSource
@@ -13,8 +15,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--dataroot", required=True, metavar="DIR", help="nuScenes folder")
-    parser.add_argument("--version", required=True, metavar="V", help="e.g. v1.0-mini")
+    add_data_options(parser)
     parser.add_argument("--sample", required=True, metavar="INSTANCE_SAMPLE", help="instance token _ sample token")
     parser.add_argument("--out", required=True, metavar="PICTURE", help="picture to write: .png, .pdf or .svg")
     parser.add_argument("--crop", choices=("default", "paper"), default="default", help="extent and resolution")
@@ -25,7 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "drivable_area+lane,walkway,lane_direction_ahead,lane_direction_left",
     )
     parser.add_argument("--engine", choices=("baked", "exact"), default="baked", help="how the map is drawn")
-    parser.add_argument("--cache", metavar="DIR", help="where prepared data are kept")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -38,11 +38,10 @@ def run(args: argparse.Namespace) -> None:
 
     from forecast.core.errors import DataError
     from forecast.core.files import check_outputs, written_whole
-    from forecast.data.cache import open_dataset
-    from forecast.data.dataset import NuScenesForecasts
+    from forecast.data.dataset import AgentDataset
     from forecast.data.maps.crop import Cropper
     from forecast.data.samples import Samples
-    from forecast.report.seen import draw_seen
+    from forecast.pictures.network_inputs import draw_seen
 
     instance, separator, sample = args.sample.partition("_")
     if not separator:
@@ -51,9 +50,9 @@ def run(args: argparse.Namespace) -> None:
         raise DataError(f"--out {args.out}: expected a picture's name, ending in .png, .pdf or .svg")
     check_outputs({"--out": args.out}, dataroot=args.dataroot)
     spec = _spec(args.crop, args.channels)
-    dataset = open_dataset(args.dataroot, args.version, args.cache)
+    dataset = open_named(args)
     row = dataset.locate(instance, sample)
-    forecasts = NuScenesForecasts.of(dataset, Samples(np.array([row])))
+    forecasts = AgentDataset.of(dataset, Samples(np.array([row])))
     batch = forecasts.batch([0])
     cropper = Cropper(partial(_map, dataset, spec), dataset.map_names, spec, args.engine, args.cache)
     batch = dataclasses.replace(batch, crop=cropper(batch.pose_world, batch.map_index))
@@ -65,10 +64,9 @@ def run(args: argparse.Namespace) -> None:
 
 def _map(dataset: Dataset, spec: CropSpec, name: str) -> MapSource:
     """A map of the data set, which must have something to show."""
-    from forecast.data.maps.layers import load_map
     from forecast.data.maps.pieces import check_held, check_layers
 
-    source = load_map(dataset.map_expansion_path(name))
+    source = dataset.load_map(name)
     check_layers(source, spec.layers)
     check_held(source, spec.layers)
     return source

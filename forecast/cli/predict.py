@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import argparse
 
+from forecast.cli.data_options import add_data_options, open_named
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say which model, which data, and where to."""
     parser.add_argument(
         "--checkpoint", required=True, metavar="RUN|FILE", help="a run's folder, a .safetensors file, or town"
     )
-    parser.add_argument("--dataroot", required=True, metavar="DIR", help="folder of a nuScenes data set")
-    parser.add_argument("--version", required=True, metavar="V", help="e.g. v1.0-trainval")
-    parser.add_argument("--split", required=True, metavar="S", help="mini_train, mini_val, train, train_val or val")
+    add_data_options(parser, split=True)
     parser.add_argument(
         "--out",
         required=True,
         metavar="FILE",
         help="to write: .json is a submission, .parquet or .csv rows with covariances",
     )
-    parser.add_argument("--dense", action="store_true", help="every vehicle at every key frame that has a past")
+    parser.add_argument(
+        "--dense", action="store_true", help="every vehicle (Argoverse 2: road user) at every key frame that has a past"
+    )
     parser.add_argument("--null-context", action="store_true", help="forecast with neither map nor neighbours")
     parser.add_argument(
         "--merge-radius-m",
@@ -27,30 +29,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="M",
         help="modes that are nowhere this far apart are one answer (default: the model's own, 2; 0: off)",
     )
-    parser.add_argument("--cache", metavar="DIR", help="where the compact cache lies")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, …")
 
 
 def run(args: argparse.Namespace) -> None:
     """Forecast and write."""
-    from forecast.cli.inputs import model_files
+    from forecast.cli.model_files import model_files
     from forecast.core.files import check_outputs
-    from forecast.data.cache import open_dataset
-    from forecast.prediction.predictor import predict
-    from forecast.report.join import check_forecast_name, write_for_dataset
+    from forecast.prediction.predictor import Predictor, predict_dataset
+    from forecast.scoring.dataset_join import check_forecast_name, write_for_dataset
 
     check_outputs({"--out": args.out}, model_files(args.checkpoint), dataroot=args.dataroot)
     check_forecast_name(args.out)
-    submission = predict(
-        args.checkpoint,
-        args.dataroot,
-        args.version,
-        args.split,
-        dense=args.dense,
-        null_context=args.null_context,
-        merge_radius_m=args.merge_radius_m,
-        cache=args.cache,
-        device=args.device,
-    )
-    write_for_dataset(args.out, submission, open_dataset(args.dataroot, args.version, args.cache))
+    predictor = Predictor.load(args.checkpoint, args.device, merge_radius_m=args.merge_radius_m)
+    dataset = open_named(args)
+    submission = predict_dataset(predictor, dataset, args.split, dense=args.dense, null_context=args.null_context)
+    write_for_dataset(args.out, submission, dataset)
     print(f"{len(submission.instance_tokens)} forecasts: {args.out}")

@@ -1,4 +1,4 @@
-"""Read a nuScenes folder once into a compact cache, so that everything else starts at once."""
+"""Read a data set once into a compact cache, so that everything else starts at once."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from forecast.cli.data_options import add_data_options, open_named
+
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
 
 #: Positions of vehicles that are compared with each map.
 _LOOKED_AT = 10_000
+#: Maps that are compared; where each scene has its own, some tell of all.
+_MAPS_LOOKED_AT = 20
+#: So many maps are listed by name.
+_NAMED = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("--dataroot", required=True, metavar="DIR", help="folder that holds the version and maps")
-    parser.add_argument("--version", required=True, metavar="V", help="e.g. v1.0-mini or v1.0-trainval")
-    parser.add_argument(
-        "--cache", metavar="DIR", help="where to keep it (default: $FORECAST_CACHE, else the user's cache folder)"
-    )
+    add_data_options(parser)
     parser.add_argument(
         "--truth", metavar="FILE", help="write where every track was, too: rows (.parquet, .csv) for 'score --truth'"
     )
@@ -32,7 +34,6 @@ def run(args: argparse.Namespace) -> None:
 
     from forecast.core.errors import ConfigError, DataWarning
     from forecast.core.files import check_outputs
-    from forecast.data.cache import open_dataset
 
     if args.truth:
         check_outputs({"--truth": args.truth}, dataroot=args.dataroot)
@@ -41,10 +42,10 @@ def run(args: argparse.Namespace) -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # said below, whether or not the cache was there already
-        dataset = open_dataset(args.dataroot, args.version, args.cache)
+        dataset = open_named(args)
     tracks = dataset.tracks
     print(
-        f"{args.version}: {len(tracks.scene_names)} scenes on {', '.join(dataset.map_names)}, "
+        f"{dataset.version}: {len(tracks.scene_names)} scenes on {_maps(dataset)}, "
         f"{len(tracks.sample_tokens):,} key frames, {len(tracks.track_tokens):,} tracks, "
         f"{len(tracks.row_sample):,} observations"
     )
@@ -61,10 +62,14 @@ def run(args: argparse.Namespace) -> None:
         print(f"forecast: warning: {line}", file=sys.stderr)
     if args.truth:
         from forecast.eval.forecasts import write_truth
-        from forecast.report.join import truth_of_dataset
 
-        write_truth(args.truth, truth_of_dataset(dataset))
+        write_truth(args.truth, dataset.truth())
         print(f"truth: {args.truth}")
+
+
+def _maps(dataset: Dataset) -> str:
+    names = dataset.map_names
+    return ", ".join(names) if len(names) <= _NAMED else f"{len(names):,} maps"
 
 
 def _misfits(dataset: Dataset) -> Iterator[str]:
@@ -73,18 +78,18 @@ def _misfits(dataset: Dataset) -> Iterator[str]:
 
     from forecast.core.agents import AgentType
     from forecast.core.errors import DataError
-    from forecast.data.maps.layers import load_map
-    from forecast.report.road import ROAD, misfit, near_road
+    from forecast.scoring.off_road_scores import ROAD, misfit, near_road
 
     tracks = dataset.tracks
     track = dataset.columns.row_track
     place = tracks.scene_maps[tracks.track_scene[track]]
     vehicle = tracks.track_types[track] == AgentType.VEHICLE
-    for name in dataset.map_names:
+    names = dataset.map_names
+    for name in names[:: -(-len(names) // _MAPS_LOOKED_AT)]:
         rows = np.flatnonzero(vehicle & (place == name))
         rows = rows[:: max(1, len(rows) // _LOOKED_AT)]
         try:
-            source = load_map(dataset.map_expansion_path(name), only=(ROAD,))
+            source = dataset.load_map(name, only=(ROAD,))
             if not len(source.geometries(ROAD)):
                 continue
         except (DataError, KeyError):  # maps are not needed here; who needs them tells

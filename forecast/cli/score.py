@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from forecast.cli.data_options import add_data_options, open_named
+
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
-    from forecast.report.evaluator import Report
-    from forecast.report.scores import Settings
+    from forecast.scoring.report_document import Report
+    from forecast.scoring.scores import Settings
 
 _OUTPUTS = ("out", "html", "markdown", "latex", "per_sample", "per_point")
 
@@ -21,9 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="nuScenes submissions (JSON), or rows (Parquet, CSV) of a data set or with --truth; several are compared",
     )
-    parser.add_argument("--dataroot", metavar="DIR", help="folder of a nuScenes data set")
-    parser.add_argument("--version", metavar="V", help="e.g. v1.0-trainval")
-    parser.add_argument("--split", metavar="S", help="mini_train, mini_val, train, train_val or val")
+    add_data_options(parser, split=True, required=False)
     parser.add_argument("--truth", metavar="FILE", help="rows of truth (Parquet, CSV): needs no nuScenes data set")
     parser.add_argument("--out", required=True, metavar="FILE", help="the report to write, JSON")
     parser.add_argument("--html", metavar="FILE", help="a self-contained page too")
@@ -57,12 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="D and C over target points forecast at N leads or more (default: at every lead)",
     )
     parser.add_argument(
-        "--map", metavar="FILE", help="of the rows: nuScenes map expansion (.json), or .geojson in metres"
+        "--map", metavar="FILE", help="of the rows: nuScenes or Argoverse 2 map (.json), or .geojson in metres"
     )
     parser.add_argument("--exact-off-road", action="store_true", help="off-road against the polygons too, no raster")
     parser.add_argument("--samples", type=int, default=200, metavar="N", help="to draw from covariances (default 200)")
     parser.add_argument("--transport", action="store_true", help="overlap of all modes too: optimal transport, slow")
-    parser.add_argument("--cache", metavar="DIR", help="where the compact cache lies")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -84,9 +83,11 @@ def run(args: argparse.Namespace) -> None:
                 temporary.write_text(render(document), encoding="utf-8", errors="replace")
     _write_details(args, report)
     if args.html:
+        from forecast.pictures.page_pictures import page_cases, page_curves
         from forecast.report.page import write_page
 
-        write_page(args.html, report, dataset, settings.road.source if settings.road else None)
+        road = settings.road.source if settings.road else None
+        write_page(args.html, document, page_curves(report), page_cases(report, dataset, road))
     print_table(document)
     print(f"report: {args.out}")
 
@@ -97,7 +98,7 @@ def _check_combination(args: argparse.Namespace) -> None:
 
     names = ("dataroot", "version", "split")
     given = [f"--{name}" for name in names if getattr(args, name) is not None]
-    missing = [f"--{name}" for name in names if getattr(args, name) is None]
+    missing = [f"--{name}" for name in ("dataroot", "split") if getattr(args, name) is None]
     rows = [path for path in args.forecasts if path.lower().endswith((".parquet", ".csv"))]
     if args.truth:
         only_nuscenes = (
@@ -128,8 +129,8 @@ def _check_combination(args: argparse.Namespace) -> None:
 
 def _settings(args: argparse.Namespace) -> Settings:
     from forecast.core.errors import ConfigError
-    from forecast.report.road import open_road
-    from forecast.report.scores import Settings
+    from forecast.scoring.off_road_scores import open_road
+    from forecast.scoring.scores import Settings
 
     for name, smallest in (("minimum_leads", 1), ("samples", 1)):
         value = getattr(args, name)
@@ -148,13 +149,12 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 def _score(args: argparse.Namespace, settings: Settings) -> tuple[Report, Dataset | None]:
     if args.truth:
-        from forecast.report.streams import score_streams
+        from forecast.scoring.stream_scores import score_streams
 
         return score_streams(args.forecasts, args.truth, settings, skip_bad_rows=args.skip_bad_rows), None
-    from forecast.data.cache import open_dataset
-    from forecast.report.evaluator import score_submission
+    from forecast.scoring.report_document import score_submission
 
-    dataset = open_dataset(args.dataroot, args.version, args.cache)
+    dataset = open_named(args)
     report = score_submission(
         args.forecasts,
         dataset,
@@ -167,7 +167,7 @@ def _score(args: argparse.Namespace, settings: Settings) -> tuple[Report, Datase
 
 
 def _write_details(args: argparse.Namespace, report: Report) -> None:
-    from forecast.report.details import write_per_point, write_per_sample
+    from forecast.scoring.detail_files import write_per_point, write_per_sample
 
     if args.per_sample:
         write_per_sample(args.per_sample, report)

@@ -35,7 +35,7 @@ def _shares(given: list[str]) -> dict[str, float] | None:
 def run(args: argparse.Namespace) -> None:
     """Write the world and say where it is."""
     from forecast.core.files import check_place
-    from forecast.data.synthetic.town import write_town
+    from forecast.data.synthetic.town_writer import write_town
 
     check_place(args.out, folder=True)
     for name, smallest in (("seed", 0), ("samples_per_scene", 1)):

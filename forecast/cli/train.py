@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace, config: TrainingConfig) -> None:
-    from forecast.cli.inputs import RUN_FILES, model_files
+    from forecast.cli.model_files import RUN_FILES, model_files
     from forecast.core.files import check_outputs, check_outside, check_place
 
     check_place(args.out, folder=True)

@@ -1,1 +1,1 @@
-"""What the other rooms share: frames, horizons, batches, forecasts, maps, crops and errors."""
+"""What the other packages share: frames, horizons, batches, forecasts, maps, crops and errors."""

@@ -15,6 +15,17 @@ class AgentType(IntEnum):
     OTHER = 3
 
 
+#: Length and width where nobody measured them, metres. Present models do not read sizes.
+USUAL_SIZE_M = {
+    AgentType.VEHICLE: (4.6, 1.9),
+    AgentType.PEDESTRIAN: (0.7, 0.7),
+    AgentType.CYCLIST: (1.8, 0.6),
+    AgentType.OTHER: (0.5, 0.5),
+}
+
+#: Category of the recording vehicle's own track, one per scene; its type is that of a vehicle.
+EGO_CATEGORY = "vehicle.ego"
+
 #: Channels of a state, in this order. Positions in metres, velocities in m/s, accelerations in m/s²,
 #: heading in radians counter-clockwise from the frame's x axis, yaw rate in rad/s.
 STATE_CHANNELS = ("x", "y", "vx", "vy", "ax", "ay", "heading", "yaw_rate")

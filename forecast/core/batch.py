@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from forecast.core.agents import STATE_CHANNELS
 
@@ -49,7 +49,8 @@ class AgentBatch:
         future: (batch, future, 2) float32 positions, agent frame; zeros where unknown.
         future_valid: (batch, future) bool.
         map_names: names of the maps that ``map_index`` refers to.
-        tokens: ``instance_sample`` tokens, one per agent; may be empty.
+        track_tokens: of each target's track, one per agent; may be empty.
+        sample_tokens: of the key frame that is each target's time 0, one per agent; may be empty.
         crop: (batch, channels, height, width) float32 in 0…1 (directions: −1…1) or uint8 0/1, or None until made (see
             :class:`~forecast.core.crops.CropSpec` for its axes).
     """
@@ -66,7 +67,8 @@ class AgentBatch:
     future: torch.Tensor
     future_valid: torch.Tensor
     map_names: tuple[str, ...] = ()
-    tokens: tuple[str, ...] = ()
+    track_tokens: tuple[str, ...] = ()
+    sample_tokens: tuple[str, ...] = ()
     crop: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
@@ -84,9 +86,9 @@ class AgentBatch:
         return int(self.history.shape[0])
 
     def _map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> AgentBatch:
-        tensors = {name: change(getattr(self, name)) for name in _SHAPES}
+        tensors: dict[str, Any] = {name: change(getattr(self, name)) for name in _SHAPES}
         crop = None if self.crop is None else change(self.crop)
-        return AgentBatch(**tensors, map_names=self.map_names, tokens=self.tokens, crop=crop)
+        return replace(self, **tensors, crop=crop)
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> AgentBatch:
         """Move all tensors to a device."""
@@ -99,12 +101,16 @@ class AgentBatch:
     def __getitem__(self, index: torch.Tensor | slice) -> AgentBatch:
         """Take some agents: a slice, an index tensor or a boolean mask."""
         part = self._map(lambda tensor: tensor[index])
-        if not self.tokens:
+        if not self.track_tokens:
             return part
         import torch
 
         kept = torch.arange(len(self))[index.cpu() if isinstance(index, torch.Tensor) else index].tolist()
-        return replace(part, tokens=tuple(self.tokens[i] for i in kept))
+        return replace(
+            part,
+            track_tokens=tuple(self.track_tokens[i] for i in kept),
+            sample_tokens=tuple(self.sample_tokens[i] for i in kept),
+        )
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """All tensors by name (without ``crop`` where there is none)."""

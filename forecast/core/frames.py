@@ -13,28 +13,36 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from forecast.core.shapes import Float
+
 if TYPE_CHECKING:
     import torch
 
 ArrayT = TypeVar("ArrayT", "np.ndarray", "torch.Tensor")  # type: ignore[type-arg]
 
 
-def wrap_angle(angle_rad: ArrayT) -> ArrayT:
+def wrap_angle(angle_rad: Float[ArrayT, "*axes"]) -> Float[ArrayT, "*axes"]:
     """Wrap angles to [−π, π).
 
     Args:
         angle_rad: any shape, radians.
+
+    Returns:
+        The same shape, radians.
     """
     wrapped: ArrayT = (angle_rad + math.pi) % (2 * math.pi) - math.pi
     return wrapped
 
 
-def rotate(vectors: ArrayT, angle_rad: ArrayT) -> ArrayT:
+def rotate(vectors: Float[ArrayT, "*#axes 2"], angle_rad: Float[ArrayT, "*#axes"]) -> Float[ArrayT, "*#axes 2"]:
     """Rotate planar vectors counter-clockwise.
 
     Args:
-        vectors: (..., 2).
-        angle_rad: broadcastable to ``vectors.shape[:-1]``, radians.
+        vectors: (..., 2), any unit.
+        angle_rad: (...) radians; broadcasts against the vectors' leading axes.
+
+    Returns:
+        (..., 2), the vectors' unit.
     """
     lib: Any = _library_of(vectors)
     cos, sin = lib.cos(angle_rad), lib.sin(angle_rad)
@@ -51,21 +59,35 @@ def _library_of(array: np.ndarray[Any, Any] | torch.Tensor) -> Any:
     return torch
 
 
-def agent_from_world(points_world: ArrayT, pose_world: ArrayT) -> ArrayT:
+def agent_from_world(
+    points_world: Float[ArrayT, "*#axes 2"], pose_world: Float[ArrayT, "*#axes 3"]
+) -> Float[ArrayT, "*#axes 2"]:
     """Express world points in the frame of an agent.
 
     Args:
         points_world: (..., 2) metres, world frame, float64 where precision matters.
         pose_world: (..., 3) x, y in metres and heading in radians of the agent, world frame; its leading axes
             broadcast against ``points_world.shape[:-1]``, so add axes as needed: ``pose[:, None]``.
+
+    Returns:
+        (..., 2) metres, agent frame.
     """
     return rotate(points_world - pose_world[..., :2], -pose_world[..., 2])
 
 
-def world_from_agent(points_agent: ArrayT, pose_world: ArrayT) -> ArrayT:
+def world_from_agent(
+    points_agent: Float[ArrayT, "*#axes 2"], pose_world: Float[ArrayT, "*#axes 3"]
+) -> Float[ArrayT, "*#axes 2"]:
     """Express points of an agent's frame in the world; the inverse of :func:`agent_from_world`.
 
     Float32 points are promoted by a float64 pose, as world coordinates need it.
+
+    Args:
+        points_agent: (..., 2) metres, agent frame.
+        pose_world: (..., 3) x, y in metres and heading in radians, world frame; leading axes broadcast.
+
+    Returns:
+        (..., 2) metres, world frame.
     """
     points: ArrayT = rotate(points_agent, pose_world[..., 2]) + pose_world[..., :2]
     return points

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from forecast.core.forecast import Forecast
+from forecast.core.shapes import Bool, Float
 from forecast.model.unicycle import Motion
 
 #: Position variances are at least this, and 1 − ρ² at least that.
 MIN_VARIANCE_M2, MIN_DECORRELATION = 1e-8, 1e-5
 
 
-def log_density(motion: Motion, x: Tensor, y: Tensor) -> Tensor:
+def log_density(motion: Motion, x: Float[Tensor, "*#rows"], y: Float[Tensor, "*#rows"]) -> Float[Tensor, "*#rows"]:
     """Log density of points under the Gaussian of each step.
 
     Args:
@@ -32,22 +33,24 @@ def log_density(motion: Motion, x: Tensor, y: Tensor) -> Tensor:
     return -0.5 * (squared + torch.log(spread * left)) - math.log(2 * math.pi)
 
 
-def categorical_kl(p: Tensor, q: Tensor) -> Tensor:
-    """KL(p ‖ q) of categorical distributions given as log-probabilities (…, modes); gives (…)."""
+def categorical_kl(p: Float[Tensor, "*#rows modes"], q: Float[Tensor, "*#rows modes"]) -> Float[Tensor, "*#rows"]:
+    """KL(p ‖ q) of categorical distributions given as log-probabilities (…, modes); gives (…) nats."""
     return (p.exp() * (p - q)).sum(-1)
 
 
-def entropy(p: Tensor) -> Tensor:
-    """Entropy in nats of categorical distributions given as log-probabilities (…, modes); gives (…)."""
+def entropy(p: Float[Tensor, "*rows modes"]) -> Float[Tensor, "*rows"]:
+    """Entropy of categorical distributions given as log-probabilities (…, modes); gives (…) nats."""
     return -(p.exp() * p).sum(-1)
 
 
-def joint_nll(forecast: Forecast, truth_m: Tensor, valid: Tensor) -> Tensor:
+def joint_nll(
+    forecast: Forecast, truth_m: Float[Tensor, "batch steps 2"], valid: Bool[Tensor, "batch steps"]
+) -> Float[Tensor, "batch"]:
     """Negative log-likelihood of whole futures: ``−log Σ_z p_z Π_t N(y_t)``, unclipped.
 
     Args:
         forecast: with covariances, in the truth's frame.
-        truth_m: (batch, steps, 2).
+        truth_m: (batch, steps, 2) metres.
         valid: (batch, steps) bool; other steps do not count.
 
     Returns:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from forecast.core.shapes import Float
 from forecast.model.recurrence import CORRELATION_BOUND, LOG_SIGMA_BOUND, Recurrence, sample
 
 #: Bytes of one number of all rows of a block on a processor; on other devices all rows are one block.
@@ -25,11 +26,22 @@ _EXTRA = 4
 _NAMES = tuple(field.name for field in fields(Recurrence))
 
 
-def scan(given: Recurrence, noise: Tensor | None, steps: int) -> Tensor:
+def scan(
+    given: Recurrence, noise: Float[Tensor, "draws 2 agents modes"] | None, steps: int
+) -> Float[Tensor, "steps 5 agents modes"]:
     """The same as :func:`~forecast.model.recurrence.unrolled`; gradients cannot be differentiated again.
 
     Under autocast the states and gates are of its type; outputs, draws and sums of gradients stay as precise as the
     weights.
+
+    Args:
+        given: weights and beginnings.
+        noise: (draws, 2, agents, modes) standard normal, a draw for each step at least; None to feed back the means.
+        steps: how many.
+
+    Returns:
+        (steps, 5, agents, modes) of every step: means of yaw rate (rad/s) and acceleration (m/s²), the logarithms of
+        their standard deviations, and their correlation before its tanh.
     """
     device, dtype = given.recurrent.device.type, given.recurrent.dtype
     low = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else dtype

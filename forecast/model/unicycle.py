@@ -13,24 +13,26 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from forecast.core.shapes import Float
+
 _B = 15**0.5 / 18
 
 
 @dataclass(frozen=True)
 class Controls:
-    """Gaussians over (yaw rate, acceleration); every field is (steps, …). SI units.
+    """Gaussians over (yaw rate, acceleration); every field is (steps, …).
 
     Attributes:
-        yaw_rate, acceleration: means.
-        yaw_rate_sigma, acceleration_sigma: standard deviations.
+        yaw_rate, acceleration: means, rad/s and m/s².
+        yaw_rate_sigma, acceleration_sigma: standard deviations, rad/s and m/s².
         correlation: inside (−1, 1).
     """
 
-    yaw_rate: Tensor
-    acceleration: Tensor
-    yaw_rate_sigma: Tensor
-    acceleration_sigma: Tensor
-    correlation: Tensor
+    yaw_rate: Float[Tensor, "steps *rows"]
+    acceleration: Float[Tensor, "steps *rows"]
+    yaw_rate_sigma: Float[Tensor, "steps *rows"]
+    acceleration_sigma: Float[Tensor, "steps *rows"]
+    correlation: Float[Tensor, "steps *rows"]
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,12 @@ class Motion:
         xx, xy, yy: entries of the position covariance, m².
     """
 
-    x: Tensor
-    y: Tensor
-    heading: Tensor
-    xx: Tensor
-    xy: Tensor
-    yy: Tensor
+    x: Float[Tensor, "steps *rows"]
+    y: Float[Tensor, "steps *rows"]
+    heading: Float[Tensor, "steps *rows"]
+    xx: Float[Tensor, "steps *rows"]
+    xy: Float[Tensor, "steps *rows"]
+    yy: Float[Tensor, "steps *rows"]
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,9 @@ def _step(heading: Tensor, speed: Tensor, yaw_rate: Tensor, acceleration: Tensor
     )
 
 
-def integrate(controls: Controls, heading_rad: Tensor, speed_mps: Tensor, step_s: float) -> Motion:
+def integrate(
+    controls: Controls, heading_rad: Float[Tensor, "*#rows"], speed_mps: Float[Tensor, "*#rows"], step_s: float
+) -> Motion:
     """Integrate controls from the origin.
 
     The covariance is carried through the linearised dynamics, ``P ← F P Fᵀ + G Σ_u Gᵀ`` with P = 0 at time 0.
@@ -141,15 +145,17 @@ def _position_covariance(controls: Controls, step: _Step, step_s: float) -> tupl
     return entry(0, 0), entry(0, 1), entry(1, 1)
 
 
-def initial_motion(present: Tensor, heading_speed_mps: float) -> tuple[Tensor, Tensor]:
+def initial_motion(
+    present: Float[Tensor, "batch channels"], heading_speed_mps: float
+) -> tuple[Float[Tensor, "batch"], Float[Tensor, "batch"]]:
     """Direction of travel and speed at time 0.
 
     Above ``heading_speed_mps`` they are those of the velocity; below it the direction is the annotated heading, and
     the speed is the velocity along it (negative when backing up).
 
     Args:
-        present: (batch, channels) state at time 0, agent frame.
-        heading_speed_mps: where to switch.
+        present: (batch, channels) state at time 0, agent frame, SI units.
+        heading_speed_mps: where to switch, m/s.
 
     Returns:
         (batch,) radians and (batch,) m/s.

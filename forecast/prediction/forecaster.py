@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,22 +19,21 @@ from forecast.core.agents import AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.errors import ConfigError, SceneError
 from forecast.core.forecast import Forecast
-from forecast.data.batches import inputs_of
-from forecast.data.nuscenes.columns import Columns
+from forecast.data.agent_batches import agent_batch
+from forecast.data.track_columns import TrackColumns
 from forecast.data.windows import NeighbourRule
 from forecast.model.network_config import NetworkConfig
-from forecast.prediction.answer import SceneForecast
 from forecast.prediction.checkpoint import load_checkpoint, on_device
-from forecast.prediction.clocks import clock_notes
-from forecast.prediction.columns import Part, columns_of, parts_of
-from forecast.prediction.plausible import plausible, unknown_velocity_notes
+from forecast.prediction.clock_notes import clock_notes
+from forecast.prediction.given_velocities import unknown_velocity_notes
+from forecast.prediction.plausible import plausible
 from forecast.prediction.readings import shown as written
 from forecast.prediction.resample import NEVER_US, Silence, has_velocity, observed, resample
 from forecast.prediction.scene import Scene
+from forecast.prediction.scene_columns import Part, SceneObservations, columns_of, parts_of
+from forecast.prediction.scene_forecast import SceneForecast
 from forecast.prediction.scene_maps import MapLike, SceneMaps, all_zero
-
-if TYPE_CHECKING:
-    from forecast.prediction.stream import Observation, Stream
+from forecast.prediction.stream import Observation, Stream
 
 #: Gives all modes of a batch (with crops where the model reads the map) in the agent frame.
 Engine = Callable[[AgentBatch], Forecast]
@@ -155,8 +154,6 @@ class Forecaster:
             map_name: where it drives.
             settings: see :class:`~forecast.prediction.stream.Stream`.
         """
-        from forecast.prediction.stream import Stream
-
         return Stream(self, map_name, **settings)
 
     def update(self, observations: Iterable[Observation], time_s: Any, map_name: str | None = None) -> SceneForecast:
@@ -229,25 +226,11 @@ class Forecaster:
         return parts_of(known.columns, known.rows, reach_m, _AGENTS_AT_ONCE, _PAIRS_AT_ONCE)
 
     def _batch(self, scene: Scene, known: _Known, part: Part) -> AgentBatch:
-        rows = known.rows[part.targets]
-        inputs = inputs_of(part.columns, rows, self.config.horizon, self.neighbour_rule)
-        count, tracks = len(rows), known.columns.tracks
-        arrays = {
-            "history": inputs.history,
-            "history_valid": inputs.history_valid,
-            "target_type": tracks.track_types[known.columns.row_track[rows]].astype(np.int64),
-            "size_m": tracks.row_size_m[rows],
-            "neighbours": inputs.neighbours,
-            "neighbours_valid": inputs.neighbours_valid,
-            "neighbour_types": inputs.neighbour_types,
-            "pose_world": inputs.pose_world,
-            "map_index": np.zeros(count, np.int64),
-            "future": np.zeros((count, self.config.horizon.future_steps, 2), np.float32),
-            "future_valid": np.zeros((count, self.config.horizon.future_steps), np.bool_),
-        }
-        tensors: dict[str, Any] = {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}
-        crop = self.maps.crops(scene.map_name, tensors["pose_world"]) if self.config.uses_map else None
-        return AgentBatch(**tensors, map_names=(scene.map_name or "",), crop=crop)
+        seen = SceneObservations(part.columns, scene.map_name)
+        batch = agent_batch(seen, known.rows[part.targets], self.config.horizon, self.neighbour_rule).to(self.device)
+        if not self.config.uses_map:
+            return batch
+        return replace(batch, crop=self.maps.crops(scene.map_name, batch.pose_world))
 
     def _answer(self, scene: Scene, known: _Known, whole: Forecast, blind: NDArray[np.bool_]) -> SceneForecast:
         horizon, tracks = self.config.horizon, known.columns.tracks
@@ -283,7 +266,7 @@ class Forecaster:
 class _Known:
     """A scene on the model's steps; the targets are agents known at the last one. The notes are for the answer."""
 
-    columns: Columns
+    columns: TrackColumns
     wanted: NDArray[np.int64]
     targets: NDArray[np.int64]
     rows: NDArray[np.int64]

@@ -18,7 +18,7 @@ from forecast.core.frames import wrap_angle
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
 from forecast.core.tracks import Tracks
 from forecast.data.clock import check_step
-from forecast.prediction.future import key_frame_future
+from forecast.prediction.key_frame_future import key_frame_future
 
 if TYPE_CHECKING:
     from forecast.eval.submission import Submission

@@ -17,7 +17,8 @@ from forecast.model.network_protocol import Network
 from forecast.prediction.checkpoint import Checkpoint, load_checkpoint, on_device
 
 if TYPE_CHECKING:
-    from forecast.data.dataset import NuScenesForecasts
+    from forecast.data.dataset import AgentDataset
+    from forecast.data.track_source import TrackSource
     from forecast.eval.submission import Submission
 
 #: The devkit accepts no more modes than this.
@@ -71,7 +72,7 @@ class Predictor:
 def predict(
     checkpoint: Path | str,
     dataroot: Path | str,
-    version: str,
+    version: str | None,
     split: str,
     *,
     dense: bool = False,
@@ -81,7 +82,7 @@ def predict(
     batch_size: int = 256,
     device: torch.device | str = "cpu",
 ) -> Submission:
-    """Forecast a split of a nuScenes folder.
+    """Forecast a split of a data set.
 
     Args:
         checkpoint: a run's folder or a file.
@@ -98,17 +99,37 @@ def predict(
     Raises:
         ForecastError: checkpoint or data cannot be used.
     """
-    from forecast.data.dataset import NuScenesForecasts
+    from forecast.data.cache import open_dataset
 
     predictor = Predictor.load(checkpoint, device, merge_radius_m=merge_radius_m)
-    horizon = predictor.model.config.horizon
-    source = NuScenesForecasts(dataroot, version, split, horizon=horizon, dense=dense, cache=cache)
+    dataset = open_dataset(dataroot, version, cache)
+    return predict_dataset(predictor, dataset, split, dense=dense, null_context=null_context, batch_size=batch_size)
+
+
+def predict_dataset(
+    predictor: Predictor,
+    dataset: TrackSource,
+    split: str,
+    *,
+    dense: bool = False,
+    null_context: bool = False,
+    batch_size: int = 256,
+) -> Submission:
+    """Forecast a split of an open data set; the arguments are those of :func:`predict`.
+
+    Raises:
+        DataError: the data set has no such split, or its key frames are not a step of the model apart.
+    """
+    from forecast.data.dataset import AgentDataset
+
+    samples = dataset.samples(split, dense=dense)
+    source = AgentDataset.of(dataset, samples, horizon=predictor.model.config.horizon)
     return predict_all(predictor, source, null_context=null_context, batch_size=batch_size, what=split)
 
 
 def predict_all(
     predictor: Predictor,
-    source: NuScenesForecasts,
+    source: AgentDataset,
     *,
     null_context: bool = False,
     batch_size: int = 256,
@@ -126,18 +147,20 @@ def predict_all(
     Returns:
         As :func:`predict`.
     """
-    from forecast.prediction.crops import crop_adder
+    from forecast.data.map_crops import crop_adder
 
     config = predictor.model.config
     add_crops = None if config.map_crop is None else crop_adder(source.dataset, config.map_crop)
     parts: list[Forecast] = []
-    tokens: list[str] = []
+    instances: list[str] = []
+    samples: list[str] = []
     starts = range(0, len(source), batch_size)
     for start in progress(starts, f"forecasting {what}", total=len(starts)):
         batch = source.batch(list(range(start, min(start + batch_size, len(source)))))
         parts.append(world_forecast(predictor, batch, add_crops, null_context=null_context))
-        tokens += batch.tokens
-    return _submission(parts, tokens)
+        instances += batch.track_tokens
+        samples += batch.sample_tokens
+    return _submission(parts, instances, samples)
 
 
 def world_forecast(
@@ -185,13 +208,12 @@ def most_probable(forecast: Forecast, modes: int) -> Forecast:
     )
 
 
-def _submission(parts: list[Forecast], tokens: list[str]) -> Submission:
+def _submission(parts: list[Forecast], instances: list[str], samples: list[str]) -> Submission:
     from forecast.core.errors import DataError
     from forecast.eval.submission import Submission
 
     if not parts:
         raise DataError("the split holds no agent-samples to forecast")
-    instances, samples = zip(*(token.split("_") for token in tokens), strict=True)
     covariances = torch.cat([part.covariances_m2 for part in parts if part.covariances_m2 is not None])
     # Turning a matrix into the world leaves its two sides equal but for the last bit; files want them equal.
     covariances = (covariances + covariances.transpose(-1, -2)) / 2

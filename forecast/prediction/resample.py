@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from forecast.core.errors import ConfigError
 from forecast.core.frames import wrap_angle
 from forecast.core.horizon import Horizon
-from forecast.data.motion import MAX_GAP_S
+from forecast.data.backward_motion import MAX_GAP_S
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from forecast.core.agents import AgentType
+from forecast.core.agents import USUAL_SIZE_M, AgentType
 from forecast.core.errors import SceneError, one_of
 from forecast.core.units import COARSE_M, COARSE_S
 from forecast.prediction.readings import (
@@ -27,14 +27,6 @@ from forecast.prediction.readings import (
     times,
     unit_guess,
 )
-
-#: Length and width where nobody measured them, metres. Present models do not read sizes.
-USUAL_SIZE_M = {
-    AgentType.VEHICLE: (4.6, 1.9),
-    AgentType.PEDESTRIAN: (0.7, 0.7),
-    AgentType.CYCLIST: (1.8, 0.6),
-    AgentType.OTHER: (0.5, 0.5),
-}
 
 
 @dataclass(frozen=True)

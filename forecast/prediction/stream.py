@@ -8,16 +8,15 @@ from collections import Counter
 from collections.abc import Hashable, Iterable
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from forecast.core.agents import AgentType
+from forecast.core.agents import USUAL_SIZE_M, AgentType
 from forecast.core.errors import ConfigError, SceneError
-from forecast.prediction.answer import SceneForecast
-from forecast.prediction.memory import TrackMemory
-from forecast.prediction.plausible import SAME_PLACE_M
+from forecast.core.horizon import Horizon
+from forecast.prediction.observed_motion import SAME_PLACE_M
 from forecast.prediction.readings import (
     LATEST_S,
     Floats,
@@ -31,10 +30,9 @@ from forecast.prediction.readings import (
     times,
     unit_guess,
 )
-from forecast.prediction.scene import USUAL_SIZE_M, Scene, coarse_notes, pose_faults, type_of
-
-if TYPE_CHECKING:
-    from forecast.prediction.forecaster import Forecaster
+from forecast.prediction.scene import Scene, coarse_notes, pose_faults, type_of
+from forecast.prediction.scene_forecast import SceneForecast
+from forecast.prediction.track_memory import TrackMemory
 
 _US = 1e6
 #: An observation this little ahead of now is kept until its time comes: clocks differ. Others are left out.
@@ -67,6 +65,36 @@ class Observation:
     velocity_world_mps: ArrayLike | None = None
 
 
+class ForecasterConfig(Protocol):
+    """What a stream reads of a forecaster's configuration."""
+
+    @property
+    def horizon(self) -> Horizon:
+        """How far back the model looks."""
+
+
+class KnownMaps(Protocol):
+    """What a stream asks of a forecaster's maps."""
+
+    def check(self, name: str | None) -> None:
+        """Refuse a name that no map has, with a SceneError."""
+
+
+class SceneForecaster(Protocol):
+    """What a stream asks: a :class:`~forecast.prediction.forecaster.Forecaster`, or anything that answers as one."""
+
+    @property
+    def config(self) -> ForecasterConfig:
+        """Of the model."""
+
+    @property
+    def maps(self) -> KnownMaps:
+        """All that it can be asked about."""
+
+    def forecast(self, scene: Scene, agents: Iterable[Hashable] | None = None) -> SceneForecast:
+        """Forecast a scene."""
+
+
 class Stream:
     """The tracks of one drive. Safe to call from several threads; cycles are then taken one after the other.
 
@@ -89,7 +117,7 @@ class Stream:
         max_tracks: no more are kept: the longest silent one makes room.
     """
 
-    def __init__(self, forecaster: Forecaster, map_name: str | None = None, *, max_tracks: int = 10_000) -> None:
+    def __init__(self, forecaster: SceneForecaster, map_name: str | None = None, *, max_tracks: int = 10_000) -> None:
         if not isinstance(max_tracks, (int, np.integer)) or max_tracks < 1:
             raise ConfigError(f"max_tracks: expected a whole number, at least 1, got {shown(max_tracks)}")
         self._forecaster, self._first_map, self._max_tracks = forecaster, map_name, max_tracks

@@ -1,1 +1,1 @@
-"""Joins forecasts with truth, scores them and draws what happened."""
+"""Tables and a page, made from the document of report.json alone."""

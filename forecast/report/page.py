@@ -1,26 +1,18 @@
-"""A self-contained HTML page of a report: tables, curves and the worst cases over the map."""
+"""A self-contained HTML page of a report: tables, and the pictures that it is given."""
 
 from __future__ import annotations
 
 import base64
-import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from forecast.core.files import written_whole
-from forecast.core.maps import MapSource
-from forecast.report.evaluator import Report
-from forecast.report.page_figures import calibration_figure, error_figure, temporal_figure, worst_figure
-from forecast.report.strata import SPEEDS_MPS, STATIONARY_M, STRAIGHT_DEG, U_TURN_DEG, in_order
+from forecast.eval.strata import SPEEDS_MPS, STATIONARY_M, STRAIGHT_DEG, U_TURN_DEG, in_order
 from forecast.report.tables import at, bodies, columns, shared_points, text, warnings
-
-if TYPE_CHECKING:
-    from forecast.data.cache import Dataset
 
 #: Metrics of which several files' differences are shown.
 _COMPARED = {
@@ -37,32 +29,35 @@ text-align:right}td:first-child,th:first-child{text-align:left}img{max-width:100
 .warn{background:#fff6dd;border-left:4px solid #e69f00;padding:.5em 1em}"""
 
 
-def write_page(path: Path | str, report: Report, dataset: Dataset | None, road: MapSource | None = None) -> None:
+def write_page(
+    path: Path | str,
+    document: Mapping[str, Any],
+    curves: Mapping[str, bytes] | None = None,
+    cases: Mapping[str, bytes] | None = None,
+) -> None:
     """Write the page; it needs no other file and no network.
 
     Args:
         path: the HTML file.
-        report: what to show.
-        dataset: what was scored on; None where scored on rows.
-        road: the map that rows are on, to draw the worst cases over.
+        document: of report.json.
+        curves: PNG of the sections ``error``, ``temporal`` and ``calibration``; what lacks is left out.
+        cases: further pictures by their headings, PNG.
     """
-    document = report.as_json()
+    drawn = {section: _image(png) for section, png in (curves or {}).items()}
     parts = [
         _title(document),
         *(f'<p class="warn">{escape(line)}</p>' for line in warnings(document)),
         "<h2>Headline</h2>",
         _headline(document),
-        "<h2>Error against horizon</h2>" + _image(error_figure(report)),
-        "<h2>Temporal consistency</h2>" + _temporal(report),
+        "<h2>Error against horizon</h2>" + drawn.get("error", ""),
+        "<h2>Temporal consistency</h2>" + _temporal(document, drawn.get("temporal", "")),
         "<h2>The hardest agents</h2>" + _hardest(document),
         "<h2>Calibration of mode probabilities</h2><p>How often a mode of a stated probability was the closest to the "
-        "truth; the dashed line is ideal.</p>" + _image(calibration_figure(report)),
+        "truth; the dashed line is ideal.</p>" + drawn.get("calibration", ""),
+        "<h2>By stratum</h2>" + _strata_tables(document),
+        *(f"<h2>{escape(heading)}</h2>{_image(png)}" for heading, png in (cases or {}).items()),
     ]
-    parts.append("<h2>By stratum</h2>" + _strata_tables(document))
-    if report.scores[0].worst:
-        heading = f"<h2>The worst {len(report.scores[0].worst)} cases of {escape(report.scores[0].name)}</h2>"
-        parts.append(heading + _image(worst_figure(report, dataset, road)))
-    if len(report.scores) > 1:
+    if len(bodies(document)) > 1:
         parts.append("<h2>Differences</h2>" + _comparisons(document))
     parts.append("<h2>What is not in it</h2>" + _not_computable(document))
     page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Forecasts</title><style>{_STYLE}</style>'
@@ -70,7 +65,7 @@ def write_page(path: Path | str, report: Report, dataset: Dataset | None, road: 
         temporary.write_text(page + "\n".join(parts) + "</html>\n", encoding="utf-8", errors="backslashreplace")
 
 
-def _title(document: dict[str, Any]) -> str:
+def _title(document: Mapping[str, Any]) -> str:
     if "split" not in document:
         return f"<h1>Forecasts against {escape(document['truth'])}</h1>"
     population = escape(document["population"])
@@ -87,7 +82,7 @@ def _table(lines: Sequence[Sequence[str]]) -> str:
     return "<table><tr><th>" + "</th><th>".join(head) + f"</th></tr>{cells}</table>"
 
 
-def _headline(document: dict[str, Any]) -> str:
+def _headline(document: Mapping[str, Any]) -> str:
     lines = [["metric", *(body["name"] for body in bodies(document))]]
     alone = len(bodies(document)) == 1  # then there is room for columns
     if alone:
@@ -107,12 +102,12 @@ def _headline(document: dict[str, Any]) -> str:
     )
 
 
-def _points_note(document: dict[str, Any]) -> str:
+def _points_note(document: Mapping[str, Any]) -> str:
     line = shared_points(document)
     return f"<p>{escape(line)}.</p>" if line else ""
 
 
-def _coverage(document: dict[str, Any]) -> str:
+def _coverage(document: Mapping[str, Any]) -> str:
     lines = [["coverage", *(body["name"] for body in bodies(document))]]
     for name in bodies(document)[0]["coverage"]:
         found = [body["coverage"][name] for body in bodies(document)]
@@ -128,22 +123,20 @@ def _span(figure: dict[str, Any]) -> str:
     return f"{between}\nn = {figure['count']:,}"
 
 
-def _image(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=90, bbox_inches="tight")
-    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
+def _image(png: bytes) -> str:
+    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
 
 
-def _temporal(report: Report) -> str:
-    if not any(scores.coverage["points_used"] for scores in report.scores):
+def _temporal(document: Mapping[str, Any], curves: str) -> str:
+    if not any(body["coverage"]["points_used"] for body in bodies(document)):
         return "<p>Cannot be computed: no target point was forecast at every lead.</p>"
     return (
         "<p>Left: dispersion of the last forecasts before a point, by how many seconds of them are compared. "
-        "Right: convergence to a range.</p>" + _image(temporal_figure(report))
+        "Right: convergence to a range.</p>" + curves
     )
 
 
-def _hardest(document: dict[str, Any]) -> str:
+def _hardest(document: Mapping[str, Any]) -> str:
     found = [body["hardest"] for body in bodies(document)]
     noise = found[0]
     lines = [["hardest", *(body["name"] for body in bodies(document))]]
@@ -157,7 +150,7 @@ def _hardest(document: dict[str, Any]) -> str:
     )
 
 
-def _strata_tables(document: dict[str, Any]) -> str:
+def _strata_tables(document: Mapping[str, Any]) -> str:
     page = (
         f"<p>Stationary: under {STATIONARY_M:g} m over the annotated future; straight: direction of travel changes by "
         f"less than {STRAIGHT_DEG:g}°; U-turn: by {U_TURN_DEG:g}° or more. Speeds split at "
@@ -179,7 +172,7 @@ def _stratum(figures: dict[str, Any] | None) -> str:
     return f"{ade['value']:.2f} / {fde['value']:.2f} (n = {fde['count']})"
 
 
-def _comparisons(document: dict[str, Any]) -> str:
+def _comparisons(document: Mapping[str, Any]) -> str:
     lines = [["second − first", *_COMPARED, "shared agent-samples, points"]]
     for pair in document["comparisons"]:
         found = [at(pair, path) for path in _COMPARED.values()]
@@ -197,6 +190,6 @@ def _change(one: dict[str, Any]) -> str:
     return f"{one['difference']:+.3f}\n{one['ci_low']:+.3f} … {one['ci_high']:+.3f}"
 
 
-def _not_computable(document: dict[str, Any]) -> str:
+def _not_computable(document: Mapping[str, Any]) -> str:
     items = {f"{name}: {why}" for body in bodies(document) for name, why in body["not_computable"].items()}
     return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in sorted(items)) + "</ul>"

@@ -14,9 +14,9 @@ import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from forecast.core.files import written_whole
+from forecast.data.loading import derived_seed
 from forecast.prediction.checkpoint import save_checkpoint
 from forecast.training.config import as_dict
-from forecast.training.loading import derived_seed
 from forecast.training.module import ForecastModule, TrainingDiverged
 
 RESUME_NAME = "last.ckpt"

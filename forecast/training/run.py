@@ -18,10 +18,10 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from forecast.core.errors import ConfigError, DataError
 from forecast.core.extras import optional_module
 from forecast.core.files import file_hash
+from forecast.data.loading import BatchSource, EpochBatches, loader
 from forecast.prediction.checkpoint import load_checkpoint
 from forecast.training.callbacks import RESUME_NAME, EpochLines, RunFolder, StepSeeds, WholeCheckpointIO
 from forecast.training.config import as_dict
-from forecast.training.loading import BatchSource, EpochBatches, loader
 from forecast.training.module import AddCrops, ForecastModule
 from forecast.training.run_records import CONFIG_NAME, ENVIRONMENT_NAME, prepare_folder
 from forecast.training.schema import TrainingConfig
@@ -45,9 +45,9 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
         ForecastError: a mistake in data, configuration or the folder, or a run that diverged.
     """
     from forecast.data.cache import open_dataset
-    from forecast.data.dataset import NuScenesForecasts
-    from forecast.data.inputs import combined_digest
-    from forecast.prediction.crops import crop_adder
+    from forecast.data.dataset import AgentDataset
+    from forecast.data.file_digests import combined_digest
+    from forecast.data.map_crops import crop_adder
 
     data, horizon = config.data, config.model.horizon
     if not data.dataroot:
@@ -55,13 +55,13 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
     train_split, val_split = data.splits
     dataset = open_dataset(data.dataroot, data.version, data.cache)
     samples = dataset.samples(train_split, dense=data.dense, standing=data.standing)
-    learn = NuScenesForecasts.of(dataset, samples, horizon=horizon)
-    check = NuScenesForecasts.of(dataset, dataset.samples(val_split), horizon=horizon)
+    learn = AgentDataset.of(dataset, samples, horizon=horizon)
+    check = AgentDataset.of(dataset, dataset.samples(val_split), horizon=horizon)
     crop = config.model.map_crop
     add_crops = None if crop is None else crop_adder(dataset, crop)
     fingerprint = str(dataset.fingerprint)
     if add_crops is not None:
-        maps = [dataset.map_expansion_path(name) for name in dataset.map_names]
+        maps = [dataset.map_file(name) for name in dataset.map_names]
         fingerprint = combined_digest([fingerprint, *(file_hash(path) for path in maps if path.is_file())])
     return train_on(
         config, out, learn, check, add_crops, resume=resume, progress=progress, data_fingerprint=fingerprint

@@ -12,12 +12,12 @@ import torch
 from forecast.core.batch import AgentBatch
 from forecast.core.frames import agent_from_world, world_from_agent
 from forecast.data.augment import mirrored, turned
-from forecast.data.dataset import NuScenesForecasts
+from forecast.data.dataset import AgentDataset
 
 
 @pytest.fixture
 def batch(traffic: Any) -> AgentBatch:
-    data = NuScenesForecasts(traffic.write(), "v1.0-mini", "mini_val", dense=True)
+    data = AgentDataset(traffic.write(), "v1.0-mini", "mini_val", dense=True)
     return data.batch(range(len(data)))
 
 
@@ -71,7 +71,7 @@ def test_a_direction_to_the_left_mirrored_is_one_to_the_right(batch: AgentBatch)
 
 
 def test_a_left_turn_mirrored_is_a_right_turn(batch: AgentBatch) -> None:
-    target = batch.tokens.index("steady_scene-0103/9")
+    target = list(zip(batch.track_tokens, batch.sample_tokens, strict=True)).index(("steady", "scene-0103/9"))
     after = mirrored(batch, torch.ones(len(batch), dtype=torch.bool))
     assert batch.future[target, 9, 1] > 0
     assert after.future[target, 9, 1] == -batch.future[target, 9, 1]

@@ -18,6 +18,7 @@ import pytest
 from forecast.core.errors import DataError
 from forecast.data import cache as cache_module
 from forecast.data.cache import Dataset, default_cache, open_dataset
+from forecast.data.nuscenes import nuscenes_source as source_module
 
 VERSION = "v1.0-mini"
 
@@ -31,13 +32,13 @@ def place(tmp_path: Path) -> Path:
 def readings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """One entry for each time that the tables are read."""
     read: list[Path] = []
-    original = cache_module.read_columns
+    original = source_module.read_columns
 
     def counted(folder: Path, *reading: Any) -> Any:
         read.append(folder)
         return original(folder, *reading)
 
-    monkeypatch.setattr(cache_module, "read_columns", counted)
+    monkeypatch.setattr(source_module, "read_columns", counted)
     return read
 
 
@@ -231,12 +232,12 @@ def test_masks_and_maps(traffic: Any, place: Path) -> None:
     root = traffic.write()
     dataset = open_dataset(root, VERSION, place)
     assert dataset.map_names == ("boston-seaport",)
-    assert dataset.map_expansion_path("boston-seaport") == root / "maps" / "expansion" / "boston-seaport.json"
+    assert dataset.map_file("boston-seaport") == root / "maps" / "expansion" / "boston-seaport.json"
     assert dataset.map_mask_path("boston-seaport") is None
     (root / "maps" / "mask.png").write_bytes(b"")
     assert dataset.map_mask_path("boston-seaport") == root / "maps" / "mask.png"
     with pytest.raises(DataError, match="did you mean 'boston-seaport'"):
-        dataset.map_expansion_path("boston-seaprot")
+        dataset.map_file("boston-seaprot")
 
 
 def test_prepare_command(traffic: Any, place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,9 +16,13 @@ from forecast.data.datamodule import Augmentation, ForecastDataModule
 SMALL = CropSpec(ahead_m=20, behind_m=10, left_m=10, right_m=10, px_per_m=1)
 
 
+def joined(batch: AgentBatch) -> list[str]:
+    return [f"{track}_{sample}" for track, sample in zip(batch.track_tokens, batch.sample_tokens, strict=True)]
+
+
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from forecast.data.synthetic.town import write_town
+    from forecast.data.synthetic.town_writer import write_town
 
     out = tmp_path_factory.mktemp("town") / "town"
     write_town(out, scenes=3, seed=3)
@@ -45,7 +49,7 @@ class Recorder(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), 0.1)
 
     def tokens(self, epoch: int) -> list[str]:
-        return [token for batch in self.seen[epoch] for token in batch.tokens]
+        return [token for batch in self.seen[epoch] for token in joined(batch)]
 
 
 def run(data: ForecastDataModule, folder: Path, *, epochs: int, ckpt: Path | None = None) -> tuple[Recorder, Path]:
@@ -88,7 +92,7 @@ def test_a_resumed_run_sees_what_a_whole_one_does(town: Path, tmp_path: Path) ->
 def test_validation_is_whole_ordered_cropped_and_unvaried(town: Path, tmp_path: Path) -> None:
     data = module(town, augmentation=Augmentation(mirror=1.0, heading_noise_rad=0.3))
     recorder, _ = run(data, tmp_path, epochs=1)
-    tokens = [token for batch in recorder.checked for token in batch.tokens]
+    tokens = [token for batch in recorder.checked for token in joined(batch)]
     assert tokens == data.val.samples.tokens(data.val.dataset.tracks)
     first = recorder.checked[0]
     plain = data.val.batch(range(len(first)))

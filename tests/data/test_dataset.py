@@ -18,7 +18,7 @@ from forecast.core.agents import AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.errors import DataError
 from forecast.core.horizon import Horizon
-from forecast.data.dataset import NuScenesForecasts, as_is
+from forecast.data.dataset import AgentDataset, as_is
 from forecast.data.windows import NeighbourRule
 
 INPUTS = (
@@ -35,11 +35,11 @@ INPUTS = (
 EVERYONE = (AgentType.VEHICLE, AgentType.PEDESTRIAN, AgentType.CYCLIST)
 
 
-def forecasts(root: Path, **options: Any) -> NuScenesForecasts:
-    return NuScenesForecasts(root, "v1.0-mini", "mini_val", **{"dense": True, **options})
+def forecasts(root: Path, **options: Any) -> AgentDataset:
+    return AgentDataset(root, "v1.0-mini", "mini_val", **{"dense": True, **options})
 
 
-def sample_of(data: NuScenesForecasts, token: str) -> AgentBatch:
+def sample_of(data: AgentDataset, token: str) -> AgentBatch:
     tokens = data.samples.tokens(data.dataset.tracks)
     return data[tokens.index(token)]
 
@@ -308,7 +308,8 @@ def test_an_agent_does_not_depend_on_its_batch(traffic: Any) -> None:
             if name.startswith("neighbour"):
                 expected = expected[:, :width]
             assert torch.equal(tensor, expected), name
-        assert batch.tokens == tuple(whole.tokens[i] for i in part)
+        assert batch.track_tokens == tuple(whole.track_tokens[i] for i in part)
+        assert batch.sample_tokens == tuple(whole.sample_tokens[i] for i in part)
 
 
 def test_empty_batch_and_lonely_agent(hand_written: Any, straight_path: Any) -> None:
@@ -325,8 +326,8 @@ def test_empty_batch_and_lonely_agent(hand_written: Any, straight_path: Any) -> 
 def test_loaders_give_whole_batches(traffic: Any, workers: int) -> None:
     data = forecasts(traffic.write())
     loader = DataLoader(data, batch_size=16, collate_fn=as_is, num_workers=workers)  # type: ignore[arg-type]
-    tokens = [token for batch in loader for token in batch.tokens]
-    assert tokens == data.samples.tokens(data.dataset.tracks)
+    tokens = [token for batch in loader for token in batch.track_tokens]
+    assert tokens == data.samples.track_tokens(data.dataset.tracks)
 
 
 def test_pickling_passes_the_place_on_not_the_arrays(traffic: Any) -> None:

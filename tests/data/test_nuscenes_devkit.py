@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from forecast.data.cache import Dataset, open_dataset
-from forecast.data.dataset import NuScenesForecasts
+from forecast.data.dataset import AgentDataset
 from forecast.data.nuscenes.splits import SPLITS, official_scenes
 
 VERSION = "v1.0-mini"
@@ -86,11 +86,10 @@ def test_rates_of_every_annotation(helper: Any, dataset: Dataset) -> None:
 
 def test_past_future_and_everyone_around(helper: Any, nuscenes_dataroot: Path) -> None:
     """The devkit's agent frame has y ahead; ours has x ahead: its (x, y) are our (−y, x)."""
-    data = NuScenesForecasts(nuscenes_dataroot, VERSION, "mini_train")
+    data = AgentDataset(nuscenes_dataroot, VERSION, "mini_train")
     step = 3
     batch = data.batch(range(0, len(data), step))
-    for i, token in enumerate(batch.tokens):
-        instance, sample = token.split("_")
+    for i, (instance, sample) in enumerate(zip(batch.track_tokens, batch.sample_tokens, strict=True)):
         future = helper.get_future_for_agent(instance, sample, seconds=6, in_agent_frame=True)
         ours = batch.future[i][batch.future_valid[i]].numpy()
         assert np.allclose(ours, np.stack([future[:, 1], -future[:, 0]], 1), atol=2e-5)

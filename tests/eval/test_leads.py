@@ -167,7 +167,7 @@ def test_pieces_have_the_grid_of_the_whole(tmp_path_factory, seed, chunk_rows, s
 MEMORY = r"""
 import re, sys
 from pathlib import Path
-from forecast.report.streams import score_streams
+from forecast.scoring.stream_scores import score_streams
 report = score_streams([sys.argv[1]], sys.argv[2]).as_json()
 assert report["metrics"]["min_ade_1"]["count"] == 1950
 # Of this process alone: resource.getrusage knows how large the one was that started it.

@@ -18,11 +18,11 @@ from shapely import box
 from forecast.core.agents import AgentType
 from forecast.core.crops import CropSpec
 from forecast.data.cache import open_dataset
-from forecast.data.dataset import NuScenesForecasts
+from forecast.data.dataset import AgentDataset
 from forecast.data.maps.crop import Cropper
 from forecast.data.maps.sources import PolygonMap
 from forecast.data.samples import Samples
-from forecast.data.synthetic.town import write_town
+from forecast.data.synthetic.town_writer import write_town
 from forecast.prediction.predictor import Predictor
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "onnx_numpy.py"
@@ -92,7 +92,7 @@ def test_its_inputs_and_forecasts_are_the_package_s(exported, example, tmp_path:
     times_s = tracks.sample_time_us[frames] * 1e-6
     arrays, targets, poses = example["network_inputs"](times_s, list(given), types, {}, metadata)
     np.testing.assert_array_equal(seen[targets], vehicles)
-    batch = NuScenesForecasts.of(dataset, Samples(vehicles)).batch(range(len(vehicles)))
+    batch = AgentDataset.of(dataset, Samples(vehicles)).batch(range(len(vehicles)))
     np.testing.assert_allclose(arrays["history"], batch.history, atol=1e-4)
     np.testing.assert_array_equal(arrays["history_valid"], batch.history_valid)
 

@@ -17,7 +17,7 @@ from forecast.cli.main import main
 from forecast.core.batch import AgentBatch
 from forecast.core.errors import CheckpointError
 from forecast.core.forecast import Forecast
-from forecast.data.synthetic.town import write_town
+from forecast.data.synthetic.town_writer import write_town
 from forecast.export.exported_network import example_batch, input_specs, output_specs
 from forecast.export.metadata import METADATA_KEY
 from forecast.export.onnx_file import write_metadata, write_onnx

@@ -5,7 +5,7 @@ from shapely import Polygon
 from forecast.core.agents import AgentType
 from forecast.core.crops import CropSpec
 from forecast.core.tracks import Tracks
-from forecast.data.maps.agents import TARGET_COLOUR, AgentPainter, box_corners
+from forecast.data.maps.agent_boxes import TARGET_COLOUR, AgentPainter, box_corners
 from forecast.data.maps.scene_image import SceneImage
 from forecast.data.maps.sources import PolygonMap
 

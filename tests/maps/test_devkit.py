@@ -11,7 +11,7 @@ import torch
 
 from forecast.core.crops import CropSpec
 from forecast.data.maps.crop import Cropper
-from forecast.data.maps.layers import load_map
+from forecast.data.maps.expansion_map import load_map
 
 LAYERS = ("drivable_area", "walkway", "ped_crossing")
 SPEC = CropSpec(tuple((layer,) for layer in LAYERS), 25.0, 25.0, 25.0, 25.0, 10.0)

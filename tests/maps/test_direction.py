@@ -14,7 +14,8 @@ from forecast.core.crops import CropSpec
 from forecast.core.errors import DataError
 from forecast.data.maps.bake import bake_for
 from forecast.data.maps.crop import Cropper
-from forecast.data.maps.layers import load_map, mirrored_signs
+from forecast.data.maps.expansion_map import load_map
+from forecast.data.maps.layers import mirrored_signs
 from forecast.data.maps.sampler import Sampler
 from forecast.data.maps.sources import PolygonMap
 

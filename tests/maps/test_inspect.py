@@ -9,7 +9,7 @@ import pytest
 from forecast.cli.main import main
 from forecast.core.crops import CropSpec
 from forecast.data.maps.layers import DIRECTION
-from forecast.report.seen import draw_seen
+from forecast.pictures.network_inputs import draw_seen
 
 
 @pytest.fixture

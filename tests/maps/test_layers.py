@@ -11,7 +11,8 @@ from forecast.core.crops import CropSpec
 from forecast.core.errors import DataError
 from forecast.core.maps import MapSource
 from forecast.data.maps.crop import Cropper
-from forecast.data.maps.layers import LAYERS, Layer, load_map
+from forecast.data.maps.expansion_map import load_map
+from forecast.data.maps.layers import LAYERS, Layer
 from forecast.data.maps.raster_file import save_raster
 from forecast.data.maps.sources import PolygonMap, from_geojson
 

@@ -18,11 +18,12 @@ from forecast.core.crops import CropSpec
 from forecast.core.errors import DataError
 from forecast.data.maps.bake import bake_for
 from forecast.data.maps.crop import Cropper
-from forecast.data.maps.layers import load_map, near_layer
+from forecast.data.maps.expansion_map import load_map
+from forecast.data.maps.layers import near_layer
 from forecast.data.maps.raster_file import save_raster
 from forecast.data.maps.sources import PolygonMap, from_geojson, is_geojson, open_map
 from forecast.prediction.scene_maps import SceneMaps
-from forecast.report.road import open_road
+from forecast.scoring.off_road_scores import open_road
 
 SPEC = CropSpec((("drivable_area", "lane"), ("walkway",)), 16.0, 8.0, 8.0, 8.0, 2.0)
 ROAD = box(-20, -8, 40, 8)

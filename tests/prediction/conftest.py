@@ -15,13 +15,13 @@ import torch
 from forecast.core.crops import CropSpec
 from forecast.data.cache import Dataset, open_dataset
 from forecast.data.maps.sources import PolygonMap
-from forecast.data.synthetic.town import write_town
+from forecast.data.synthetic.town_writer import write_town
 from forecast.model.cvae import CVAE
 from forecast.model.cvae_config import CVAEConfig, MapEncoderConfig
-from forecast.prediction.answer import SceneForecast
 from forecast.prediction.checkpoint import save_checkpoint
 from forecast.prediction.forecaster import Forecaster
 from forecast.prediction.scene import AgentTrack, Scene
+from forecast.prediction.scene_forecast import SceneForecast
 
 VERSION = "v1.0-mini"
 

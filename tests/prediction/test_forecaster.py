@@ -16,8 +16,7 @@ import torch
 
 from forecast.core.errors import CheckpointError, ConfigError, DataError, SceneError
 from forecast.core.tracks import Tracks
-from forecast.data.batches import inputs_of
-from forecast.data.maps.layers import load_map
+from forecast.data.agent_batches import agent_batch
 from forecast.data.maps.raster_file import save_raster
 from forecast.data.maps.sources import PolygonMap
 from forecast.model.cvae import CVAE
@@ -54,7 +53,7 @@ def test_it_says_what_forecast_predict_says(world, weights: Path) -> None:
     data, split = world.dataset, "mini_val"
     said = predict(weights, world.root, VERSION, split, dense=True)
     place = {key: n for n, key in enumerate(zip(said.instance_tokens, said.sample_tokens, strict=True))}
-    forecaster = Forecaster.load(weights, {name: load_map(data.map_expansion_path(name)) for name in data.map_names})
+    forecaster = Forecaster.load(weights, {name: data.load_map(name) for name in data.map_names})
     tokens = data.tracks.sample_tokens
     checked = 0
     # Every third key frame: its scenes are long enough for every length of past, and gaps.
@@ -74,11 +73,11 @@ def test_it_reads_what_the_data_set_says_bit_by_bit(world, weights: Path) -> Non
     # The clock of a scene starts elsewhere than the data set's: rates must not depend on it.
     data = world.dataset
     tracks, columns = data.tracks, data.columns
-    forecaster = Forecaster.load(weights, {name: load_map(data.map_expansion_path(name)) for name in data.map_names})
+    forecaster = Forecaster.load(weights, {name: data.load_map(name) for name in data.map_names})
     compared = 0
     for sample in range(5, len(tracks.sample_tokens), 19):
         rows = columns.sample_rows[columns.sample_first[sample] : columns.sample_first[sample + 1]].astype(np.int64)
-        told = inputs_of(columns, rows, forecaster.config.horizon, forecaster.neighbour_rule)
+        told = agent_batch(data, rows, forecaster.config.horizon, forecaster.neighbour_rule)
         scene = scene_at(tracks, sample)
         (batch,) = forecaster.batches(scene, tracks.track_tokens[columns.row_track[rows]].tolist())
         np.testing.assert_array_equal(batch.history, told.history)

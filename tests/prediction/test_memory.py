@@ -7,7 +7,7 @@ import pytest
 
 from forecast.core.agents import AgentType
 from forecast.core.horizon import Horizon
-from forecast.prediction.memory import TrackMemory
+from forecast.prediction.track_memory import TrackMemory
 
 
 @pytest.mark.parametrize("seed", range(3))

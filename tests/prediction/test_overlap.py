@@ -7,8 +7,7 @@ import pytest
 import shapely
 from shapely import affinity
 
-from forecast.prediction.answer import SceneForecast
-from forecast.prediction.overlap import overlapping
+from forecast.prediction.scene_forecast import SceneForecast
 
 STEPS = 12
 
@@ -59,7 +58,7 @@ def test_it_is_what_shapely_finds(seed: int) -> None:
                 expected[i] = expected[j] = True
     assert 0 < expected.sum() < agents
     found = answer_of(pose, path, heading, size)
-    np.testing.assert_array_equal(overlapping(found), expected)
+    np.testing.assert_array_equal(found.overlapping(), expected)
     assert found.overlap_rate() == pytest.approx(expected.mean())
 
 
@@ -70,4 +69,4 @@ def test_cars_in_lanes_of_their_own_do_not_overlap_and_one_that_turns_in_does() 
     size = np.tile([4.6, 1.9], (3, 1))
     assert answer_of(pose, path, np.zeros((3, STEPS)), size).overlap_rate() == 0
     path[1, :, 1] -= np.minimum(time, 3.5)
-    assert overlapping(answer_of(pose, path, np.zeros((3, STEPS)), size)).tolist() == [True, True, False]
+    assert answer_of(pose, path, np.zeros((3, STEPS)), size).overlapping().tolist() == [True, True, False]

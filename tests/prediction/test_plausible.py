@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from forecast.core.errors import CheckpointError
-from forecast.prediction.answer import SceneForecast
 from forecast.prediction.forecaster import Forecaster
 from forecast.prediction.scene import AgentTrack, Scene
+from forecast.prediction.scene_forecast import SceneForecast
 from forecast.prediction.stream import Observation
 
 STEPS_S = -0.5 * np.arange(5)[::-1]

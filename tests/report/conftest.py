@@ -12,9 +12,9 @@ import pytest
 
 from forecast.cli.main import main
 from forecast.data.cache import Dataset, open_dataset
-from forecast.data.synthetic.town import write_town
+from forecast.data.synthetic.town_writer import write_town
 from forecast.eval.submission import Submission, write_submission
-from forecast.prediction.future import key_frame_future
+from forecast.prediction.key_frame_future import key_frame_future
 
 VERSION, SPLIT = "v1.0-mini", "mini_val"
 

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forecast.core.rows import ForecastRows, TruthRows
-from forecast.report.evaluator import Report
-from forecast.report.scores import Scores, Settings, finish, score_rows
 from forecast.report.tables import as_latex, as_markdown, print_table
+from forecast.scoring.report_document import Report
+from forecast.scoring.scores import Scores, Settings, finish, score_rows
 
 EXAMPLES = pytest.mark.parametrize(
     "examples", [20, pytest.param(1500, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from forecast.cli.main import main
-from forecast.report.moment import frames_of
+from forecast.pictures.key_frame_agents import frames_of
 
 
 def _draw(town, dense_file: Path, out: Path) -> int:

@@ -19,16 +19,16 @@ from forecast.eval.consistency import convergence_to_range, dispersion
 from forecast.eval.forecasts import rows_from_submission, write_forecasts
 from forecast.eval.submission import Submission, write_submission
 from forecast.model.cvae import CVAE
+from forecast.pictures.agent_forecasts import Answers, AnswerSource, open_answers
+from forecast.pictures.animation import _colours, draw_frame
+from forecast.pictures.key_frame_agents import frames_of, moment_at
+from forecast.pictures.map_background import View
+from forecast.pictures.picture_subject import chosen_frame, chosen_point
+from forecast.pictures.point_forecasts import points_of, successive_at
+from forecast.pictures.scene_picture import EGO, FORECAST, OTHER, TARGET, TRUTH, draw_scenes
 from forecast.prediction.checkpoint import save_checkpoint
 from forecast.prediction.predictor import predict
-from forecast.report.animate import _colours, draw_frame
-from forecast.report.answers import Answers, AnswerSource, open_answers
-from forecast.report.choice import chosen_frame, chosen_point
-from forecast.report.draw_scene import EGO, FORECAST, OTHER, TARGET, TRUTH, draw_scenes
-from forecast.report.ground import View
-from forecast.report.join import Joined
-from forecast.report.moment import frames_of, moment_at
-from forecast.report.successive import points_of, successive_at
+from forecast.scoring.dataset_join import Joined
 from forecast.training.config import load_config
 
 

@@ -30,7 +30,7 @@ from forecast.eval.bootstrap import bootstrap_mean
 from forecast.eval.forecasts import write_forecasts, write_truth
 from forecast.eval.nested_rows import nested_table_of
 from forecast.eval.submission import write_submission
-from forecast.report import evaluator
+from forecast.scoring import report_document
 
 FORMS = ("csv", "flat", "nested", "truth.csv", "truth.parquet", "json")
 #: Cases of each form: few by default, over 20,000 in all with those of tests/eval in the slow run.
@@ -96,7 +96,7 @@ class Bench:
 def _few_resamples() -> Iterator[None]:
     """Intervals of ten resamples: thousands of reports are written here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluator, "bootstrap_mean", partial(bootstrap_mean, resamples=10))
+        patch.setattr(report_document, "bootstrap_mean", partial(bootstrap_mean, resamples=10))
         yield
 
 

@@ -14,14 +14,14 @@ import torch
 
 from forecast.cli.main import main
 from forecast.core.errors import ConfigError, SubmissionError
-from forecast.data.dataset import NuScenesForecasts
+from forecast.data.dataset import AgentDataset
+from forecast.data.map_crops import crop_adder
 from forecast.eval.forecasts import read_forecasts, write_forecasts
 from forecast.eval.submission import Submission, read_submission, write_submission
 from forecast.model.mixture import joint_nll
-from forecast.prediction.crops import crop_adder
-from forecast.prediction.future import key_frame_future
+from forecast.prediction.key_frame_future import key_frame_future
 from forecast.prediction.predictor import Predictor, predict, world_forecast
-from forecast.report.join import read_for_dataset, write_for_dataset
+from forecast.scoring.dataset_join import read_for_dataset, write_for_dataset
 
 VERSION, SPLIT = "v1.0-mini", "mini_val"
 
@@ -55,7 +55,7 @@ def test_rows_score_as_the_submission_does_and_have_a_likelihood(town: Any, kept
 
 def test_the_likelihood_is_that_of_the_model_itself(town: Any, kept: Path) -> None:
     predictor = Predictor.load("town")
-    data = NuScenesForecasts.of(town.dataset, town.dataset.samples(SPLIT))
+    data = AgentDataset.of(town.dataset, town.dataset.samples(SPLIT))
     batch = data.batch(range(len(data)))
     add_crops = crop_adder(town.dataset, predictor.model.config.crop)
     forecast = world_forecast(predictor, batch, add_crops)

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from forecast.data.maps.layers import load_map
 from forecast.eval.displacement import displacements
 from forecast.eval.submission import Submission, read_submission, write_submission
-from forecast.prediction.future import key_frame_future
+from forecast.prediction.key_frame_future import key_frame_future
 from forecast.prediction.physics import physics_forecasts
-from forecast.report.join import join
-from forecast.report.road import Road, road_of
+from forecast.scoring.dataset_join import join
+from forecast.scoring.off_road_scores import Road, road_of
 
 KS = list(range(1, 26))
 SPLIT = "mini_val"
@@ -107,9 +106,7 @@ def test_modes_leave_the_road_as_the_devkit_says(world, helper_of, agents, reque
     agents = min(agents, len(world.dataset.samples(SPLIT)))
     near = random_submission(world, 0, agents=agents, modes=25)
     physics = physics_forecasts(world.dataset.tracks, world.dataset.samples(SPLIT).rows)
-    roads: dict[str, Road] = {
-        name: road_of(load_map(world.dataset.map_expansion_path(name)), "devkit") for name in world.dataset.map_names
-    }
+    roads: dict[str, Road] = {name: road_of(world.dataset.load_map(name), "devkit") for name in world.dataset.map_names}
     judged = differ = off_road_modes = 0
     for submission in (near, *physics.values()):
         joined = join(submission, world.dataset, SPLIT, "s", allow_missing=True)

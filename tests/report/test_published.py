@@ -13,8 +13,8 @@ import pytest
 from forecast.data.cache import Dataset, open_dataset
 from forecast.eval.submission import write_submission
 from forecast.prediction.physics import physics_forecasts
-from forecast.report.evaluator import score_submission
-from forecast.report.scores import Scores
+from forecast.scoring.report_document import score_submission
+from forecast.scoring.scores import Scores
 
 VERSION = "v1.0-trainval"
 #: ADE, FDE, OffR-ML; D; C at 0.2, 1 and 5 m, seconds.

@@ -9,10 +9,10 @@ import pytest
 
 from forecast.cli.main import main
 from forecast.eval.submission import Submission, write_submission
-from forecast.report.cases import draw_cases
-from forecast.report.evaluator import score_submission
-from forecast.report.scores import Settings
+from forecast.pictures.case_pictures import draw_cases
 from forecast.report.tables import as_latex, as_markdown, columns, print_table
+from forecast.scoring.report_document import score_submission
+from forecast.scoring.scores import Settings
 
 VERSION, SPLIT = "v1.0-mini", "mini_val"
 
@@ -130,7 +130,7 @@ def test_compares_files_on_the_same_agents(town, dense_file, tmp_path):
 def test_draws_left_on_the_left(town, tmp_path):
     from matplotlib.figure import Figure
 
-    from forecast.report.draw import Agent, draw_forecast
+    from forecast.pictures.agent_picture import Agent, draw_forecast
 
     # Heading north-east (45 degrees), the mode bends to the agent's left, i.e. to the north-west.
     heading = np.pi / 4

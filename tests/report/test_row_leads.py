@@ -15,9 +15,9 @@ from forecast.core.rows import ForecastRows
 from forecast.eval.forecasts import read_forecasts, submission_from_rows, write_forecasts
 from forecast.eval.notes import Digits
 from forecast.eval.submission import Submission, write_submission
-from forecast.report.answers import open_answers
-from forecast.report.join import read_for_dataset, write_for_dataset
-from forecast.report.key_frame_leads import refuse_straying
+from forecast.pictures.agent_forecasts import open_answers
+from forecast.scoring.dataset_join import read_for_dataset, write_for_dataset
+from forecast.scoring.key_frame_leads import refuse_straying
 
 
 def rows_of(town: Any, folder: Path) -> ForecastRows:

@@ -24,16 +24,16 @@ from forecast.cli.main import main
 from forecast.core.errors import SubmissionError
 from forecast.eval.bootstrap import bootstrap_mean
 from forecast.eval.forecasts import read_forecasts, write_forecasts
-from forecast.report import evaluator
-from forecast.report.scores import Settings
-from forecast.report.streams import score_streams
+from forecast.scoring import report_document
+from forecast.scoring.scores import Settings
+from forecast.scoring.stream_scores import score_streams
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _few_resamples() -> Iterator[None]:
     """Intervals of ten resamples: many reports are written here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluator, "bootstrap_mean", partial(bootstrap_mean, resamples=10))
+        patch.setattr(report_document, "bootstrap_mean", partial(bootstrap_mean, resamples=10))
         yield
 
 
@@ -341,7 +341,7 @@ def test_neither_order_nor_pieces_change_a_figure(tmp_path, monkeypatch, form, c
 SORTED = r"""
 import re, sys
 from pathlib import Path
-from forecast.report.streams import score_streams
+from forecast.scoring.stream_scores import score_streams
 report = score_streams([sys.argv[1]], sys.argv[2]).as_json()
 assert report["metrics"]["min_ade_1"]["count"] == 130000, report["metrics"]["min_ade_1"]
 # Of this process alone: resource.getrusage knows how large the one was that started it.

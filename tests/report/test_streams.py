@@ -14,8 +14,8 @@ from forecast.cli.main import main
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.consistency import dispersion
 from forecast.eval.forecasts import write_forecasts, write_truth
-from forecast.report.strata import strata_of_rows
-from forecast.report.streams import score_streams
+from forecast.eval.strata import strata_of_rows
+from forecast.scoring.stream_scores import score_streams
 
 
 def straight(rate_hz: float, *, off_m: float = 0.0, tracks: int = 3) -> tuple[ForecastRows, TruthRows]:

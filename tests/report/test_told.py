@@ -12,9 +12,9 @@ from forecast.core.rows import ForecastRows, TruthRows, keys_of
 from forecast.eval.consistency import dispersion_of
 from forecast.eval.forecasts import write_forecasts, write_truth
 from forecast.eval.submission import write_submission
-from forecast.report.evaluator import score_submission
-from forecast.report.streams import score_streams
 from forecast.report.tables import as_latex, as_markdown, print_table, rows, shared_points, warnings
+from forecast.scoring.report_document import score_submission
+from forecast.scoring.stream_scores import score_streams
 
 SPLIT = "mini_val"
 LEADS = 0.5 * np.arange(1, 13)

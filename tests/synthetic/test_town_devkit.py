@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from shapely.geometry import Point
 
-from forecast.data.synthetic.town import write_town
+from forecast.data.synthetic.town_writer import write_town
 
 CITIES = ("boston-seaport", "singapore-hollandvillage", "singapore-onenorth", "singapore-queenstown")
 

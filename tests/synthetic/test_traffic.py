@@ -13,9 +13,9 @@ from shapely.geometry import LineString
 from forecast.data.synthetic.crossings import Gates
 from forecast.data.synthetic.nuscenes_writer import CITIES
 from forecast.data.synthetic.pedestrians import Pedestrians
-from forecast.data.synthetic.recording import Agent, outlines
 from forecast.data.synthetic.signals import Signals
-from forecast.data.synthetic.town import FRAMES, build_city, record_scene
+from forecast.data.synthetic.simulated_scene import Agent, outlines
+from forecast.data.synthetic.town_writer import FRAMES, build_city, record_scene
 from forecast.data.synthetic.traffic import STEP_S, Traffic
 
 FEW, MANY = [5], range(100, 120)

@@ -12,7 +12,7 @@ import pytest
 from forecast.core.errors import ConfigError, DataError
 from forecast.data.synthetic.junctions import Truth
 from forecast.data.synthetic.scene_names import scene_names
-from forecast.data.synthetic.town import write_town
+from forecast.data.synthetic.town_writer import write_town
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import context_tables  # noqa: E402
 import context_worlds  # noqa: E402
 
 from forecast.data.synthetic.junctions import Truth  # noqa: E402
-from forecast.data.synthetic.town import write_town  # noqa: E402
+from forecast.data.synthetic.town_writer import write_town  # noqa: E402
 from forecast.training.config import load_config  # noqa: E402
 
 SEED, SCENES, COUNT = 5, 3, 8
@@ -35,13 +35,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_crops_from_the_layout_are_those_of_the_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from forecast.data.cache import open_dataset
     from forecast.data.maps.crop import Cropper
-    from forecast.data.maps.layers import load_map
 
     monkeypatch.setattr(context_worlds, "PER_SCENE", COUNT)
     truth = Truth.read(folder / "truth.npz")
     batch = context_worlds._batch(folder, truth, CROP, SEED, context_worlds.BALANCED)
     data = open_dataset(folder, context_worlds.VERSION)
-    draw = Cropper(lambda name: load_map(data.map_expansion_path(name)), data.map_names, CROP, engine="exact")
+    draw = Cropper(lambda name: data.load_map(name), data.map_names, CROP, engine="exact")
     expected, found = draw(batch.pose_world, batch.map_index), batch.crop.float() / 255
     assert expected[:, 0].mean() > 0.05
     # A quarter of a pixel more on either side of what is drawn; a sliver of two lines a city is all the third holds.

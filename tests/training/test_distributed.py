@@ -13,7 +13,7 @@ from torch import distributed
 
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
-from forecast.data.synthetic.town import write_town
+from forecast.data.synthetic.town_writer import write_town
 from forecast.model.cvae import CVAE
 from forecast.model.cvae_config import CVAEConfig, Dropout, MapEncoderConfig
 from forecast.model.objective_registry import objective_terms

@@ -15,14 +15,14 @@ from safetensors.torch import load_file
 from forecast.core.batch import AgentBatch
 from forecast.core.errors import CheckpointError, ConfigError, DataError
 from forecast.data.augment import mirrored
+from forecast.data.loading import BatchSource, EpochBatches
 from forecast.data.maps.layers import mirrored_signs
-from forecast.data.synthetic.town import write_town
+from forecast.data.synthetic.town_writer import write_town
 from forecast.prediction.checkpoint import load_checkpoint
 from forecast.prediction.predictor import Predictor
 from forecast.training import run as runs
 from forecast.training.callbacks import RunFolder
 from forecast.training.config import load_config
-from forecast.training.loading import BatchSource, EpochBatches
 from forecast.training.module import TrainingDiverged
 
 

@@ -1,0 +1,74 @@
+"""All kinds of data sets that are known: those of this package, and those that other packages bring."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from forecast.core.errors import DataError, one_of
+from forecast.data.data_format import DataFormat
+
+#: Other packages name theirs under this group of entry points.
+GROUP = "forecast.sources"
+#: Name → ``module:object``; a kind of this package is one line here.
+BUILT_IN = {
+    "nuscenes": "forecast.data.nuscenes.nuscenes_source:NUSCENES",
+    "argoverse2": "forecast.data.argoverse2.argoverse2_source:ARGOVERSE2",
+}
+
+
+def source_names() -> tuple[str, ...]:
+    """Names of all kinds, sorted; nothing is imported."""
+    return tuple(sorted({*BUILT_IN, *_brought()}))
+
+
+def source_named(name: str) -> DataFormat:
+    """A kind of data set by its name.
+
+    Raises:
+        DataError: there is none of that name, or the package that brings it cannot be imported.
+    """
+    if name in BUILT_IN:
+        module, _, item = BUILT_IN[name].partition(":")
+        return getattr(import_module(module), item)  # type: ignore[no-any-return]
+    brought = _brought()
+    if name not in brought:
+        raise DataError(f"--source {name}: no such kind of data set; {one_of(source_names(), name)}")
+    try:
+        return brought[name].load()  # type: ignore[no-any-return]
+    except (ImportError, AttributeError) as fault:
+        raise DataError(f"--source {name}: {brought[name].value} cannot be loaded: {fault}") from fault
+
+
+def source_of(dataroot: Path, version: str | None, name: str | None = None) -> DataFormat:
+    """Which kind of data set a folder is, told by what lies in it.
+
+    Args:
+        dataroot: the folder.
+        version: as the user named it, or None. Only nuScenes has versions: it is nuScenes that says what is wrong
+            with a folder that has one and that nobody recognises.
+        name: of the kind, where the user names it.
+
+    Raises:
+        DataError: no kind recognises the folder, or more than one does.
+    """
+    if name is not None:
+        return source_named(name)
+    formats = [source_named(known) for known in source_names()]
+    found = [one for one in formats if one.recognises(dataroot)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ", ".join(one.name for one in found)
+        raise DataError(f"{dataroot}: looks like {len(found)} kinds of data set ({names}); name one with --source")
+    if version is not None:
+        return source_named("nuscenes")
+    if not dataroot.is_dir():
+        raise DataError(f"{dataroot}: no such folder; --dataroot is the folder of a data set")
+    known = "; ".join(f"{one.name}: {one.holds}" for one in formats)
+    raise DataError(f"{dataroot}: no data set of a known kind; expected one of {known}")
+
+
+def _brought() -> dict[str, EntryPoint]:
+    return {one.name: one for one in entry_points(group=GROUP)}

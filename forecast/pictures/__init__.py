@@ -1,0 +1,1 @@
+"""Pictures of forecasts: stills, animations, recordings, and the curves of a report."""

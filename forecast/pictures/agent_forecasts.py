@@ -1,0 +1,157 @@
+"""Forecasts of chosen agents of a data set, whatever they come from: a trained model, a submission, a file of rows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.core.errors import DataWarning, SubmissionError
+from forecast.core.files import as_text
+from forecast.core.horizon import NUSCENES_HORIZON, Horizon
+from forecast.data.clock import check_step
+from forecast.data.samples import Samples
+from forecast.eval.notes import Notes
+from forecast.scoring.key_frame_leads import observations_at, refuse_straying
+
+if TYPE_CHECKING:
+    from forecast.data.cache import Dataset
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Forecasts of agents, world frame.
+
+    Attributes:
+        positions_m: (agents, modes, steps, 2); NaN in absent modes, and throughout where nobody was asked.
+        probabilities: (agents, modes); NaN likewise.
+    """
+
+    positions_m: Floats
+    probabilities: Floats
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(agents,) which agents have a forecast."""
+        present: NDArray[np.bool_] = np.isfinite(self.probabilities).any(1)
+        return present
+
+    def most_likely(self) -> Floats:
+        """(agents, steps, 2) positions of the most probable mode; NaN where there is no forecast."""
+        best = np.argmax(np.where(np.isnan(self.probabilities), -np.inf, self.probabilities), 1)
+        positions: Floats = self.positions_m[np.arange(len(best)), best]
+        return positions
+
+
+@dataclass(frozen=True)
+class AnswerSource:
+    """Where forecasts come from.
+
+    Attributes:
+        name: for people.
+        of: forecasts of observations (agents,) of the data set that are time 0 of a target.
+    """
+
+    name: str
+    of: Callable[[NDArray[np.int64]], Answers]
+
+
+def open_answers(given: Path | str, dataset: Dataset, device: str = "cpu") -> AnswerSource:
+    """Open a source of forecasts.
+
+    Args:
+        given: a run's folder, a .safetensors file or ``"town"`` (weights that come with the package); a submission
+            (.json); or rows (.parquet, .csv) whose tracks are instance tokens and whose times of issue are the key
+            frames' time stamps in seconds.
+        dataset: whose agents are asked for.
+        device: where a model computes.
+
+    Raises:
+        ForecastError: it cannot be read, or is of another data set.
+    """
+    path = Path(given)
+    if path.suffix.lower() == ".json":
+        return AnswerSource(as_text(path.stem), _of_submission(path, dataset))
+    if path.suffix.lower() in (".parquet", ".csv"):
+        return AnswerSource(as_text(path.stem), _of_rows(path, dataset))
+    return AnswerSource(as_text(path.stem if path.suffix else path.name), _of_model(given, dataset, device))
+
+
+def _of_model(given: Path | str, dataset: Dataset, device: str) -> Callable[[NDArray[np.int64]], Answers]:
+    from forecast.data.dataset import AgentDataset
+    from forecast.data.map_crops import crop_adder
+    from forecast.prediction.predictor import Predictor, world_forecast
+
+    predictor = Predictor.load(given, device)
+    config = predictor.model.config
+    add_crops = crop_adder(dataset, config.crop) if config.uses_map else None
+
+    def of(rows: NDArray[np.int64]) -> Answers:
+        batch = AgentDataset.of(dataset, Samples(rows), horizon=config.horizon).batch(range(len(rows)))
+        forecast = world_forecast(predictor, batch, add_crops)
+        return Answers(forecast.positions_m.numpy(), forecast.probabilities.numpy())
+
+    return of
+
+
+def _of_submission(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]], Answers]:
+    from forecast.eval.submission import read_submission
+
+    notes = Notes()
+    submission = read_submission(path, steps=None, notes=notes)
+    _tell(notes, path)
+    entry_of = {token: entry for entry, token in enumerate(submission.tokens)}
+    whole = Answers(submission.positions_m, submission.probabilities)
+
+    def of(rows: NDArray[np.int64]) -> Answers:
+        check_step(dataset.tracks, NUSCENES_HORIZON, dataset.where, rows)
+        return _chosen(whole, [entry_of.get(token, -1) for token in Samples(rows).tokens(dataset.tracks)])
+
+    return of
+
+
+def _of_rows(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]], Answers]:
+    from forecast.eval.forecasts import read_forecasts
+
+    notes = Notes()
+    rows_read = read_forecasts(path, notes=notes)
+    tracks = dataset.tracks
+    observations = observations_at(rows_read, tracks)
+    known = observations >= 0
+    entry_of = dict(zip(observations[known].tolist(), np.flatnonzero(known).tolist(), strict=True))
+    if not entry_of:
+        raise SubmissionError(
+            f"{path}: none of its {len(rows_read)} rows is of an agent and key frame of {dataset.dataroot}; expected "
+            "instance tokens as tracks and the key frames' time stamps in seconds as issue times"
+        )
+    samples = np.where(known, tracks.row_sample[observations], -1)
+    refuse_straying(rows_read, tracks, samples, str(path))
+    _tell(replace(notes, stray_s=0.0), path)
+    whole = Answers(rows_read.positions_m, rows_read.probabilities)
+    step = Horizon(step_s=float(rows_read.lead_s[0]))  # pictures set point n beside key frame n
+
+    def of(rows: NDArray[np.int64]) -> Answers:
+        check_step(tracks, step, dataset.where, rows)
+        return _chosen(whole, [entry_of.get(row, -1) for row in rows.tolist()])
+
+    return of
+
+
+def _tell(notes: Notes, path: Path) -> None:
+    for line in notes.warnings(as_text(path)):
+        warnings.warn(line, DataWarning, stacklevel=4)
+
+
+def _chosen(whole: Answers, entries: list[int]) -> Answers:
+    """Some entries; −1 gives an agent without a forecast."""
+    at = np.array(entries, dtype=np.int64)
+    positions, probabilities = whole.positions_m[at], whole.probabilities[at]
+    positions[at < 0], probabilities[at < 0] = np.nan, np.nan
+    return Answers(positions, probabilities)

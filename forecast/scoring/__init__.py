@@ -1,0 +1,1 @@
+"""Measures forecasts against what happened: join, match, score, merge, compare."""

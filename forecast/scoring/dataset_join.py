@@ -1,0 +1,242 @@
+"""Joins a nuScenes submission with its data set: which agent, where, when, and what really happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.core.errors import ConfigError, DataError, SubmissionError
+from forecast.core.files import as_text
+from forecast.core.horizon import NUSCENES_HORIZON, Horizon
+from forecast.core.rows import ForecastRows, TruthRows
+from forecast.core.tracks import Tracks
+from forecast.data.clock import check_step
+from forecast.eval.forecasts import read_forecasts, rows_from_submission, submission_from_rows, write_forecasts
+from forecast.eval.notes import Notes
+from forecast.eval.submission import Submission, check_values, read_submission, write_submission
+from forecast.prediction.key_frame_future import key_frame_future
+from forecast.scoring.key_frame_leads import nearest_observation, observations_at, refuse_straying
+
+if TYPE_CHECKING:
+    from forecast.data.cache import Dataset
+
+#: Endings of files of rows, and of submissions.
+_ROWS, _SUBMISSION = (".parquet", ".csv"), ".json"
+_STEPS = NUSCENES_HORIZON.future_steps
+_LEAD_S = NUSCENES_HORIZON.step_s * np.arange(1, _STEPS + 1)
+
+
+def check_forecast_name(path: Path | str, option: str = "--out") -> None:
+    """Refuse, before any work, a file of forecasts whose ending does not say its form.
+
+    Raises:
+        ConfigError: it ends in neither .json, .parquet nor .csv.
+    """
+    if Path(path).suffix.lower() not in (_SUBMISSION, *_ROWS):
+        raise ConfigError(
+            f"{option} {path}: expected a name that ends in .json (a nuScenes submission), or in .parquet or .csv "
+            "(rows, which hold covariances too)"
+        )
+
+
+def write_for_dataset(path: Path | str, submission: Submission, dataset: Dataset) -> None:
+    """Write forecasts of a data set in the form that the name's ending says.
+
+    Rows hold covariances and samples too. Their tracks are instance tokens, and their times of issue the key frames'
+    time stamps in seconds.
+
+    Raises:
+        ConfigError: another ending.
+        DataError: an agent that the data set does not have.
+    """
+    check_forecast_name(path, "file")
+    if Path(path).suffix.lower() == _SUBMISSION:
+        write_submission(path, submission)
+        return
+    pairs = zip(submission.instance_tokens.tolist(), submission.sample_tokens.tolist(), strict=True)
+    rows = np.array([dataset.locate(instance, sample) for instance, sample in pairs], np.int64)
+    time_us = dataset.tracks.sample_time_us[dataset.tracks.row_sample[rows]]
+    write_forecasts(path, rows_from_submission(submission, time_us * 1e-6, step_s=NUSCENES_HORIZON.step_s))
+
+
+def read_for_dataset(path: Path | str, dataset: Dataset, warnings: list[str] | None = None) -> Submission:
+    """Read forecasts of a data set: a submission, or rows as :func:`write_for_dataset` writes them.
+
+    Args:
+        path: JSON, Parquet or CSV.
+        dataset: that they are of.
+        warnings: where to add what was noticed, one line each.
+
+    Raises:
+        SubmissionError: in one line, which entry, what was found and what was expected.
+    """
+    where, notes = str(path), Notes()
+    if Path(path).suffix.lower() not in _ROWS:
+        submission = read_submission(path, notes=notes)
+    else:
+        submission = _submission_of(read_forecasts(path, notes=notes), dataset, where)
+    if warnings is not None:
+        # Leads that stray farther than is noticed here have been refused, or are the key frames' own.
+        warnings.extend(replace(notes, stray_s=0.0).warnings(as_text(path)))
+    return submission
+
+
+def _submission_of(rows: ForecastRows, dataset: Dataset, where: str) -> Submission:
+    if len(rows.lead_s) != _STEPS or not np.allclose(rows.lead_s, _LEAD_S, rtol=0, atol=1e-6):
+        raise SubmissionError(
+            f"{where}: leads of {rows.lead_s[0]:g} to {rows.lead_s[-1]:g} s, {len(rows.lead_s)} of them; on a data "
+            f"set rows are scored at {_LEAD_S[0]:g}, {_LEAD_S[1]:g}, … {_LEAD_S[-1]:g} s (or with --truth at any)"
+        )
+    samples = _key_frames(rows, dataset, where)
+    refuse_straying(rows, dataset.tracks, samples, where)
+    # Point n is that of key frame n from here on.
+    submission = submission_from_rows(replace(rows, row_lead_s=None), dataset.tracks.sample_tokens[samples])
+    check_values(submission, where)
+    return submission
+
+
+def _key_frames(rows: ForecastRows, dataset: Dataset, where: str) -> NDArray[np.int64]:
+    """Key frame that each row was issued at, told by its time stamp."""
+    tracks = dataset.tracks
+    found = observations_at(rows, tracks)
+    if (found >= 0).all():
+        return tracks.row_sample[found].astype(np.int64)
+    entry = int((found < 0).argmax())
+    token, issue_s = str(rows.track[entry]), float(rows.issue_time_s[entry])
+    known = np.flatnonzero(tracks.track_tokens == token)
+    if not len(known):
+        raise SubmissionError(
+            f"{where}: row {entry}: no annotated instance {token!r} in {dataset.where}; rows "
+            "are scored on a data set by instance tokens, or on rows of truth (--truth)"
+        )
+    nearest, _ = nearest_observation(tracks, int(known[0]), issue_s)
+    raise SubmissionError(
+        f"{where}: row {entry}: instance {token} was not seen at issue_time_s {issue_s:.3f}; expected the time stamp "
+        f"of one of its key frames in seconds, the nearest is {tracks.row_time_us[nearest] * 1e-6:.3f}"
+    )
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A submission beside its data set. World frame, float64.
+
+    Attributes:
+        submission: the forecasts, all of them.
+        tracks: the data set.
+        rows: (entries,) each entry's observation at time 0.
+        future_m: (entries, steps, 2) annotated future; NaN where there is none.
+        official: indices of the entries that are the split's agent-samples, in the split's order.
+        missing: agent-samples of the split without an entry.
+        horizon: the time axis.
+    """
+
+    submission: Submission
+    tracks: Tracks
+    rows: NDArray[np.int64]
+    future_m: NDArray[np.float64]
+    official: NDArray[np.int64]
+    missing: int
+    horizon: Horizon = NUSCENES_HORIZON
+
+    @property
+    def locations(self) -> NDArray[np.str_]:
+        """(entries,) map each agent is on."""
+        return self.tracks.scene_maps[self.scenes]
+
+    @property
+    def scenes(self) -> NDArray[np.int64]:
+        """(entries,) index of each agent's scene."""
+        scene: NDArray[np.int64] = self.tracks.sample_scene[self.tracks.row_sample[self.rows]].astype(np.int64)
+        return scene
+
+    def forecast_rows(self, entries: NDArray[np.int64] | None = None) -> ForecastRows:
+        """The forecasts on the clock of key frames (one is ``step_s``): leads count key frames."""
+        chosen = np.arange(len(self.rows)) if entries is None else entries
+        rows = self.rows[chosen]
+        return ForecastRows(
+            self.tracks.track_tokens[_track_of(self.tracks, rows)],
+            _clock_s(self.tracks, self.horizon)[self.tracks.row_sample[rows]],
+            self.horizon.step_s * np.arange(1, self.horizon.future_steps + 1),
+            self.submission.positions_m[chosen],
+            self.submission.probabilities[chosen],
+            _some(self.submission.covariances_m2, chosen),
+            _some(self.submission.samples_m, chosen),
+        )
+
+    def truth_rows(self) -> TruthRows:
+        """All observations of the tracks that are forecast, on the same clock."""
+        track = self.tracks.row_track
+        kept = np.isin(track, _track_of(self.tracks, self.rows))
+        return TruthRows(
+            self.tracks.track_tokens[track[kept]],
+            _clock_s(self.tracks, self.horizon)[self.tracks.row_sample[kept]],
+            self.tracks.row_position_m[kept],
+        )
+
+
+def _some(values: NDArray[np.float64] | None, chosen: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    return None if values is None else values[chosen]
+
+
+def _track_of(tracks: Tracks, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.searchsorted(tracks.first_row, rows, side="right") - 1
+
+
+def _clock_s(tracks: Tracks, horizon: Horizon) -> NDArray[np.float64]:
+    """(samples,) time since the scene's first key frame, counted in key frames."""
+    first = np.searchsorted(tracks.sample_scene, np.arange(len(tracks.scene_names)))
+    return (np.arange(len(tracks.sample_tokens)) - first[tracks.sample_scene]) * horizon.step_s
+
+
+def join(submission: Submission, dataset: Dataset, split: str, where: str, *, allow_missing: bool = False) -> Joined:
+    """Join a submission with its data set.
+
+    Args:
+        submission: the forecasts: the split's agent-samples and, where dense, more of the same scenes.
+        dataset, split: what it was made for.
+        where: the file, for messages.
+        allow_missing: accept that agent-samples of the split have no forecast.
+
+    Raises:
+        SubmissionError: an unknown agent, one of another split's scenes, or a missing one.
+        DataError: key frames are not half a second apart, as a submission's points are.
+    """
+    rows = np.array([_locate(dataset, submission, entry, where) for entry in range(len(submission))], dtype=np.int64)
+    _check_scenes(submission, dataset, rows, split, where)
+    check_step(dataset.tracks, NUSCENES_HORIZON, dataset.where, rows)
+    wanted = dataset.samples(split).rows
+    entry_of = {row: entry for entry, row in enumerate(rows.tolist())}
+    found = [entry_of.get(row, -1) for row in wanted.tolist()]
+    official = np.array([entry for entry in found if entry >= 0], dtype=np.int64)
+    missing = len(found) - len(official)
+    if missing and not allow_missing:
+        first = dataset.samples(split)[np.array([found.index(-1)])].tokens(dataset.tracks)[0]
+        raise SubmissionError(
+            f"{where}: no forecast for {missing} of the {len(wanted)} agent-samples of {split}, e.g. {first}; "
+            "add them, or pass --allow-missing"
+        )
+    future = key_frame_future(dataset.tracks, rows, submission.positions_m.shape[2])
+    return Joined(submission, dataset.tracks, rows, future, official, missing)
+
+
+def _locate(dataset: Dataset, submission: Submission, entry: int, where: str) -> int:
+    try:
+        return dataset.locate(str(submission.instance_tokens[entry]), str(submission.sample_tokens[entry]))
+    except DataError as fault:
+        raise SubmissionError(f"{where}: entry {entry}: {fault}; is this the data set it was made for?") from None
+
+
+def _check_scenes(submission: Submission, dataset: Dataset, rows: NDArray[np.int64], split: str, where: str) -> None:
+    tracks = dataset.tracks
+    names = tracks.scene_names[tracks.sample_scene[tracks.row_sample[rows]]]
+    outside = ~np.isin(names, dataset.scenes_of(split))
+    if outside.any():
+        entry = int(outside.argmax())
+        raise SubmissionError(
+            f"{where}: entry {entry} ({submission.tokens[entry]}) is of {names[entry]}, which is no scene of {split}; "
+            f"{int(outside.sum())} entries are; give the split they were made for"
+        )
