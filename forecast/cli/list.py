@@ -1,4 +1,4 @@
-"""List what there is by name: configurations, networks, objectives, metrics, map layers, sources of data, weights."""
+"""List what there is by name: configurations, networks, objectives, map layers, kinds of data sets, weights."""
 
 from __future__ import annotations
 
@@ -61,8 +61,15 @@ def _weights() -> Iterable[Entry]:
 def _layers() -> Iterable[Entry]:
     from forecast.data.maps.layers import LAYERS
 
-    for name in LAYERS:
-        yield name, ""
+    for name, layer in LAYERS.items():
+        yield name, layer.kind.replace("_", " ")
+
+
+def _sources() -> Iterable[Entry]:
+    from forecast.data.source_registry import source_named, source_names
+
+    for name in source_names():
+        yield name, source_named(name).holds
 
 
 def _first_line(thing: object) -> str:
@@ -79,5 +86,6 @@ KINDS: dict[str, Callable[[], Iterable[Entry]]] = {
     "networks": _networks,
     "objectives": _objectives,
     "layers": _layers,
+    "sources": _sources,
     "weights": _weights,
 }

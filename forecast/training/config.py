@@ -94,6 +94,22 @@ def as_yaml(config: TrainingConfig) -> str:
     return text
 
 
+def section_classes(network: str = DEFAULT_NETWORK, objective: str = DEFAULT_OBJECTIVE) -> dict[str, type[Any]]:
+    """The dataclass behind each section of a configuration.
+
+    Raises:
+        ConfigError: there is no such network or objective.
+    """
+    return {
+        "data": DataConfig,
+        "model": network_class(network).config_class,
+        "objective": objective_named(objective).constants,
+        "schedules": SchedulesConfig,
+        "optimiser": OptimiserConfig,
+        "run": RunConfig,
+    }
+
+
 @dataclass(frozen=True)
 class _Chosen:
     """The network and the objective, whose dataclasses type the sections ``model`` and ``objective``."""
@@ -106,17 +122,10 @@ class _Chosen:
         network, objective = layer.get("model.network", self.network), layer.get("objective.name", self.objective)
         return _Chosen(str(network), str(objective))
 
-    @property
+    @cached_property
     def sections(self) -> dict[str, type[Any]]:
         """The dataclass of each section."""
-        return {
-            "data": DataConfig,
-            "model": network_class(self.network).config_class,
-            "objective": objective_named(self.objective).constants,
-            "schedules": SchedulesConfig,
-            "optimiser": OptimiserConfig,
-            "run": RunConfig,
-        }
+        return section_classes(self.network, self.objective)
 
     @cached_property
     def keys(self) -> dict[str, bool]:
