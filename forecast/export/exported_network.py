@@ -83,13 +83,25 @@ class ExportedNetwork(nn.Module):
         self.names = tuple(input_specs(model.config))
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Forecast; arguments as :func:`input_specs`, answers as :func:`output_specs` list them."""
+        """Forecast.
+
+        Args:
+            *tensors: (batch, …) each, SI units, agent frame, in the order of :func:`input_specs`.
+
+        Returns:
+            (batch, modes, …) each, SI units, agent frame, in the order of :func:`output_specs`.
+        """
         given = dict(zip(self.names, tensors, strict=True))
         return tensors_of(self.model.predict(_as_batch(given, self.model.config)))
 
 
 def tensors_of(forecast: Forecast) -> tuple[Tensor, ...]:
-    """The tensors of a forecast in the order of :func:`output_specs`."""
+    """The tensors of a forecast in the order of :func:`output_specs`.
+
+    Returns:
+        (batch, modes, steps, 2) metres, (batch, modes) probabilities, (batch, modes, steps) radians, (batch, modes, steps,
+        2, 2) m².
+    """
     assert forecast.headings_rad is not None
     assert forecast.covariances_m2 is not None
     return forecast.positions_m, forecast.probabilities, forecast.headings_rad, forecast.covariances_m2

@@ -95,7 +95,13 @@ def log_likelihood(weights: Tensor, steps: Tensor, valid: Tensor, config: Object
 
 
 def divergences(branch: LogBranch, config: ObjectiveConfig, annealed: Annealed) -> tuple[Tensor, dict[str, Tensor]]:
-    """``α · max(free bits, mean KL(q ‖ p)) − I_p(z; e)`` of a pass with a posterior, nats, and its parts."""
+    """``α · max(free bits, mean KL(q ‖ p)) − I_p(z; e)`` of a pass with a posterior, nats, and its parts.
+
+    Args:
+        branch: (batch, modes) log-probabilities, nats.
+        config: free bits.
+        annealed: today's α.
+    """
     assert branch.posterior is not None
     kl = batch_mean(categorical_kl(branch.posterior, branch.prior))
     spread = entropy(batch_mean(branch.prior.exp()).clamp(min=1e-30).log())
@@ -129,6 +135,12 @@ def own_loss(branch: LogBranch, valid: Tensor, config: ObjectiveConfig, annealed
 
 
 def beside(terms: Terms, other: Terms, loss: Tensor, **parts: Tensor) -> Terms:
-    """A loss of two passes: the parts of the first, those of the one without context, and more of its own."""
+    """A loss of two passes: the parts of the first, those of the one without context, and more of its own.
+
+    Args:
+        terms, other: of the passes with and without context.
+        loss: scalar, nats.
+        **parts: scalars for logs.
+    """
     without = {f"without_context_{name}": value for name, value in other.parts.items()}
     return Terms(loss, {**terms.parts, **without, **{name: value.detach() for name, value in parts.items()}})

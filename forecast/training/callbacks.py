@@ -18,6 +18,7 @@ from forecast.data.loading import derived_seed
 from forecast.prediction.checkpoint import save_checkpoint
 from forecast.training.config import as_dict
 from forecast.training.module import ForecastModule, TrainingDiverged
+from forecast.training.old_names import current_column
 
 RESUME_NAME = "last.ckpt"
 
@@ -64,7 +65,8 @@ class RunFolder(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue the table and the record of the best epoch."""
-        self.rows, self.best = list(state_dict["rows"]), float(state_dict["best"])
+        self.rows = [{current_column(name): value for name, value in row.items()} for row in state_dict["rows"]]
+        self.best = float(state_dict["best"])
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
         """Start the epoch's clock."""

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
@@ -19,20 +18,14 @@ from forecast.model.network_config import NetworkConfig
 from forecast.model.network_registry import DEFAULT_NETWORK, network_class
 from forecast.model.objective_config import ObjectiveConfig
 from forecast.model.objective_registry import DEFAULT_OBJECTIVE, OBJECTIVES, objective_named
+from forecast.training.config_layers import Values, config_names, flat, layers_of, overrides_of
 from forecast.training.old_names import current_keys, current_name
 from forecast.training.schedules import SchedulesConfig
 from forecast.training.schema import DataConfig, OptimiserConfig, RunConfig, TrainingConfig
 
-#: Values by dotted key, e.g. ``model.crop.ahead_m``.
-_Values = dict[str, Any]
+__all__ = ["as_dict", "as_yaml", "config_names", "load_config", "parsed", "section_classes", "settings_of"]
+
 _COMMAND_LINE = "the command line"
-
-
-def config_names() -> list[str]:
-    """Names of the configurations that ship with the package."""
-    return sorted(
-        Path(entry.name).stem for entry in files("forecast.configs").iterdir() if entry.name.endswith(".yaml")
-    )
 
 
 def load_config(
@@ -51,8 +44,8 @@ def load_config(
     Raises:
         ConfigError: unknown name, key or wrong value; one line.
     """
-    layers = _layers(current_name(str(name_or_path)))
-    given = {**_overrides(overrides), **dict(_flat(settings or {}))}
+    layers = layers_of(current_name(str(name_or_path)))
+    given = {**overrides_of(overrides), **dict(flat(settings or {}))}
     return _resolved([*layers, (_COMMAND_LINE, given)])
 
 
@@ -62,8 +55,8 @@ def settings_of(name: str) -> dict[str, Any]:
     To be put on another configuration: ``load_config("town", settings=settings_of("trajectron"))`` is the plain
     backbone with the settings of ``town``.
     """
-    values: _Values = {}
-    for _, layer in _layers(name):
+    values: Values = {}
+    for _, layer in layers_of(name):
         for key, value in layer.items():
             _set(values, key, value)
     return values
@@ -79,7 +72,7 @@ def parsed(values: Mapping[str, Any], where: str = "configuration") -> TrainingC
     Raises:
         ConfigError: an unknown key, a value of the wrong type or out of range.
     """
-    return _resolved([(where, dict(_flat(values)))])
+    return _resolved([(where, dict(flat(values)))])
 
 
 def as_dict(config: TrainingConfig | NetworkConfig) -> dict[str, Any]:
@@ -146,7 +139,7 @@ class _Chosen:
 
 def _resolved(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> TrainingConfig:
     """Put layers over each other, the last one on top, and type the whole."""
-    values: _Values = {}
+    values: Values = {}
     chosen = _Chosen()
     for where, given in layers:
         layer = current_keys(given, where, chosen.objective)
@@ -168,7 +161,7 @@ def _resolved(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> TrainingConfig
         raise ConfigError(f"configuration: {_one_line(error)}") from error
 
 
-def _carried_over(values: _Values, before: _Chosen, now: _Chosen) -> _Values:
+def _carried_over(values: Values, before: _Chosen, now: _Chosen) -> Values:
     """What stays where another network or objective is chosen: all but the constants of the earlier one alone."""
     kept = dict(values)
     for section, changed, shared in (
@@ -185,7 +178,7 @@ def _carried_over(values: _Values, before: _Chosen, now: _Chosen) -> _Values:
     return kept
 
 
-def _set(values: _Values, key: str, value: Any) -> None:
+def _set(values: Values, key: str, value: Any) -> None:
     """Give a key a value, in place of what it and the keys below it had."""
     for other in [known for known in values if known == key or known.startswith(f"{key}.")]:
         del values[other]
@@ -241,66 +234,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(entry) for key, entry in value.items()}
     return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value
-
-
-def _layers(name: str, derived: tuple[str, ...] = ()) -> list[tuple[str, _Values]]:
-    """Where values stand, and the values: of a configuration and before it of those that it extends."""
-    values = _read(name)
-    base = values.pop("extends", None)
-    layers = [(name, dict(_flat(values)))]
-    if base is None:
-        return layers
-    base = str(base) if name in config_names() else current_name(str(base))
-    if base in (*derived, name):
-        raise ConfigError(f"{name}: extends {base}, which is made from it")
-    return [*_layers(base, (*derived, name)), *layers]
-
-
-def _read(name: str) -> dict[str, Any]:
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.is_file():
-        if not path.is_file():
-            raise ConfigError(f"{path}: no such configuration file; by name there are {', '.join(config_names())}")
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{path}: not a text file ({error.reason} at byte {error.start})") from error
-    elif name in config_names():
-        text = (files("forecast.configs") / f"{name}.yaml").read_text(encoding="utf-8")
-    else:
-        raise ConfigError(f"no configuration is called '{name}': {one_of(config_names(), name)}; or give a YAML file")
-    try:
-        values = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: not valid YAML: {_one_line(error)}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{name}: expected a mapping of keys, got {type(values).__name__}")
-    return values
-
-
-def _overrides(arguments: Sequence[str]) -> _Values:
-    """Keys and values of ``--a.b value`` and ``--a.b=value``."""
-    found: _Values = {}
-    waiting = list(arguments)
-    while waiting:
-        flag = waiting.pop(0)
-        if not flag.startswith("--"):
-            raise ConfigError(f"'{flag}' is neither an option nor a configuration key; keys are given as --a.b value")
-        key, equals, text = flag[2:].partition("=")
-        if not equals:
-            if not waiting:
-                raise ConfigError(f"--{key} needs a value")
-            text = waiting.pop(0)
-        try:
-            found |= _flat({key: yaml.safe_load(text)})
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--{key}: '{text}' is not a YAML value") from error
-    return found
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

@@ -69,7 +69,7 @@ class ForecastModule(pl.LightningModule):
         return self.add_crops(batch) if self.add_crops is not None and self.config.model.uses_map else batch
 
     def training_step(self, batch: AgentBatch, batch_idx: int) -> Tensor:
-        """The objective's loss of one batch.
+        """The objective's loss of one batch, a scalar, nats.
 
         Raises:
             TrainingDiverged: it is not finite.
@@ -130,6 +130,14 @@ def forecast_errors(mixture: Forecast, forecast: Forecast, batch: AgentBatch) ->
     """Validation metrics of a batch, one value an agent: the likelihood of what is learnt, errors of what is answered.
 
     Agents without any known future do not count; final errors are taken where the last step is known.
+
+    Args:
+        mixture: what is learnt, agent frame, metres.
+        forecast: what is answered, near-equal modes merged.
+        batch: with futures.
+
+    Returns:
+        ``nll`` (agents,) nats; ``ade_ml``, ``fde_ml``, ``min_ade``, ``min_fde`` (agents,) metres.
     """
     valid = batch.future_valid.to(forecast.positions_m.dtype)
     distance = (forecast.positions_m - batch.future[:, None]).norm(dim=-1)

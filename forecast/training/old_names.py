@@ -63,6 +63,11 @@ def current_keys(values: Mapping[str, Any], where: str, objective: str) -> dict[
     return {key: value for key, value in found.items() if _OWN_BLIND not in values or _is_read(key, objective)}
 
 
+def current_column(name: str) -> str:
+    """What a column of ``metrics.csv`` is called now."""
+    return name.replace("val_blind/", "val_without_context/").replace("train/blind_", "train/without_context_")
+
+
 def _without_context(own: object, where: str, objective: str) -> dict[str, Any]:
     now = {"objective.without_context": "twin" if own else "shared"} if objective != "plain" else {}
     said = "; ".join(f"{key} {value}" for key, value in now.items()) or "nothing, since 'plain' has no use for it"

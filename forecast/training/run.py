@@ -163,7 +163,8 @@ def _start(weights: str, config: TrainingConfig) -> dict[str, torch.Tensor]:
             start |= {f"twin.{name}": tensor for name, tensor in twin.items()}
         else:
             warnings.warn(
-                f"run.start_from {weights}: no twin without context lies there, so it starts anew", stacklevel=1
+                f"run.start_from {weights}: they have no twin without context, so it begins with random ones",
+                stacklevel=1,
             )
     return start
 

@@ -33,7 +33,14 @@ class Divergence(ObjectiveConfig):
 def divergence(
     with_context: LogBranch, without: LogBranch | None, valid: Tensor, config: Divergence, annealed: Annealed
 ) -> Terms:
-    """``L(e) + λ·L(ẽ) − λ_KL·KL[p(z|X,C) ‖ stopgrad p(z|X,C̃)]``, equation of the paper's section 3."""
+    """``L(e) + λ·L(ẽ) − λ_KL·KL[p(z|X,C) ‖ stopgrad p(z|X,C̃)]``, equation of the paper's section 3.
+
+    Args:
+        with_context, without: the two passes, (batch, modes) and (batch, modes, steps), nats.
+        valid: (batch, steps) bool, steps whose truth is known.
+        config: constants.
+        annealed: today's α and bound of the logits.
+    """
     assert without is not None
     own, other = own_loss(with_context, valid, config, annealed), own_loss(without, valid, config, annealed)
     each = categorical_kl(with_context.prior, without.prior.detach())

@@ -36,6 +36,12 @@ def gain(with_context: LogBranch, without: LogBranch | None, valid: Tensor, conf
     the prior without, cut at 0 and divided by its mean, without gradient. Unlike CAB's divergence this rewards a prior
     that is right, not one that is merely different. Since ``w`` depends on the future that came true, rare futures are
     found somewhat too likely; without ``weighted_probabilities`` the weighted likelihood teaches the modes alone.
+
+    Args:
+        with_context, without: the two passes, (batch, modes) and (batch, modes, steps), nats.
+        valid: (batch, steps) bool, steps whose truth is known.
+        config: constants.
+        annealed: today's α and bound of the logits.
     """
     assert without is not None
     own, other = own_loss(with_context, valid, config, annealed), own_loss(without, valid, config, annealed)

@@ -29,7 +29,14 @@ class Plain(ObjectiveConfig):
 def plain(
     with_context: LogBranch, without: LogBranch | None, valid: Tensor, config: Plain, annealed: Annealed
 ) -> Terms:
-    """``L(e)``."""
+    """``L(e)``.
+
+    Args:
+        with_context, without: the two passes, (batch, modes) and (batch, modes, steps), nats.
+        valid: (batch, steps) bool, steps whose truth is known.
+        config: constants.
+        annealed: today's α and bound of the logits.
+    """
     terms = own_loss(with_context, valid, config, annealed)
     if not config.entropy_weight:
         return terms

@@ -24,7 +24,14 @@ class Reweight(ObjectiveConfig):
 def reweight(
     with_context: LogBranch, without: LogBranch | None, valid: Tensor, config: Reweight, annealed: Annealed
 ) -> Terms:
-    """``L(e) + L(ẽ) − mean σ(−log p(y|X,C̃))·log p(y|X,C)``, without gradient through the weight."""
+    """``L(e) + L(ẽ) − mean σ(−log p(y|X,C̃))·log p(y|X,C)``, without gradient through the weight.
+
+    Args:
+        with_context, without: the two passes, (batch, modes) and (batch, modes, steps), nats.
+        valid: (batch, steps) bool, steps whose truth is known.
+        config: constants.
+        annealed: today's α and bound of the logits.
+    """
     assert without is not None
     own, other = own_loss(with_context, valid, config, annealed), own_loss(without, valid, config, annealed)
     weight = torch.sigmoid(-log_likelihood(without.prior, without.steps, valid, config)).detach()

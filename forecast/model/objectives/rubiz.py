@@ -27,7 +27,14 @@ class Rubiz(ObjectiveConfig):
 def rubiz(
     with_context: LogBranch, without: LogBranch | None, valid: Tensor, config: Rubiz, annealed: Annealed
 ) -> Terms:
-    """A third pass with logits ``σ(l) ∗ σ(l̃)``; the likelihood with context itself keeps a tenth of its weight."""
+    """A third pass with logits ``σ(l) ∗ σ(l̃)``; the likelihood with context itself keeps a tenth of its weight.
+
+    Args:
+        with_context, without: the two passes, (batch, modes) and (batch, modes, steps), nats.
+        valid: (batch, steps) bool, steps whose truth is known.
+        config: constants.
+        annealed: today's α and bound of the logits.
+    """
     assert without is not None
     assert with_context.posterior is not None
     assert without.posterior is not None
