@@ -86,10 +86,10 @@ class ExportedNetwork(nn.Module):
         """Forecast.
 
         Args:
-            *tensors: (batch, …) each, SI units, agent frame, in the order of :func:`input_specs`.
+            *tensors: (batch, …) each, metres, seconds and radians, agent frame, in the order of :func:`input_specs`.
 
         Returns:
-            (batch, modes, …) each, SI units, agent frame, in the order of :func:`output_specs`.
+            (batch, modes, …) each, metres and radians, agent frame, in the order of :func:`output_specs`.
         """
         given = dict(zip(self.names, tensors, strict=True))
         return tensors_of(self.model.predict(_as_batch(given, self.model.config)))
@@ -99,8 +99,8 @@ def tensors_of(forecast: Forecast) -> tuple[Tensor, ...]:
     """The tensors of a forecast in the order of :func:`output_specs`.
 
     Returns:
-        (batch, modes, steps, 2) metres, (batch, modes) probabilities, (batch, modes, steps) radians, (batch, modes, steps,
-        2, 2) m².
+        Positions (batch, modes, steps, 2) metres; probabilities (batch, modes); headings (batch, modes, steps) radians;
+        covariances (batch, modes, steps, 2, 2) m².
     """
     assert forecast.headings_rad is not None
     assert forecast.covariances_m2 is not None

@@ -85,7 +85,7 @@ class CVAE(Network):
 
         Returns:
             ``e = [neighbours ; history ; map]`` and ``ẽ = [0 ; history ; map code of the null map]``, the latter
-            detached; (batch, context size) each, dimensionless.
+            detached; (batch, context size) each, no unit.
 
         Raises:
             ValueError: the model uses the map and the batch has no crops.

@@ -56,7 +56,7 @@ def sample(output: Tensor, noise: Tensor) -> Tensor:
     Args:
         output: (5, …) means of yaw rate, rad/s, and acceleration, m/s²; logarithms of their standard deviations; their
             raw correlation.
-        noise: (2, …) standard normal draws, dimensionless.
+        noise: (2, …) standard normal draws, no unit.
 
     Returns:
         (2, …) yaw rate, rad/s, and acceleration, m/s².
@@ -76,7 +76,8 @@ def unrolled(given: Recurrence, noise: Tensor | None, steps: int) -> Tensor:
         steps: how many.
 
     Returns:
-        (steps, 5, agents, modes) outputs of the head, rad/s and m/s² as in :func:`sample`, of the type of the weights: autocast is left out here.
+        (steps, 5, agents, modes) outputs of the head (rad/s, m/s², …: :func:`sample`), of the type of the
+        weights: autocast is left out here.
     """
     device = given.recurrent.device.type
     if torch.is_autocast_enabled(device):

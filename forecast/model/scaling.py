@@ -43,7 +43,7 @@ def scaled_future(future: Tensor, valid: Tensor) -> Tensor:
         valid: (batch, steps) bool.
 
     Returns:
-        (batch, steps, 2), dimensionless.
+        (batch, steps, 2), no unit.
     """
     return future / FUTURE_M * valid[..., None]
 
