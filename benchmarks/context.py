@@ -20,52 +20,42 @@ from typing import Any
 
 import numpy as np
 import torch
+from compared import MODELS as COMPARED
+from compared import compared
 from context_scores import bounds, scores
 from context_tables import print_tables
 from context_worlds import World, load_world
 
 from forecast.core.files import written_whole
 from forecast.prediction.checkpoint import load_checkpoint
-from forecast.training.config import TrainingConfig, as_dict, load_config
+from forecast.training.config import as_dict, load_config
 from forecast.training.run import train_on
+from forecast.training.schema import TrainingConfig
 
 BASE = Path(__file__).with_name("context.yaml")
-PLAIN: dict[str, Any] = {"objective.name": "plain"}
-BLIND: dict[str, Any] = {**PLAIN, "model.uses_map": False, "model.uses_neighbours": False}
-CAB: dict[str, Any] = {}
-#: What ``configs/gain.yaml`` has.
-GAIN: dict[str, Any] = {"objective.name": "gain", "objective.divergence_weight": 1.0, "model.own_blind": True}
 MODELS: dict[str, dict[str, Any]] = {
-    "cab": CAB,
-    "trajectron": PLAIN,
-    "blind": BLIND,
-    "reweight": {"objective.name": "reweight"},
-    "rubiz": {"objective.name": "rubiz"},
+    **{name: compared(name) for name in COMPARED},
     # Controls.
-    "cab, λ_KL 0": {"objective.divergence_weight": 0.0},
-    "trajectron, entropy": {**PLAIN, "objective.entropy_weight": 5.0},
+    "cab, λ_KL 0": compared("cab", objective_divergence_weight=0.0),
+    "trajectron, entropy": compared("trajectron", objective_entropy_weight=5.0),
     # Ablations.
-    "cab, λ_KL 1": {"objective.divergence_weight": 1.0},
-    "cab, λ_KL 20": {"objective.divergence_weight": 20.0},
-    "cab, no cap": {"objective.divergence_cap": None},
-    "cab, free bits": {"objective.free_bits": 0.07},
-    "cab, lower clip": {"objective.lower_clip": -6.0, "objective.soft_clip": None},
-    "cab, no clip": {"objective.soft_clip": None},
-    "cab, no clamp": {"schedules.logit_bound": None},
-    "cab, summed neighbours": {"model.neighbour_encoder": "summed"},
-    "cab, joint": {"objective.joint": True},
-    "trajectron, joint": {**PLAIN, "objective.joint": True},
-    # Not at an equal budget: how far the blind model is from its bound when it has learnt.
-    "blind, twice the epochs": {**BLIND, "run.epochs": 12},
+    "cab, λ_KL 1": compared("cab", objective_divergence_weight=1.0),
+    "cab, λ_KL 20": compared("cab", objective_divergence_weight=20.0),
+    "cab, no cap": compared("cab", objective_divergence_cap=None),
+    "cab, free bits": compared("cab", objective_free_bits=0.07),
+    "cab, lower clip": compared("cab", objective_lower_clip=-6.0, objective_soft_clip=None),
+    "cab, no clip": compared("cab", objective_soft_clip=None),
+    "cab, no clamp": compared("cab", schedules_logit_bound=None),
+    "cab, summed neighbours": compared("cab", model_neighbour_encoder="summed"),
+    "cab, joint": compared("cab", objective_joint=True),
+    "trajectron, joint": compared("trajectron", objective_joint=True),
+    # Not at an equal budget: how far the model without context is from its bound when it has learnt.
+    "no_context, twice the epochs": compared("no_context", run_epochs=12),
     # Beyond the paper.
-    "gain": GAIN,
-    "gain, modes alone": {**GAIN, "objective.weighted_probabilities": False},
-    "gain, shared blind": {**GAIN, "model.own_blind": False},
-    "gain, normalised history": {**GAIN, "model.normalised_history": True},
-    "cab, normalised history": {"model.normalised_history": True},
-    "trajectron, normalised history": {**PLAIN, "model.normalised_history": True},
-    "blind, normalised history": {**BLIND, "model.normalised_history": True},
-    "gain, joint": {**GAIN, "objective.joint": True},
+    "gain, modes alone": compared("gain", objective_weighted_probabilities=False),
+    "gain, shared": compared("gain", objective_without_context="shared"),
+    "gain, joint": compared("gain", objective_joint=True),
+    **{f"{name}, normalised history": compared(name, model_normalised_history=True) for name in COMPARED},
 }
 #: Worlds: targets, seed, shares of the cases (None for equal ones). Test worlds have seeds of their own.
 WORLDS: dict[str, tuple[int, int, dict[str, float] | None]] = {
@@ -110,7 +100,8 @@ class Cell:
     def key(self) -> str:
         """Hash of all that the result depends on but the code and its defaults: a new setting leaves cells valid."""
         told = [
-            _set(as_dict(self.config), as_dict(TrainingConfig())),
+            _set(as_dict(self.config), as_dict(_defaults(self.config))),
+            self.config.objective.name,
             WORLDS[f"{self.pool}_train"],
             WORLDS[f"{self.pool}_test"],
             self.mixture,
@@ -130,6 +121,11 @@ class Cell:
         if sum(map(len, chosen)) < 0.97 * POOLED:
             raise SystemExit(f"{self.mixture}: the pool holds too few targets of a case")
         return np.sort(np.concatenate(chosen))
+
+
+def _defaults(config: TrainingConfig) -> TrainingConfig:
+    """Of the same network and objective."""
+    return TrainingConfig(model=type(config.model)(), objective=type(config.objective)())
 
 
 def _set(values: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 from forecast.core.forecast import Forecast
 from forecast.eval.bayes import Outcomes, displacement, error_minimising
-from forecast.model.config import ModelConfig
-from forecast.model.cvae import CVAE
+from forecast.model.cvae_config import CVAEConfig
 from forecast.model.merging import merge_modes
 from forecast.model.mixture import joint_nll, log_density
+from forecast.model.network_protocol import Network
 from forecast.model.unicycle import Motion
 
 Floats = NDArray[np.float64]
 #: A step whose log-likelihood is below this is one whose gradient the published clip takes away, nats.
 PUBLISHED_CLIP = -6.0
-MERGE_RADIUS_M = ModelConfig().merge_radius_m
+MERGE_RADIUS_M = CVAEConfig().merge_radius_m
 
 
-def scores(model: CVAE, world: World) -> dict[str, Floats]:
+def scores(model: Network, world: World) -> dict[str, Floats]:
     """Per row of the world; errors are expectations over the true futures, metres."""
     model.eval()
     rows = np.arange(len(world))
@@ -50,7 +50,7 @@ def bounds(world: World) -> dict[str, Floats]:
 
 
 @torch.no_grad()
-def _mixture(model: CVAE, world: World, rows: NDArray[np.int64], maps: NDArray[np.int64]) -> Forecast:
+def _mixture(model: Network, world: World, rows: NDArray[np.int64], maps: NDArray[np.int64]) -> Forecast:
     parts = []
     for first in range(0, len(rows), 500):
         chosen = slice(first, first + 500)

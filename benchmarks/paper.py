@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from compared import compared
 from judged import Document, Judge
 
 from forecast.core.errors import ConfigError, ForecastError
@@ -24,15 +25,14 @@ from forecast.report.tables import at
 
 #: What the paper's models are in this package: a shipped configuration and what differs from it. The published code
 #: trains the plain backbone without the lower clip and at another rate than CAB; a clipped one keeps the two apart.
-_BLIND = {"model.uses_map": False, "model.uses_neighbours": False, "objective.name": "plain"}
 _SLOWER = {"optimiser.learning_rate": 2e-3}
 _UNCLIPPED = {"objective.lower_clip": None}
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
-    "no_context": ("cab_paper", _BLIND | _SLOWER | _UNCLIPPED),
-    "trajectron": ("cab_paper", {"objective.name": "plain"} | _SLOWER | _UNCLIPPED),
-    "trajectron_clipped": ("cab_paper", {"objective.name": "plain"}),
-    "reweight": ("cab_paper", {"objective.name": "reweight"} | _SLOWER),
-    "rubiz": ("cab_paper", {"objective.name": "rubiz"} | _SLOWER),
+    "no_context": ("cab_paper", compared("no_context") | _SLOWER | _UNCLIPPED),
+    "trajectron": ("cab_paper", compared("trajectron") | _SLOWER | _UNCLIPPED),
+    "trajectron_clipped": ("cab_paper", compared("trajectron")),
+    "reweight": ("cab_paper", compared("reweight") | _SLOWER),
+    "rubiz": ("cab_paper", compared("rubiz") | _SLOWER),
     "cab": ("cab_paper", {}),
     "cab_own_settings": ("gain", {}),
 }

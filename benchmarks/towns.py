@@ -19,32 +19,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from compared import MODELS as COMPARED
+from compared import compared
 from judged import Document, Judge
 
 from forecast.core.errors import ForecastError
 from forecast.data.synthetic.town_writer import write_town
+from forecast.prediction.checkpoint import load_checkpoint
 from forecast.prediction.predictor import predict
 from forecast.report.tables import at
-from forecast.training.config import TrainingConfig, load_config
+from forecast.training.config import load_config
 from forecast.training.run import train
+from forecast.training.schema import TrainingConfig
 
-_SHARED: dict[str, Any] = {"model.own_blind": False}
-_PLAIN: dict[str, Any] = {"objective.name": "plain", **_SHARED}
-_GAIN: dict[str, Any] = {
-    "objective.name": "gain",
-    "objective.divergence_weight": 1.0,
-    "objective.weighted_probabilities": True,
-    "model.own_blind": True,
-}
 MODELS: dict[str, dict[str, Any]] = {
-    "cab": {"objective.name": "divergence", "objective.divergence_weight": 5.0, **_SHARED},
-    "trajectron": _PLAIN,
-    "blind": {**_PLAIN, "model.uses_map": False, "model.uses_neighbours": False},
-    "reweight": {"objective.name": "reweight", **_SHARED},
-    "rubiz": {"objective.name": "rubiz", **_SHARED},
-    "gain": _GAIN,
-    "gain, modes alone": {**_GAIN, "objective.weighted_probabilities": False},
-    "trajectron, normalised history": {**_PLAIN, "model.normalised_history": True},
+    **{name: compared(name) for name in COMPARED},
+    "gain, modes alone": compared("gain", objective_weighted_probabilities=False),
+    "trajectron, normalised history": compared("trajectron", model_normalised_history=True),
 }
 #: Equal budgets: passes over the training set, and the rate, of each thing to learn from.
 BUDGETS: dict[str, dict[str, Any]] = {
@@ -131,7 +122,8 @@ def run(args: argparse.Namespace) -> None:
         weights = folder / "last.safetensors"
         for name, judge in due.items():
             where = judge.dataroot, judge.version, judge.split
-            judge.score(f"{cell} nulled", predict(weights, *where, dense=True, null_context=True))
+            if load_checkpoint(weights).has_without_context:
+                judge.score(f"{cell} nulled", predict(weights, *where, dense=True, null_context=True))
             judge.score(f"{cell} unmerged", predict(weights, *where, dense=True, merge_radius_m=0.0))
             report = judge.score(str(cell), predict(weights, *where, dense=True))  # the last, for it says "finished"
             print(f"{cell} on {name}: {_figure(report, 'FDE-ML, m'):.2f} m", flush=True)
@@ -166,6 +158,7 @@ def print_tables(out: Path) -> None:
             cells = [_spread([_figure(report, column) for report in ours]) for column in COLUMNS]
             for variant, column in BESIDE.values():
                 files = [path.with_name(f"{path.stem} {variant}.json") for path in rows[name] if name not in PHYSICS]
+                files = [file for file in files if file.is_file()]  # not all have learnt to do without context
                 cells.append(_spread([_figure(json.loads(file.read_text(encoding="utf-8")), column) for file in files]))
             print(f"| {name} ({len(ours)}) | " + " | ".join(cells) + " |")
         print("\nError of the most likely mode at a horizon, m:\n")

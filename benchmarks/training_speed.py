@@ -16,10 +16,10 @@ import torch
 import forecast.model.decoder
 from forecast.data.dataset import AgentDataset
 from forecast.data.map_crops import crop_adder
-from forecast.model.cvae import CVAE
-from forecast.model.objectives import objective_terms
+from forecast.model.objective_registry import objective_terms
 from forecast.model.recurrence import unrolled
 from forecast.training.config import load_config
+from forecast.training.pair import TrainingPair
 
 
 def matrix_rate(dtype: torch.dtype, seconds: float = 1.0) -> float:
@@ -55,7 +55,7 @@ def main() -> None:
     config = load_config(args.config)
     source = AgentDataset(args.dataroot, args.version, args.split, dense=True)
     add_crops = crop_adder(source.dataset, config.model.crop)
-    model, size = CVAE(config.model), config.run.batch_size
+    model, size = TrainingPair(config.model, config.objective), config.run.batch_size
     optimiser = torch.optim.Adam(model.parameters(), 1e-3)
     parts = {"data": 0.0, "crops": 0.0, "forward": 0.0, "backward and step": 0.0}
 
@@ -67,7 +67,7 @@ def main() -> None:
         batch = add_crops(batch)
         times.append(time.perf_counter())
         with torch.autocast("cpu", torch.bfloat16, enabled=args.precision == "bf16"):
-            branches = model(batch, blind=config.objective.needs_blind)
+            branches = model(batch)
             annealed = config.schedules.at(step, 1000)
             loss = objective_terms(*branches, batch.future_valid, config.objective, annealed).loss
         times.append(time.perf_counter())

@@ -32,11 +32,11 @@ def test_a_cell_is_run_once_and_told_in_a_table(
         towns.main()
         return capsys.readouterr().out
 
-    cells = ("--cell", "towns/gain/0", "--cell", "towns/blind/0", "--cell", "towns/blind/1")
+    cells = ("--cell", "towns/gain/0", "--cell", "towns/no_context/0", "--cell", "towns/no_context/1")
     assert call("run", *cells).count(" on town: ") == 3
     assert " on town: " not in call("run", *cells)
     table = call("table")
-    for row in ("constant_velocity_heading (1)", "towns: gain (1)", "towns: blind (2)"):
+    for row in ("constant_velocity_heading (1)", "towns: gain (1)", "towns: no_context (2)"):
         assert table.count(f"\n| {row} | ") == 2  # of all metrics, and of the horizons
-    cells = next(line for line in table.splitlines() if line.startswith("| towns: blind")).split(" | ")
+    cells = next(line for line in table.splitlines() if line.startswith("| towns: no_context")).split(" | ")
     assert cells[2] == cells[-1].removesuffix(" |")  # who never sees the context loses nothing without it

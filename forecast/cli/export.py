@@ -74,7 +74,7 @@ def _compare(args: argparse.Namespace, checkpoint: Checkpoint, exported: Any) ->
     if args.dataroot is None:
         import torch
 
-        from forecast.export.network import example_batch
+        from forecast.export.exported_network import example_batch
 
         made_up = example_batch(config, batch=args.samples, neighbours=12)
         batches = varied_batches(len(made_up), args.samples, lambda indices: made_up[torch.tensor(indices)])

@@ -25,6 +25,7 @@ COMMANDS = {
     "score": "score files of forecasts: accuracy and temporal consistency",
     "draw": "draw forecasts of a scene, two models side by side, or an animation of successive forecasts",
     "export": "write a trained model as an ONNX file, compared with the model itself",
+    "list": "list configurations, networks, objectives, map layers, kinds of data sets, shipped weights",
     "info": "print versions of the package and of what it stands on",
 }
 

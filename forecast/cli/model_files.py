@@ -8,6 +8,8 @@ from pathlib import Path
 RUN_FILES = (
     "best.safetensors",
     "last.safetensors",
+    "best_without_context.safetensors",
+    "last_without_context.safetensors",
     "last.ckpt",
     "config.yaml",
     "environment.json",

@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from forecast.training.schema import TrainingConfig
 
 #: Arguments that this module does not name are configuration keys.
 TAKES_CONFIGURATION = True
@@ -18,20 +22,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataroot", metavar="DIR", help="folder of a nuScenes data set (data.dataroot)")
     parser.add_argument("--version", metavar="V", help="e.g. v1.0-trainval (data.version)")
     parser.add_argument("--cache", metavar="DIR", help="where the compact cache lies (data.cache)")
-    parser.add_argument("--out", required=True, metavar="RUN", help="folder of the run")
+    parser.add_argument("--out", metavar="RUN", help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out after its last whole epoch")
+    parser.add_argument(
+        "--print-config",
+        action="store_true",
+        help="print the whole configuration, YAML that --config reads; no run",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Train; the last line says where the weights are."""
-    from forecast.cli.model_files import RUN_FILES, model_files
-    from forecast.core.files import check_outputs, check_outside, check_place
-    from forecast.training.config import load_config
+    from forecast.core.errors import ConfigError
+    from forecast.training.config import as_yaml, load_config
 
-    check_place(args.out, folder=True)
     given = {f"data.{name}": getattr(args, name) for name in ("dataroot", "version", "cache")}
     settings = {key: value for key, value in given.items() if value is not None}
     config = load_config(args.config, args.configuration, settings)
+    if args.print_config:
+        print(as_yaml(config), end="")
+    elif args.out is None:
+        raise ConfigError("--out RUN is missing: the folder of the run")
+    else:
+        _train(args, config)
+
+
+def _train(args: argparse.Namespace, config: TrainingConfig) -> None:
+    from forecast.cli.model_files import RUN_FILES, model_files
+    from forecast.core.files import check_outputs, check_outside, check_place
+
+    check_place(args.out, folder=True)
     if config.data.dataroot:
         check_outside(args.out, config.data.dataroot)
     out = Path(args.out)

@@ -9,7 +9,7 @@ from typing import Any
 
 import forecast
 from forecast.core.agents import STATE_CHANNELS, AgentType
-from forecast.export.network import TensorSpec, input_specs, output_specs
+from forecast.export.exported_network import TensorSpec, input_specs, output_specs
 from forecast.model.scaling import FUTURE_M, NEIGHBOUR_RADIUS_M, PAST_M
 from forecast.prediction.checkpoint import Checkpoint
 

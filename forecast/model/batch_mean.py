@@ -31,7 +31,10 @@ def batch_mean(values: Tensor) -> Tensor:
     with the whole batch would give it.
 
     Args:
-        values: (batch, …).
+        values: (batch, …), no unit or any.
+
+    Returns:
+        (…), no unit or that of the values.
     """
     mean = values.mean(0)
     if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:

@@ -1,4 +1,4 @@
-"""The whole model: encoders, categorical latent, decoder, dynamics, and the blind branch, with these or its own.
+"""The CVAE: encoders, categorical latent, decoder, dynamics, with context and, sharing them, without.
 
 Method: *Raising context awareness in motion forecasting*, Ben-Younes et al., CVPR-W 2022 (arXiv 2109.08048), on the
 backbone of Trajectron++ (arXiv 2001.03093). ``docs/method.md`` holds the equations and where this differs.
@@ -6,7 +6,8 @@ backbone of Trajectron++ (arXiv 2001.03093). ``docs/method.md`` holds the equati
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,14 +16,14 @@ from torch.nn import functional
 from forecast.core.batch import AgentBatch
 from forecast.core.forecast import Forecast
 from forecast.model.branch import Branch
-from forecast.model.config import ModelConfig
+from forecast.model.cvae_config import CVAEConfig
 from forecast.model.decoder import Decoder
 from forecast.model.history import HistoryEncoder, suffix_start
 from forecast.model.latent import CategoricalLatent, FutureEncoder
 from forecast.model.map_encoder import MapEncoder
-from forecast.model.merging import merge_modes
 from forecast.model.mixture import log_density
 from forecast.model.neighbours import NeighbourEncoder
+from forecast.model.network_protocol import Network
 from forecast.model.pooled_neighbours import PooledNeighbours
 from forecast.model.scaling import scaled_future, scaled_history
 from forecast.model.unicycle import Motion, initial_motion, integrate
@@ -30,7 +31,7 @@ from forecast.model.unicycle import Motion, initial_motion, integrate
 
 @dataclass(frozen=True)
 class _Agents:
-    """What every branch shares: the present state, scaled, and the motion at time 0; (rows, …) each."""
+    """What both passes share: the present state, scaled, and the motion at time 0; (rows, …) each."""
 
     present: Tensor
     heading: Tensor
@@ -43,23 +44,25 @@ class _Agents:
 
 @dataclass(frozen=True)
 class _Draws:
-    """Randomness of one branch in training: the prior's dropout mask and the noise on the controls fed back."""
+    """Randomness of one pass in training: the prior's dropout mask and the noise on the controls fed back."""
 
     keep: Tensor | None
     noise: Tensor | None
 
 
-class CVAE(nn.Module):
+class CVAE(Network):
     """A conditional VAE with a categorical latent over futures of one agent, given its past, neighbours and map.
 
     Args:
-        config: sizes and switches; without map and neighbours this is the blind model, whose encoding is the
-            history's alone.
+        config: sizes and switches; without map and neighbours the encoding is the history's alone.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.config = config
+    config_class = CVAEConfig
+    has_posterior: ClassVar[bool] = True
+    config: CVAEConfig
+
+    def __init__(self, config: CVAEConfig) -> None:
+        super().__init__(config)
         size, drop = config.encoding_size, config.dropout
         self.history = HistoryEncoder(size, drop.encoders, normalised=config.normalised_history)
         self.neighbours = _neighbour_encoder(config) if config.uses_neighbours else None
@@ -68,9 +71,6 @@ class CVAE(nn.Module):
         self.latent = CategoricalLatent(config.context_size, 4 * config.future_size, config.prior_size, config.modes)
         self.decoder = Decoder(config.modes, config.context_size, config.decoder_size, config.horizon.future_steps)
         self.heading_correction = nn.Linear(config.context_size + 1, 1)
-        # The last, so that the other parameters start the same with and without it.
-        sightless = replace(config, uses_map=False, uses_neighbours=False, own_blind=False)
-        self.blind = CVAE(sightless) if config.own_blind else None
 
     @property
     def dtype(self) -> torch.dtype:
@@ -85,21 +85,20 @@ class CVAE(nn.Module):
 
         Returns:
             ``e = [neighbours ; history ; map]`` and ``ẽ = [0 ; history ; map code of the null map]``, the latter
-            detached; (batch, context size) each.
+            detached; (batch, context size) each, no unit.
 
         Raises:
             ValueError: the model uses the map and the batch has no crops.
         """
         past = self._past(batch)
-        sighted = self._sighted(batch, past)
-        return sighted, self._nulled(past).detach()
+        return self._with_context(batch, past), self._nulled(past).detach()
 
     def _past(self, batch: AgentBatch) -> Tensor:
         states = scaled_history(batch.history.to(self.dtype), batch.history_valid)
         code: Tensor = self.history(states, suffix_start(batch.history_valid))
         return code
 
-    def _sighted(self, batch: AgentBatch, past: Tensor) -> Tensor:
+    def _with_context(self, batch: AgentBatch, past: Tensor) -> Tensor:
         parts = [past]
         if self.neighbours is not None:
             history, valid = batch.history.to(self.dtype), batch.neighbours_valid & batch.history_valid[:, None]
@@ -143,62 +142,30 @@ class CVAE(nn.Module):
         noise = torch.randn(shape, dtype=weight.dtype, device=weight.device) if self.config.control_noise else None
         return _Draws(keep, noise)
 
-    def forward(self, batch: AgentBatch, *, blind: bool) -> tuple[Branch, Branch | None]:
-        """What the objectives need of a batch with its true futures.
-
-        Args:
-            batch: agent frame, with futures.
-            blind: whether to run the blind branch too. All draws of the sighted branch come before any of the blind
-                one, so that its presence does not change them.
-
-        Returns:
-            The sighted branch, and the blind one or None.
-        """
-        if blind and self.blind is not None:
-            return self(batch, blind=False)[0], self.blind(batch, blind=False)[0]
+    def forward(self, batch: AgentBatch, *, without_context: bool = False) -> tuple[Branch, Branch | None]:
+        """See :meth:`Network.forward`; the pass without context trains neither encoder (the paper's blind branch)."""
+        passes = 1 + without_context
         encoding, nulled = self.encode(batch)
         agents, future = self._agents(batch), batch.future.to(self.dtype)
         future_code = self.future(scaled_future(future, batch.future_valid), agents.present)
-        draws = [self._draw(len(batch)) for _ in range(1 + blind)]
+        draws = [self._draw(len(batch)) for _ in range(passes)]
         keep, noise = _joined([d.keep for d in draws], 0), _joined([d.noise for d in draws], 2)
-        encodings = torch.cat([encoding, nulled]) if blind else encoding
+        encodings = torch.cat([encoding, nulled]) if without_context else encoding
         prior = self.latent.prior(encodings, keep)
-        posterior = self.latent.posterior(encodings, future_code.repeat(1 + blind, 1))
-        motion = self._decode(encodings, agents.repeat(1 + blind), noise)
-        truth_x, truth_y = (c.T.repeat(1, 1 + blind)[..., None] for c in future.unbind(-1))
+        posterior = self.latent.posterior(encodings, future_code.repeat(passes, 1))
+        motion = self._decode(encodings, agents.repeat(passes), noise)
+        truth_x, truth_y = (c.T.repeat(1, passes)[..., None] for c in future.unbind(-1))
         likelihoods = log_density(motion, truth_x, truth_y).permute(1, 2, 0)
         parts = [
             Branch(*given)
-            for given in zip(*(part.chunk(1 + blind) for part in (prior, posterior, likelihoods)), strict=True)
+            for given in zip(*(part.chunk(passes) for part in (prior, posterior, likelihoods)), strict=True)
         ]
-        return parts[0], parts[1] if blind else None
-
-    def predict(self, batch: AgentBatch, *, null_context: bool = False) -> Forecast:
-        """Forecast a batch: the mixture of :meth:`mixture`, near-equal modes merged (``merge_radius_m``).
-
-        Args:
-            batch: agent frame; futures are not read.
-            null_context: forecast from the agent's own past alone, by the blind branch.
-
-        Returns:
-            Agent frame, with headings and covariances.
-        """
-        return merge_modes(self.mixture(batch, null_context=null_context), self.config.merge_radius_m)
+        return parts[0], parts[1] if without_context else None
 
     def mixture(self, batch: AgentBatch, *, null_context: bool = False) -> Forecast:
-        """The distribution that is learnt: every mode with the controls' means, its probability from unclamped logits.
-
-        Args:
-            batch: agent frame; futures are not read.
-            null_context: from the agent's own past alone, by the blind branch.
-
-        Returns:
-            Agent frame, with headings and covariances.
-        """
-        if null_context and self.blind is not None:
-            return self.blind.mixture(batch)
+        """See :meth:`Network.mixture`: the means of the controls, and probabilities from unclamped logits."""
         past = self._past(batch)
-        encoding = self._nulled(past) if null_context else self._sighted(batch, past)
+        encoding = self._nulled(past) if null_context else self._with_context(batch, past)
         motion = self._decode(encoding, self._agents(batch), None)
         x, y, heading, xx, xy, yy = (
             getattr(motion, name).permute(1, 2, 0) for name in ("x", "y", "heading", "xx", "xy", "yy")
@@ -210,8 +177,12 @@ class CVAE(nn.Module):
             covariances_m2=torch.stack([xx, xy, xy, yy], -1).view(*xx.shape, 2, 2),
         )
 
+    def map_parameters(self) -> list[nn.Parameter]:
+        """Of the map encoder."""
+        return [] if self.map is None else list(self.map.parameters())
 
-def _neighbour_encoder(config: ModelConfig) -> NeighbourEncoder | PooledNeighbours:
+
+def _neighbour_encoder(config: CVAEConfig) -> NeighbourEncoder | PooledNeighbours:
     size, dropout = config.encoding_size, config.dropout.encoders
     if config.neighbour_encoder == "summed":
         return NeighbourEncoder(size, dropout)

@@ -30,11 +30,11 @@ def last_of_suffix(lstm: nn.LSTM, sequence: Tensor, start: Tensor) -> Tensor:
 
     Args:
         lstm: batch first, one direction.
-        sequence: (batch, history, features).
+        sequence: (batch, history, features), no unit.
         start: (batch,) int64 first row to read.
 
     Returns:
-        (batch, hidden).
+        (batch, hidden), no unit.
     """
     # Rows are shifted to begin at 0, so that all agents start together from the LSTM's zero state.
     rows = sequence.shape[1]

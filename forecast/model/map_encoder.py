@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from forecast.core.crops import CropSpec
-from forecast.model.config import MapEncoderConfig
+from forecast.model.cvae_config import MapEncoderConfig
 
 
 class MapEncoder(nn.Module):
@@ -47,7 +47,7 @@ class MapEncoder(nn.Module):
             crop: (batch, channels, height, width) in 0…1, as :class:`~forecast.core.crops.CropSpec` lays out.
 
         Returns:
-            (batch, size).
+            (batch, size), no unit.
 
         Raises:
             ValueError: a crop of another shape.
@@ -59,6 +59,6 @@ class MapEncoder(nn.Module):
         return code
 
     def null(self) -> Tensor:
-        """Code (1, size) of the null map, 0 after scaling to −1…1: no dropout, no gradient."""
+        """Code (1, size), no unit, of the null map, 0 after scaling to −1…1: no dropout, no gradient."""
         with torch.no_grad():
             return self._code(self.linear.weight.new_zeros(1, *self.shape))

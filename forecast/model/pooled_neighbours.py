@@ -59,7 +59,7 @@ class PooledNeighbours(nn.Module):
         the shape is read.
 
         Returns:
-            (batch, size).
+            (batch, size), no unit.
         """
         unbroken = torch.arange(states.shape[1], device=start.device) >= start[:, None]
         states = states * unbroken[..., None]

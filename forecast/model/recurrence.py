@@ -51,7 +51,16 @@ class Recurrence:
 
 
 def sample(output: Tensor, noise: Tensor) -> Tensor:
-    """A reparametrised draw (2, …) from the Gaussian that ``output`` (5, …) describes, with ``noise`` (2, …)."""
+    """A reparametrised draw from the Gaussian over controls that outputs of the head describe.
+
+    Args:
+        output: (5, …) means of yaw rate, rad/s, and acceleration, m/s²; logarithms of their standard deviations; their
+            raw correlation.
+        noise: (2, …) standard normal draws, no unit.
+
+    Returns:
+        (2, …) yaw rate, rad/s, and acceleration, m/s².
+    """
     sigma = output[2:4].clamp(-LOG_SIGMA_BOUND, LOG_SIGMA_BOUND).exp()
     correlation = output[4].tanh().clamp(-CORRELATION_BOUND, CORRELATION_BOUND)
     tilted = correlation * noise[0] + (1 - correlation**2).sqrt() * noise[1]
@@ -67,7 +76,8 @@ def unrolled(given: Recurrence, noise: Tensor | None, steps: int) -> Tensor:
         steps: how many.
 
     Returns:
-        (steps, 5, agents, modes) outputs of the head, of the type of the weights: autocast is left out here.
+        (steps, 5, agents, modes) outputs of the head (rad/s, m/s², …: :func:`sample`), of the type of the
+        weights: autocast is left out here.
     """
     device = given.recurrent.device.type
     if torch.is_autocast_enabled(device):

@@ -36,7 +36,15 @@ def scaled_history(history: Tensor, valid: Tensor) -> Tensor:
 
 
 def scaled_future(future: Tensor, valid: Tensor) -> Tensor:
-    """Scale future positions, (batch, steps, 2) in the agent frame; invalid rows become 0."""
+    """Scale future positions; invalid rows become 0.
+
+    Args:
+        future: (batch, steps, 2) metres, agent frame.
+        valid: (batch, steps) bool.
+
+    Returns:
+        (batch, steps, 2), no unit.
+    """
     return future / FUTURE_M * valid[..., None]
 
 

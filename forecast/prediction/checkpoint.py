@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -19,11 +19,10 @@ from safetensors.torch import save
 import forecast
 from forecast.core.errors import CheckpointError, ConfigError
 from forecast.core.files import written_whole
-from forecast.model.config import ModelConfig
-from forecast.model.cvae import CVAE
+from forecast.model.network_protocol import Network
+from forecast.model.network_registry import make_network, network_class
+from forecast.prediction.checkpoint_migrations import FORMAT_VERSION, MIGRATIONS, Contents, migrated
 
-#: 2: the header also names the version of the package that wrote it.
-FORMAT_VERSION = 2
 _KIND = "cab-forecast"
 #: Names of weights that come with the package, in ``forecast/weights``.
 SHIPPED = ("town",)
@@ -40,12 +39,50 @@ class Checkpoint:
         notes: where it comes from: epoch, metrics, configuration, … (plain JSON values).
         path: the file it was read from.
         written_by: version of this package; ``"unknown"`` in files of format 1.
+        without_context: where forecasts without context come from: ``shared``, the model has learnt them itself;
+            ``twin``, a model of its own in a file beside; ``none``, nobody has learnt them; ``unknown``.
+        twin: the model without context, where the file itself holds it (files of version 0.1).
     """
 
-    model: CVAE
+    model: Network
     notes: dict[str, Any]
     path: Path
     written_by: str = "unknown"
+    without_context: str = "unknown"
+    twin: Network | None = None
+
+    @property
+    def has_without_context(self) -> bool:
+        """Whether somebody has learnt to forecast without context, and the weights are there."""
+        if self.without_context == "twin":
+            return self.twin is not None or twin_path(self.path).is_file()
+        return self.without_context != "none" or not self.model.config.uses_context
+
+    def model_without_context(self) -> Network:
+        """The model to ask with ``null_context=True``: itself or its twin, in evaluation mode, on the CPU.
+
+        Raises:
+            CheckpointError: nobody has learnt to forecast without context, or the twin is not there.
+        """
+        if not self.has_without_context:
+            missing = f"; the twin that has, {twin_path(self.path).name}, does not lie beside them"
+            raise CheckpointError(
+                f"{self.path}: these weights have not learnt to forecast without context"
+                f"{missing if self.without_context == 'twin' else ''}; train with objective.without_context "
+                "twin or shared"
+            )
+        if self.without_context != "twin":
+            return self.model
+        radius_m = self.model.config.merge_radius_m
+        if self.twin is not None:
+            self.twin.config = dataclasses.replace(self.twin.config, merge_radius_m=radius_m)
+            return self.twin
+        return load_checkpoint(twin_path(self.path), merge_radius_m=radius_m).model
+
+
+def twin_path(path: Path) -> Path:
+    """Where the twin without context of a file of weights lies: ``best_without_context.safetensors`` beside it."""
+    return path.with_name(f"{path.stem}_without_context{path.suffix}")
 
 
 def _digest(tensors: Mapping[str, torch.Tensor], header: str) -> str:
@@ -57,7 +94,7 @@ def _digest(tensors: Mapping[str, torch.Tensor], header: str) -> str:
     return hashed.hexdigest()
 
 
-def on_device(model: CVAE, device: torch.device | str) -> CVAE:
+def on_device(model: Network, device: torch.device | str) -> Network:
     """Move a model to where it is to compute.
 
     Raises:
@@ -69,10 +106,28 @@ def on_device(model: CVAE, device: torch.device | str) -> CVAE:
         raise ConfigError(f"device '{device}': {str(error).splitlines()[0][:160]}") from error
 
 
-def save_checkpoint(path: Path, model: CVAE, notes: Mapping[str, Any]) -> None:
-    """Write weights and their JSON header in one piece: a file of this name is always whole."""
+def save_checkpoint(
+    path: Path,
+    model: Network,
+    notes: Mapping[str, Any],
+    *,
+    without_context: str = "unknown",
+    twin: Network | None = None,
+) -> None:
+    """Write weights and their JSON header in one piece: a file of this name is always whole.
+
+    Args:
+        path: to write.
+        model: the network.
+        notes: where it comes from; plain JSON values.
+        without_context: see :class:`Checkpoint`.
+        twin: of the model, without context; written beside it (:func:`twin_path`).
+    """
+    if twin is not None:
+        save_checkpoint(twin_path(path), twin, notes, without_context="shared")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     told = {"model": dataclasses.asdict(model.config), "notes": dict(notes), "written_by": forecast.__version__}
+    told["without_context"] = without_context
     header = json.dumps(told, sort_keys=True)
     metadata = {
         "kind": _KIND,
@@ -143,9 +198,13 @@ def load_checkpoint(run_or_file: Path | str, *, merge_radius_m: float | None = N
     if metadata.get("sha256") != _digest(tensors, header):
         raise CheckpointError(f"{path}: its checksum does not match, the file was altered or damaged; copy it again")
     try:
-        described = _migrated(json.loads(header), version)
-        model = CVAE(_typed(ModelConfig, described["model"]))
-        model.load_state_dict(tensors)
+        found = migrated(Contents(json.loads(header), tensors), version)
+        described = found.header
+        config = _typed(network_class(described["model"]["network"]).config_class, described["model"])
+        model = _filled(make_network(config), found.tensors)
+        twin = None if found.twin is None else _filled(make_network(config.without_context()), found.twin)
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path}: header and weights do not fit this version ({_brief(error)})") from error
     if merge_radius_m is not None:
@@ -153,7 +212,19 @@ def load_checkpoint(run_or_file: Path | str, *, merge_radius_m: float | None = N
             model.config = dataclasses.replace(model.config, merge_radius_m=merge_radius_m)
         except ValueError as error:
             raise ConfigError(str(error)) from None
-    return Checkpoint(model.eval(), described.get("notes", {}), path, str(described.get("written_by", "unknown")))
+    return Checkpoint(
+        model,
+        described.get("notes", {}),
+        path,
+        str(described.get("written_by", "unknown")),
+        str(described.get("without_context", "unknown")),
+        twin,
+    )
+
+
+def _filled(model: Network, tensors: Mapping[str, torch.Tensor]) -> Network:
+    model.load_state_dict(dict(tensors))
+    return model.eval()
 
 
 def _format_version(path: Path, metadata: Mapping[str, str]) -> int:
@@ -164,27 +235,12 @@ def _format_version(path: Path, metadata: Mapping[str, str]) -> int:
             f"{path}: format version {version}, this package reads up to {FORMAT_VERSION}; a newer one wrote it: "
             "pip install --upgrade cab-forecast"
         )
-    if version != FORMAT_VERSION and version not in _MIGRATIONS:
+    if version != FORMAT_VERSION and version not in MIGRATIONS:
         raise CheckpointError(
-            f"{path}: format version {said or 'missing'}, this package reads {min(_MIGRATIONS)} to {FORMAT_VERSION}; "
+            f"{path}: format version {said or 'missing'}, this package reads {min(MIGRATIONS)} to {FORMAT_VERSION}; "
             "use the version of cab-forecast that wrote it"
         )
     return version
-
-
-def _from_1_to_2(described: dict[str, Any]) -> dict[str, Any]:
-    return {**described, "written_by": "unknown"}
-
-
-#: Format version → what makes a header of it one of the next version.
-_MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1_to_2}
-
-
-def _migrated(described: dict[str, Any], version: int) -> dict[str, Any]:
-    for step in range(version, FORMAT_VERSION):
-        described = _MIGRATIONS[step](described)
-    # Before there was a choice, neighbours were summed and modes were not merged.
-    return {**described, "model": {"neighbour_encoder": "summed", "merge_radius_m": 0.0, **described["model"]}}
 
 
 def _brief(error: Exception) -> str:

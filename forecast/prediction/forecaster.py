@@ -22,7 +22,7 @@ from forecast.core.forecast import Forecast
 from forecast.data.agent_batches import agent_batch
 from forecast.data.track_columns import TrackColumns
 from forecast.data.windows import NeighbourRule
-from forecast.model.config import ModelConfig
+from forecast.model.network_config import NetworkConfig
 from forecast.prediction.checkpoint import load_checkpoint, on_device
 from forecast.prediction.clock_notes import clock_notes
 from forecast.prediction.given_velocities import unknown_velocity_notes
@@ -52,7 +52,7 @@ class Forecaster:
     must be importable by its name): the copy has the same maps and tracks, and gives the same answers.
 
     Args:
-        engine: gives all modes of a batch, e.g. ``CVAE.predict`` or an ONNX session.
+        engine: gives all modes of a batch, e.g. ``Network.predict`` or an ONNX session.
         config: of the model behind the engine.
         maps: by name; see :class:`~forecast.prediction.scene_maps.SceneMaps` for what can be a map.
         device: where crops are made and the engine expects its batches.
@@ -67,7 +67,7 @@ class Forecaster:
     def __init__(
         self,
         engine: Engine,
-        config: ModelConfig,
+        config: NetworkConfig,
         maps: Mapping[str, MapLike] | None = None,
         device: torch.device | str = "cpu",
         *,
@@ -79,7 +79,7 @@ class Forecaster:
             if not isinstance(given, kind):
                 raise ConfigError(f"{name}: expected a {kind.__name__}, found {written(given)}")
         self.silence, self.neighbour_rule = silence, neighbour_rule
-        self.maps = SceneMaps({} if maps is None else maps, config.crop if config.uses_map else None, self.device)
+        self.maps = SceneMaps({} if maps is None else maps, config.map_crop, self.device)
         self._own_stream: Stream | None = None
         self._lock = threading.Lock()
 

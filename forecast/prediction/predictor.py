@@ -13,6 +13,7 @@ import torch
 from forecast.core.batch import AgentBatch
 from forecast.core.forecast import Forecast
 from forecast.core.progress import progress
+from forecast.model.network_protocol import Network
 from forecast.prediction.checkpoint import Checkpoint, load_checkpoint, on_device
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Predictor:
         self.checkpoint = checkpoint
         self.model = on_device(checkpoint.model, device)
         self.device = torch.device(device)
+        self._without_context: Network | None = None
 
     @classmethod
     def load(
@@ -55,9 +57,16 @@ class Predictor:
 
         Args:
             batch: what is known at time 0; futures are not read.
-            null_context: forecast with neither map nor neighbours, by the blind branch.
+            null_context: forecast with neither map nor neighbours, by the model itself or its twin.
+
+        Raises:
+            CheckpointError: ``null_context``, and nobody has learnt that (:meth:`Checkpoint.model_without_context`).
         """
-        return self.model.predict(batch.to(self.device), null_context=null_context)
+        if not null_context:
+            return self.model.predict(batch.to(self.device))
+        if self._without_context is None:
+            self._without_context = on_device(self.checkpoint.model_without_context(), self.device)
+        return self._without_context.predict(batch.to(self.device), null_context=True)
 
 
 def predict(
@@ -79,7 +88,7 @@ def predict(
         checkpoint: a run's folder or a file.
         dataroot, version, split, cache: which data.
         dense: every vehicle at every key frame with a past, not the challenge's agent-samples alone.
-        null_context: forecast with neither map nor neighbours, by the blind branch.
+        null_context: forecast with neither map nor neighbours, where that was learnt.
         merge_radius_m: in place of the checkpoint's (:mod:`forecast.model.merging`).
         batch_size: agents at a time.
         device: where to compute.
@@ -131,7 +140,7 @@ def predict_all(
     Args:
         predictor: the model.
         source: made with the model's horizon.
-        null_context: forecast with neither map nor neighbours, by the blind branch.
+        null_context: forecast with neither map nor neighbours, where that was learnt.
         batch_size: agents at a time.
         what: name for the progress bar.
 
@@ -141,7 +150,7 @@ def predict_all(
     from forecast.data.map_crops import crop_adder
 
     config = predictor.model.config
-    add_crops = crop_adder(source.dataset, config.crop) if config.uses_map else None
+    add_crops = None if config.map_crop is None else crop_adder(source.dataset, config.map_crop)
     parts: list[Forecast] = []
     instances: list[str] = []
     samples: list[str] = []

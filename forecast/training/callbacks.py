@@ -18,6 +18,7 @@ from forecast.data.loading import derived_seed
 from forecast.prediction.checkpoint import save_checkpoint
 from forecast.training.config import as_dict
 from forecast.training.module import ForecastModule, TrainingDiverged
+from forecast.training.old_names import current_column
 
 RESUME_NAME = "last.ckpt"
 
@@ -64,7 +65,8 @@ class RunFolder(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue the table and the record of the best epoch."""
-        self.rows, self.best = list(state_dict["rows"]), float(state_dict["best"])
+        self.rows = [{current_column(name): value for name, value in row.items()} for row in state_dict["rows"]]
+        self.best = float(state_dict["best"])
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
         """Start the epoch's clock."""
@@ -100,10 +102,14 @@ class RunFolder(pl.Callback):
         notes["config"] = as_dict(pl_module.config)
         if score < self.best or not (self.out / "best.safetensors").exists():
             self.best = min(score, self.best)
-            save_checkpoint(self.out / "best.safetensors", pl_module.model, notes)
-        save_checkpoint(self.out / "last.safetensors", pl_module.model, notes)
+            self._save("best.safetensors", pl_module, notes)
+        self._save("last.safetensors", pl_module, notes)
         _write_csv(self.out / "metrics.csv", self.rows)
         trainer.save_checkpoint(self.out / RESUME_NAME)
+
+    def _save(self, name: str, module: ForecastModule, notes: dict[str, Any]) -> None:
+        pair = module.pair
+        save_checkpoint(self.out / name, pair.network, notes, without_context=pair.without_context, twin=pair.twin)
 
 
 class EpochLines(pl.Callback):
@@ -122,12 +128,15 @@ class EpochLines(pl.Callback):
             "val/min_ade": "minADE",
         }
         figures = "  ".join(f"{short} {seen[name]:.2f}" for name, short in names.items() if name in seen)
-        blind = f"  (context nulled: ADE {seen['val_blind/ade_ml']:.2f})" if "val_blind/ade_ml" in seen else ""
-        print(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {figures}{blind}", file=sys.stderr, flush=True)
+        name = "val_without_context/ade_ml"
+        without = f"  (without context: ADE {seen[name]:.2f})" if name in seen else ""
+        print(
+            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {figures}{without}", file=sys.stderr, flush=True
+        )
 
 
 def _check_weights(module: ForecastModule, epoch: int) -> None:
-    for name, parameter in module.model.named_parameters():
+    for name, parameter in module.pair.named_parameters():
         if not torch.isfinite(parameter).all():
             raise TrainingDiverged(
                 f"the weights of {name} are no longer finite after epoch {epoch + 1}; the last complete checkpoint is "

@@ -1,170 +1,31 @@
-"""What a training run is told: typed, from YAML and the command line, every mistake one line."""
+"""Reads configurations: YAML files that extend each other, keys from the command line; every mistake one line."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib.resources import files
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
+import jsonargparse
 import yaml  # type: ignore[import-untyped]
 
 from forecast.core.errors import ConfigError, one_of
-from forecast.model.config import ModelConfig
-from forecast.model.objectives import ObjectiveConfig
+from forecast.model.network_config import NetworkConfig
+from forecast.model.network_registry import DEFAULT_NETWORK, network_class
+from forecast.model.objective_config import ObjectiveConfig
+from forecast.model.objective_registry import DEFAULT_OBJECTIVE, OBJECTIVES, objective_named
+from forecast.training.config_layers import Values, config_names, flat, layers_of, overrides_of
 from forecast.training.old_names import current_keys, current_name
 from forecast.training.schedules import SchedulesConfig
+from forecast.training.schema import DataConfig, OptimiserConfig, RunConfig, TrainingConfig
 
-_SPLITS = {"v1.0-mini": ("mini_train", "mini_val"), "v1.0-trainval": ("train", "train_val")}
+__all__ = ["as_dict", "as_yaml", "config_names", "load_config", "parsed", "section_classes", "settings_of"]
 
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Which agent-samples to learn from.
-
-    Attributes:
-        dataroot: folder of a nuScenes data set.
-        version: e.g. ``v1.0-trainval``.
-        train_split, val_split: official names; by default those of the prediction challenge for the version.
-        cache: where the compact cache lies; by default where the data set says.
-        dense: train on every vehicle at every key frame, not on the challenge's agent-samples alone.
-        standing: where ``dense``, the share to keep of vehicles that stand at time 0.
-        mirror: share of each training batch whose left and right are swapped, map and side of traffic included.
-    """
-
-    dataroot: str = ""
-    version: str = "v1.0-mini"
-    train_split: str | None = None
-    val_split: str | None = None
-    cache: str | None = None
-    dense: bool = False
-    standing: float = 1.0
-    mirror: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("standing", "mirror"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"data.{name}: expected a share of 0…1, got {getattr(self, name)}")
-
-    @property
-    def splits(self) -> tuple[str, str]:
-        """Training and validation split.
-
-        Raises:
-            ConfigError: the version is unknown and a split is not given.
-        """
-        known = _SPLITS.get(self.version, (None, None))
-        train, val = self.train_split or known[0], self.val_split or known[1]
-        if train is None or val is None:
-            raise ConfigError(
-                f"data.version is '{self.version}', whose splits are not known ({one_of(_SPLITS, self.version)}); "
-                "give data.train_split and data.val_split"
-            )
-        return train, val
-
-
-@dataclass(frozen=True)
-class OptimiserConfig:
-    """Adam and what surrounds it.
-
-    Attributes:
-        learning_rate: of everything but the map encoder.
-        map_learning_rate: of the map encoder.
-        decay: ``cosine`` to a twentieth over the run, or (as published) ``exponential``.
-        decay_per_step: factor of the exponential decay.
-        warmup: share of the run over which the rates first rise from 0.
-        clip_value: gradients are clipped entry by entry to ± this.
-    """
-
-    learning_rate: float = 3e-3
-    map_learning_rate: float = 3e-3
-    decay: Literal["cosine", "exponential"] = "cosine"
-    decay_per_step: float = 0.9999
-    warmup: float = 0.0
-    clip_value: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"optimiser.warmup: expected a share in [0, 1), got {self.warmup}")
-        for name in ("learning_rate", "map_learning_rate", "decay_per_step", "clip_value"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"optimiser.{name}: expected more than 0, got {getattr(self, name)}")
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """How to run.
-
-    Attributes:
-        epochs: passes over the training split.
-        batch_size: agent-samples a step and process.
-        seed: of weights, order, dropout and sampling.
-        accelerator, devices, nodes, strategy, precision: handed to Lightning's Trainer.
-        loggers: Lightning loggers beside the CSV that is always written: ``tensorboard``, ``csv`` or the dotted
-            path of a class that takes ``save_dir``.
-        monitor: what of a validation ``best.safetensors`` has least of: the negative log-likelihood, or an error in
-            metres, of the most likely mode (``_ml``) or of the best of all (``min_``).
-        start_from: weights to begin with (a run's folder, a .safetensors file, or ``town``, which come with the
-            package) instead of random ones; the model must be theirs.
-    """
-
-    epochs: int = 40
-    batch_size: int = 256
-    seed: int = 0
-    accelerator: str = "auto"
-    devices: int = 1
-    nodes: int = 1
-    strategy: str = "auto"
-    precision: str = "32-true"
-    loggers: tuple[str, ...] = ()
-    monitor: Literal["nll", "ade_ml", "fde_ml", "min_ade", "min_fde"] = "nll"
-    start_from: str | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "devices", "nodes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"run.{name}: expected at least 1, got {getattr(self, name)}")
-        if self.precision in ("16", "64", "16-true", "bf16-true", "64-true"):
-            raise ValueError(f"run.precision: expected 32-true, bf16-mixed or 16-mixed, got '{self.precision}'")
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"run.seed: expected 0 to 4294967295, got {self.seed}")
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """All of it. The defaults are those of ``configs/cab.yaml``."""
-
-    data: DataConfig = field(default_factory=DataConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
-    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
-    schedules: SchedulesConfig = field(default_factory=SchedulesConfig)
-    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
-    run: RunConfig = field(default_factory=RunConfig)
-
-    def __post_init__(self) -> None:
-        crop = self.model.crop
-        if self.data.mirror and self.model.uses_map and crop.left_m != crop.right_m:
-            raise ValueError(
-                f"data.mirror: needs a crop that reaches as far left as right; model.crop has left_m {crop.left_m}, "
-                f"right_m {crop.right_m}"
-            )
-        if self.model.own_blind and self.objective.name not in ("gain", "reweight"):
-            why = "has no use for one" if self.objective.name == "plain" else "compares the modes of one network"
-            raise ValueError(
-                f"model.own_blind: a blind network of its own does not go with objective.name '{self.objective.name}', "
-                f"which {why}; add --model.own_blind false"
-            )
-
-
-def config_names() -> list[str]:
-    """Names of the configurations that ship with the package."""
-    return sorted(
-        Path(entry.name).stem for entry in files("forecast.configs").iterdir() if entry.name.endswith(".yaml")
-    )
+_COMMAND_LINE = "the command line"
 
 
 def load_config(
@@ -172,7 +33,8 @@ def load_config(
 ) -> TrainingConfig:
     """Read a configuration.
 
-    A YAML file may start from another one with ``extends: NAME``.
+    A YAML file may start from another one with ``extends: NAME``. Where it names another network or objective than
+    that one, the constants that belong to the earlier one alone do not carry over.
 
     Args:
         name_or_path: bare name of a configuration of the package, or a path to a YAML file.
@@ -182,164 +44,193 @@ def load_config(
     Raises:
         ConfigError: unknown name, key or wrong value; one line.
     """
-    values = _read(current_name(str(name_or_path)))
-    given = {**_overrides(overrides), **(settings or {})}
-    for key, value in current_keys(given, "the command line").items():
-        _check_key(key, "the command line")
-        _merge(values, _nested(key, value))
-    config: TrainingConfig = parsed(values)
-    return config
+    layers = layers_of(current_name(str(name_or_path)))
+    given = {**overrides_of(overrides), **dict(flat(settings or {}))}
+    return _resolved([*layers, (_COMMAND_LINE, given)])
 
 
-def as_dict(config: TrainingConfig | ModelConfig) -> dict[str, Any]:
+def settings_of(name: str) -> dict[str, Any]:
+    """What a configuration of the package says itself, by dotted key: its differences from the defaults.
+
+    To be put on another configuration: ``load_config("town", settings=settings_of("trajectron"))`` is the plain
+    backbone with the settings of ``town``.
+    """
+    values: Values = {}
+    for _, layer in layers_of(name):
+        for key, value in layer.items():
+            _set(values, key, value)
+    return values
+
+
+def parsed(values: Mapping[str, Any], where: str = "configuration") -> TrainingConfig:
+    """The configuration that plain mappings hold, e.g. what :func:`as_dict` gave.
+
+    Args:
+        values: by section and key.
+        where: what holds them, for messages; empty for no advice about names of earlier versions.
+
+    Raises:
+        ConfigError: an unknown key, a value of the wrong type or out of range.
+    """
+    return _resolved([(where, dict(flat(values)))])
+
+
+def as_dict(config: TrainingConfig | NetworkConfig) -> dict[str, Any]:
     """A configuration as plain mappings, lists and scalars: what YAML and JSON hold."""
     plain: dict[str, Any] = _plain(dataclasses.asdict(config))
     return plain
 
 
-def parsed(values: Mapping[str, Any], kind: type[Any] = TrainingConfig) -> Any:
-    """Turn plain mappings into a typed configuration (:class:`TrainingConfig` unless told otherwise).
+def as_yaml(config: TrainingConfig) -> str:
+    """The whole of a configuration as YAML, which :func:`load_config` reads again."""
+    text: str = yaml.safe_dump(as_dict(config), sort_keys=False, allow_unicode=True)
+    return text
+
+
+def section_classes(network: str = DEFAULT_NETWORK, objective: str = DEFAULT_OBJECTIVE) -> dict[str, type[Any]]:
+    """The dataclass behind each section of a configuration.
 
     Raises:
-        ConfigError: a value of the wrong type or out of range.
+        ConfigError: there is no such network or objective.
     """
-    import jsonargparse
+    return {
+        "data": DataConfig,
+        "model": network_class(network).config_class,
+        "objective": objective_named(objective).constants,
+        "schedules": SchedulesConfig,
+        "optimiser": OptimiserConfig,
+        "run": RunConfig,
+    }
 
-    _check_sections(values, kind)
-    parser = jsonargparse.ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(kind, "config")
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The network and the objective, whose dataclasses type the sections ``model`` and ``objective``."""
+
+    network: str = DEFAULT_NETWORK
+    objective: str = DEFAULT_OBJECTIVE
+
+    def after(self, layer: Mapping[str, Any]) -> _Chosen:
+        """What is chosen once a layer has been read."""
+        network, objective = layer.get("model.network", self.network), layer.get("objective.name", self.objective)
+        return _Chosen(str(network), str(objective))
+
+    @cached_property
+    def sections(self) -> dict[str, type[Any]]:
+        """The dataclass of each section."""
+        return section_classes(self.network, self.objective)
+
+    @cached_property
+    def keys(self) -> dict[str, bool]:
+        """All dotted keys; whether a key is that of a section, which takes a mapping alone."""
+        return {
+            dotted: is_section
+            for name, kind in self.sections.items()
+            for dotted, is_section in [(name, True), *_keys(kind, f"{name}.")]
+        }
+
+    def parser(self) -> jsonargparse.ArgumentParser:
+        """Knows all keys, their types and defaults."""
+        parser = jsonargparse.ArgumentParser(exit_on_error=False)
+        for name, kind in self.sections.items():
+            parser.add_class_arguments(kind, name)
+        return parser
+
+
+def _resolved(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> TrainingConfig:
+    """Put layers over each other, the last one on top, and type the whole."""
+    values: Values = {}
+    chosen = _Chosen()
+    for where, given in layers:
+        layer = current_keys(given, where, chosen.objective)
+        before, chosen = chosen, chosen.after(layer)
+        if chosen != before:
+            values = _carried_over(values, before, chosen)
+        for key, value in layer.items():
+            _check(key, value, where, chosen)
+            _set(values, key, value)
+    values |= {"model.network": chosen.network, "objective.name": chosen.objective}
+    nested = jsonargparse.Namespace()  # type: ignore[no-untyped-call]
+    for key, value in values.items():
+        nested[key] = value
+    parser = chosen.parser()
     try:
-        return parser.instantiate(parser.parse_object({"config": dict(values)})).config
+        made = parser.instantiate(parser.parse_object(nested.as_dict()))
+        return TrainingConfig(**{name: made[name] for name in chosen.sections})
     except (jsonargparse.ArgumentError, ValueError, TypeError) as error:
         raise ConfigError(f"configuration: {_one_line(error)}") from error
 
 
-def _check_sections(values: Mapping[str, Any], kind: type[Any], within: str = "") -> None:
-    hints = get_type_hints(kind)
-    for name, value in values.items():
-        section = hints.get(name)
-        if not (isinstance(section, type) and dataclasses.is_dataclass(section)):
+def _carried_over(values: Values, before: _Chosen, now: _Chosen) -> Values:
+    """What stays where another network or objective is chosen: all but the constants of the earlier one alone."""
+    kept = dict(values)
+    for section, changed, shared in (
+        ("model", before.network != now.network, NetworkConfig),
+        ("objective", before.objective != now.objective, ObjectiveConfig),
+    ):
+        if changed:
+            common = {field.name for field in dataclasses.fields(shared)} - {"without_context"}
+            kept = {
+                key: value
+                for key, value in kept.items()
+                if not key.startswith(f"{section}.") or key.split(".")[1] in common
+            }
+    return kept
+
+
+def _set(values: Values, key: str, value: Any) -> None:
+    """Give a key a value, in place of what it and the keys below it had."""
+    for other in [known for known in values if known == key or known.startswith(f"{key}.")]:
+        del values[other]
+    values[key] = value
+
+
+def _check(key: str, value: Any, where: str, chosen: _Chosen) -> None:
+    known = chosen.keys
+    if key not in known:
+        raise ConfigError(f"{where}: {_unknown(key, known, chosen)}")
+    if known[key]:
+        raise ConfigError(f"configuration: {key}: expected a mapping of its keys, got {value!r:.80}")
+
+
+def _keys(kind: type[Any], prefix: str) -> Iterable[tuple[str, bool]]:
+    for name, hint in get_type_hints(kind).items():
+        if get_origin(hint) is ClassVar:
             continue
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"configuration: {within}{name}: expected a mapping of its keys, got {value!r:.80}")
-        _check_sections(value, section, f"{within}{name}.")
+        parts = [part for part in (hint, *get_args(hint)) if isinstance(part, type) and dataclasses.is_dataclass(part)]
+        # A section that may be null is `Section | None`.
+        yield prefix + name, hint in parts
+        for part in parts:
+            yield from _keys(part, f"{prefix}{name}.")
+
+
+def _unknown(key: str, known: Iterable[str], chosen: _Chosen) -> str:
+    section, _, name = key.partition(".")
+    owners = [
+        other
+        for other, objective in OBJECTIVES.items()
+        if section == "objective" and name in {field.name for field in dataclasses.fields(objective.constants)}
+    ]
+    if owners:
+        return f"the objective '{chosen.objective}' does not read '{key}', a constant of {', '.join(owners)}"
+    return f"unknown configuration key '{key}': {one_of(known, key, at_most=6)}"
 
 
 def _one_line(error: Exception) -> str:
+    """What a library says over many lines, in its own types, as one line about one key."""
     text = " ".join(str(error).split())
-    found = re.search(r'key "config\.([^"]+)"', text)
-    text = text.replace("config.", "")
-    if found:
-        reason = re.split(r"(?i)problem with given class_path|validation failed:?", text)[-1]
-        text = f"{found[1]}: {reason}" if found[1] not in reason else reason
-    return text[:300]
+    found = re.search(r'key "([^"]+)"', text)
+    reason = re.split(r"(?i)problem with given class_path|validation failed:?|parser key \"[^\"]+\":", text)[-1].strip()
+    if "Not a valid subclass" in reason:  # of a section that may be null
+        reason = "expected a mapping of its keys, or null"
+    reason = re.sub(r"Expected a typing\.Literal\[(.*?)\]\. Got value:", r"expected one of \1, got", reason)
+    reason = re.sub(r"Expected a <class '(\w+)'>\. Got value:", r"expected \1, got", reason)
+    if found and found[1] not in reason:
+        reason = f"{found[1]}: {reason}"
+    return reason[:300]
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(entry) for key, entry in value.items()}
     return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value
-
-
-def _read(name: str, derived: tuple[str, ...] = ()) -> dict[str, Any]:
-    path, shipped = Path(name), name in config_names()
-    if path.suffix in (".yaml", ".yml") or path.is_file():
-        if not path.is_file():
-            raise ConfigError(f"{path}: no such configuration file; by name there are {', '.join(config_names())}")
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{path}: not a text file ({error.reason} at byte {error.start})") from error
-    elif shipped:
-        text = (files("forecast.configs") / f"{name}.yaml").read_text(encoding="utf-8")
-    else:
-        raise ConfigError(f"no configuration is called '{name}': {one_of(config_names(), name)}; or give a YAML file")
-    try:
-        values = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: not valid YAML: {_one_line(error)}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{name}: expected a mapping of keys, got {type(values).__name__}")
-    base = values.pop("extends", None)
-    values = _renamed(values, name)
-    for key in _flat(values):
-        _check_key(key, name)
-    if base is None:
-        return values
-    if not shipped:
-        base = current_name(str(base))
-    if str(base) in (*derived, name):
-        raise ConfigError(f"{name}: extends {base}, which is made from it")
-    whole = _read(str(base), (*derived, name))
-    _merge(whole, values)
-    return whole
-
-
-def _overrides(arguments: Sequence[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    waiting = list(arguments)
-    while waiting:
-        flag = waiting.pop(0)
-        if not flag.startswith("--"):
-            raise ConfigError(f"'{flag}' is neither an option nor a configuration key; keys are given as --a.b value")
-        key, equals, text = flag[2:].partition("=")
-        if not equals:
-            if not waiting:
-                raise ConfigError(f"--{key} needs a value")
-            text = waiting.pop(0)
-        try:
-            found[key] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--{key}: '{text}' is not a YAML value") from error
-    return found
-
-
-def _nested(key: str, value: Any) -> dict[str, Any]:
-    first, _, rest = key.partition(".")
-    return {first: _nested(rest, value) if rest else value}
-
-
-def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
-    for key, value in values.items():
-        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
-        else:
-            into[key] = value
-
-
-def _renamed(values: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Keys of earlier versions under their names of today."""
-    renamed: dict[str, Any] = {}
-    for section, entries in values.items():
-        if not isinstance(entries, Mapping):
-            renamed[section] = entries
-            continue
-        dotted = {f"{section}.{key}": value for key, value in entries.items()}
-        _merge(renamed, {section: {}})
-        for key, value in current_keys(dotted, where).items():
-            _merge(renamed, _nested(key, value))
-    return renamed
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[str]:
-    keys = []
-    for key, value in values.items():
-        keys += _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [f"{prefix}{key}"]
-    return keys
-
-
-def _known_keys(kind: type[Any] = TrainingConfig, prefix: str = "") -> list[str]:
-    """Dotted keys, sections included."""
-    known = []
-    for name, hint in get_type_hints(kind).items():
-        known.append(prefix + name)
-        for part in (hint, *get_args(hint)):  # a section that may be null is `Section | None`
-            if isinstance(part, type) and dataclasses.is_dataclass(part):
-                known += _known_keys(part, f"{prefix}{name}.")
-    return known
-
-
-def _check_key(key: str, where: str) -> None:
-    known = _known_keys()
-    if key not in known:
-        raise ConfigError(f"{where}: unknown configuration key '{key}': {one_of(known, key, at_most=6)}")

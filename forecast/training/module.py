@@ -15,15 +15,18 @@ from forecast.core.batch import AgentBatch
 from forecast.core.errors import ForecastError
 from forecast.core.forecast import Forecast
 from forecast.data.augment import some_mirrored
-from forecast.model.cvae import CVAE
 from forecast.model.merging import merge_modes
 from forecast.model.mixture import joint_nll
-from forecast.model.objectives import objective_terms
-from forecast.training.config import TrainingConfig
+from forecast.model.network_protocol import Network
+from forecast.model.objective_registry import objective_terms
+from forecast.training.pair import TrainingPair
+from forecast.training.schema import TrainingConfig
 
 AddCrops = Callable[[AgentBatch], AgentBatch]
 #: A cosine decay ends at this share of the learning rate.
 _COSINE_END = 0.05
+#: Where the errors with and without context are logged.
+_LOGGED = {"with": "val", "without": "val_without_context"}
 _ERRORS = ("nll", "ade_ml", "fde_ml", "min_ade", "min_fde")
 
 
@@ -42,17 +45,31 @@ class ForecastModule(pl.LightningModule):
     def __init__(self, config: TrainingConfig, add_crops: AddCrops | None = None) -> None:
         super().__init__()
         self.config, self.add_crops = config, add_crops
-        self.model = CVAE(config.model)
+        self.pair = TrainingPair(config.model, config.objective)
         self.errors = nn.ModuleDict(
-            {f"{name}/{metric}": MeanMetric() for name in ("val", "val_blind") for metric in _ERRORS}
+            {f"{name}/{metric}": MeanMetric() for name in _LOGGED.values() for metric in _ERRORS}
         )
+
+    @property
+    def network(self) -> Network:
+        """The network that is trained for use."""
+        return self.pair.network
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Read the parameters of runs of version 0.1, where the twin was a part of the network."""
+        names = {"model.blind.": "pair.twin.", "model.": "pair.network."}
+        for name in list(checkpoint["state_dict"]):
+            for before, now in names.items():
+                if name.startswith(before):
+                    checkpoint["state_dict"][now + name.removeprefix(before)] = checkpoint["state_dict"].pop(name)
+                    break
 
     def on_after_batch_transfer(self, batch: AgentBatch, dataloader_idx: int) -> AgentBatch:
         """Crop the map, on the device."""
         return self.add_crops(batch) if self.add_crops is not None and self.config.model.uses_map else batch
 
     def training_step(self, batch: AgentBatch, batch_idx: int) -> Tensor:
-        """The objective's loss of one batch.
+        """The objective's loss of one batch, a scalar, nats.
 
         Raises:
             TrainingDiverged: it is not finite.
@@ -62,9 +79,8 @@ class ForecastModule(pl.LightningModule):
             batch = some_mirrored(batch, self.config.data.mirror, self.config.model.crop.channels)
         total = int(self.trainer.estimated_stepping_batches)
         annealed = self.config.schedules.at(self.global_step, total)
-        objective = self.config.objective
-        sighted, blind = self.model(batch, blind=objective.needs_blind)
-        terms = objective_terms(sighted, blind, batch.future_valid, objective, annealed)
+        with_context, without = self.pair(batch)
+        terms = objective_terms(with_context, without, batch.future_valid, self.config.objective, annealed)
         if not torch.isfinite(terms.loss):
             raise TrainingDiverged(
                 f"the loss became {terms.loss.item()} at step {self.global_step} (epoch {self.current_epoch}); the "
@@ -75,9 +91,9 @@ class ForecastModule(pl.LightningModule):
         return terms.loss
 
     def validation_step(self, batch: AgentBatch, batch_idx: int) -> None:
-        """Accuracy with context, and of the blind branch, with the context nulled."""
-        for name, null in (("val", False), ("val_blind", True)):
-            mixture = self.model.mixture(batch, null_context=null)
+        """Accuracy with context and, where that is learnt, without."""
+        for kind, mixture in self.pair.mixtures(batch).items():
+            name = _LOGGED[kind]
             errors = forecast_errors(mixture, merge_modes(mixture, self.config.model.merge_radius_m), batch)
             for metric, values in errors.items():
                 # Not Lightning's own mean: between processes that hold 31 and 30 agents it divides by 30.
@@ -89,9 +105,9 @@ class ForecastModule(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """Adam with the map encoder's own learning rate; the schedule moves every step."""
         given = self.config.optimiser
-        of_map = list(self.model.map.parameters()) if self.model.map is not None else []
+        of_map = self.network.map_parameters()
         chosen = {id(parameter) for parameter in of_map}
-        others = [parameter for parameter in self.model.parameters() if id(parameter) not in chosen]
+        others = [parameter for parameter in self.pair.parameters() if id(parameter) not in chosen]
         groups = [{"params": others, "lr": given.learning_rate}]
         if of_map:
             groups.append({"params": of_map, "lr": given.map_learning_rate})
@@ -114,6 +130,14 @@ def forecast_errors(mixture: Forecast, forecast: Forecast, batch: AgentBatch) ->
     """Validation metrics of a batch, one value an agent: the likelihood of what is learnt, errors of what is answered.
 
     Agents without any known future do not count; final errors are taken where the last step is known.
+
+    Args:
+        mixture: what is learnt, agent frame, metres.
+        forecast: what is answered, near-equal modes merged.
+        batch: with futures.
+
+    Returns:
+        ``nll`` (agents,) nats; ``ade_ml``, ``fde_ml``, ``min_ade``, ``min_fde`` (agents,) metres.
     """
     valid = batch.future_valid.to(forecast.positions_m.dtype)
     distance = (forecast.positions_m - batch.future[:, None]).norm(dim=-1)

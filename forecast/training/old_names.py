@@ -14,6 +14,16 @@ _KEYS = {
     "objective.weighted_odds": "objective.weighted_probabilities",
 }
 _OBJECTIVES = {"cab": "divergence"}
+#: Until version 0.1 every objective had all of these constants, read or not.
+_CONSTANTS = {
+    "without_context_weight": ("divergence", "gain"),
+    "divergence_weight": ("divergence", "gain"),
+    "gain_weight": ("gain",),
+    "divergence_cap": ("divergence",),
+    "entropy_weight": ("plain",),
+    "weighted_probabilities": ("gain",),
+}
+_OWN_BLIND = "model.own_blind"
 
 
 def current_name(name: str) -> str:
@@ -28,27 +38,48 @@ def current_name(name: str) -> str:
     return _CONFIGURATIONS.get(name, name)
 
 
-def current_keys(values: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Dotted keys and their values under the names of today.
+def current_keys(values: Mapping[str, Any], where: str, objective: str) -> dict[str, Any]:
+    """Values by dotted key, under the keys of today.
 
     Args:
         values: by dotted key.
         where: file or place that the keys stand in, for the advice; empty for a record, which needs none.
+        objective: the name of the objective that the values are for, unless they name another one.
     """
     found: dict[str, Any] = {}
+    objective = _OBJECTIVES.get(str(values.get("objective.name", objective)), values.get("objective.name", objective))
     for key, value in values.items():
-        if key in _KEYS:
-            if where:
-                _advise(f"{where}: the key '{key}' is called '{_KEYS[key]}' since version 0.2")
-            key = _KEYS[key]
         if key == "objective.name" and value in _OBJECTIVES:
-            if where:
-                _advise(f"{where}: the objective '{value}' is called '{_OBJECTIVES[value]}' since version 0.2")
+            _advise(f"the objective '{value}' is called '{_OBJECTIVES[value]}' since version 0.2", where)
             value = _OBJECTIVES[value]
-        found[key] = value
-    return found
+        if key == _OWN_BLIND:
+            found |= _without_context(value, where, objective)
+            continue
+        now = "objective.gain_weight" if (key, objective) == ("objective.divergence_weight", "gain") else _KEYS.get(key)
+        if now is not None:
+            _advise(f"the key '{key}' is called '{now}' since version 0.2", where)
+        found[now or key] = value
+    # A whole record of an earlier version, with constants that its objective did not read.
+    return {key: value for key, value in found.items() if _OWN_BLIND not in values or _is_read(key, objective)}
 
 
-def _advise(text: str) -> None:
-    # A warning of this file, which the command line prints as one line.
-    warnings.warn(text, UserWarning, stacklevel=1)
+def current_column(name: str) -> str:
+    """What a column of ``metrics.csv`` is called now."""
+    return name.replace("val_blind/", "val_without_context/").replace("train/blind_", "train/without_context_")
+
+
+def _without_context(own: object, where: str, objective: str) -> dict[str, Any]:
+    now = {"objective.without_context": "twin" if own else "shared"} if objective != "plain" else {}
+    said = "; ".join(f"{key} {value}" for key, value in now.items()) or "nothing, since 'plain' has no use for it"
+    _advise(f"in place of the key '{_OWN_BLIND}' there is since version 0.2: {said}", where)
+    return now
+
+
+def _is_read(key: str, objective: str) -> bool:
+    return objective in _CONSTANTS.get(key.removeprefix("objective."), (objective,))
+
+
+def _advise(text: str, where: str = "the command line") -> None:
+    if where:
+        # A warning of this file, which the command line prints as one line.
+        warnings.warn(text if where == "the command line" else f"{where}: {text}", UserWarning, stacklevel=1)

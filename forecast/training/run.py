@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import platform
-import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-import yaml  # type: ignore[import-untyped]
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-import forecast
-from forecast.core.errors import CheckpointError, ConfigError, DataError
+from forecast.core.errors import ConfigError, DataError
 from forecast.core.extras import optional_module
-from forecast.core.files import file_hash, written_whole
+from forecast.core.files import file_hash
 from forecast.data.loading import BatchSource, EpochBatches, loader
-from forecast.model.config import ModelConfig
-from forecast.prediction.checkpoint import CHECKPOINT_NAMES, load_checkpoint
+from forecast.prediction.checkpoint import load_checkpoint
 from forecast.training.callbacks import RESUME_NAME, EpochLines, RunFolder, StepSeeds, WholeCheckpointIO
-from forecast.training.config import TrainingConfig, as_dict
+from forecast.training.config import as_dict
 from forecast.training.module import AddCrops, ForecastModule
-
-_CONFIG_NAME, _ENVIRONMENT_NAME = "config.yaml", "environment.json"
-_PACKAGES = ("torch", "pytorch-lightning", "numpy", "nuscenes-devkit", "shapely", "safetensors", "jsonargparse")
+from forecast.training.run_records import CONFIG_NAME, ENVIRONMENT_NAME, prepare_folder
+from forecast.training.schema import TrainingConfig
 
 
 def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, progress: bool = True) -> Path:
@@ -46,8 +38,8 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
         progress: show a progress bar (on a terminal) and a line an epoch.
 
     Returns:
-        The run's folder: ``best.safetensors``, ``last.safetensors``, ``last.ckpt``, ``metrics.csv``, ``config.yaml``,
-        ``environment.json``.
+        The run's folder: ``best.safetensors``, ``last.safetensors`` (and beside them a twin's
+        ``best_without_context.safetensors``, …), ``last.ckpt``, ``metrics.csv``, ``config.yaml``, ``environment.json``.
 
     Raises:
         ForecastError: a mistake in data, configuration or the folder, or a run that diverged.
@@ -65,7 +57,8 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
     samples = dataset.samples(train_split, dense=data.dense, standing=data.standing)
     learn = AgentDataset.of(dataset, samples, horizon=horizon)
     check = AgentDataset.of(dataset, dataset.samples(val_split), horizon=horizon)
-    add_crops = crop_adder(dataset, config.model.crop) if config.model.uses_map else None
+    crop = config.model.map_crop
+    add_crops = None if crop is None else crop_adder(dataset, crop)
     fingerprint = str(dataset.fingerprint)
     if add_crops is not None:
         maps = [dataset.map_file(name) for name in dataset.map_names]
@@ -100,10 +93,10 @@ def train_on(
         if len(source) == 0:
             raise DataError(f"the {name} split holds no agent-samples; choose another data.{name[:5]}_split")
     out = Path(out)
-    start = None if config.run.start_from is None else _start(config.run.start_from, config.model)
+    start = None if config.run.start_from is None else _start(config.run.start_from, config)
     trainer = _trainer(config, out, progress)
     if trainer.is_global_zero:
-        ckpt = _prepare_folder(out, config, data_fingerprint, resume, progress)
+        ckpt = prepare_folder(out, config, data_fingerprint, resume, progress)
     else:  # the first process has looked at the folder, and trains only when all are there
         ckpt = out / RESUME_NAME if resume and (out / RESUME_NAME).exists() else None
     with _no_empty_run(out, trainer.is_global_zero and ckpt is None):
@@ -123,7 +116,7 @@ def _fit(
     pl.seed_everything(config.run.seed, verbose=False)
     module = ForecastModule(config, add_crops)
     if start is not None:
-        module.model.load_state_dict(start)
+        module.pair.load_state_dict(start, strict=False)  # without a twin where the weights have none
     rank, world = trainer.global_rank, trainer.world_size
     run = config.run
     loaders = (
@@ -145,24 +138,35 @@ def _no_empty_run(out: Path, new: bool) -> Iterator[None]:
         yield
     except BaseException:
         if new and not (out / RESUME_NAME).exists():
-            for name in (_CONFIG_NAME, _ENVIRONMENT_NAME):
+            for name in (CONFIG_NAME, ENVIRONMENT_NAME):
                 (out / name).unlink(missing_ok=True)
             with suppress(OSError):  # holds something else
                 out.rmdir()
         raise
 
 
-def _start(weights: str, model: ModelConfig) -> dict[str, torch.Tensor]:
-    """Trained parameters to begin with, which know of no optimiser and no epoch."""
+def _start(weights: str, config: TrainingConfig) -> dict[str, torch.Tensor]:
+    """Trained parameters of a pair to begin with, which know of no optimiser and no epoch."""
     checkpoint = load_checkpoint(weights)
-    ours, theirs = as_dict(model), as_dict(checkpoint.model.config)
+    ours, theirs = as_dict(config.model), as_dict(checkpoint.model.config)
     # Also what the parameters' shapes do not tell, such as the crop: it changes what they mean. Merging does not.
     for key, value in theirs.items():
-        if ours[key] != value and key != "merge_radius_m":
+        if ours.get(key) != value and key != "merge_radius_m":
             raise ConfigError(
-                f"run.start_from {weights}: these weights have model.{key} {value}, the configuration says {ours[key]}"
+                f"run.start_from {weights}: these weights have model.{key} {value}, the configuration says "
+                f"{ours.get(key)}"
             )
-    return checkpoint.model.state_dict()
+    start = {f"network.{name}": tensor for name, tensor in checkpoint.model.state_dict().items()}
+    if config.objective.without_context == "twin":
+        if checkpoint.without_context == "twin" and checkpoint.has_without_context:
+            twin = checkpoint.model_without_context().state_dict()
+            start |= {f"twin.{name}": tensor for name, tensor in twin.items()}
+        else:
+            warnings.warn(
+                f"run.start_from {weights}: they have no twin without context, so it begins with random ones",
+                stacklevel=1,
+            )
+    return start
 
 
 def _trainer(config: TrainingConfig, out: Path, progress: bool) -> pl.Trainer:
@@ -212,111 +216,3 @@ def _logger(name: str, out: Path) -> Any:
         return getattr(import_module(module), kind)(save_dir=str(out / "logs"))
     except (ImportError, ModuleNotFoundError, AttributeError, ValueError) as error:
         raise ConfigError(f"run.loggers: '{name}' cannot be used: {' '.join(str(error).split())[:200]}") from error
-
-
-def _prepare_folder(out: Path, config: TrainingConfig, fingerprint: str, resume: bool, progress: bool) -> Path | None:
-    """Record what is run; the checkpoint to continue from, or None."""
-    record: dict[str, Any] = {"config": as_dict(config), "data_fingerprint": fingerprint}
-    ckpt = out / RESUME_NAME
-    if not resume and any((out / name).exists() for name in (_CONFIG_NAME, RESUME_NAME, *CHECKPOINT_NAMES)):
-        raise ConfigError(f"{out}: holds a run already; add --resume to continue it, or choose another --out")
-    if ckpt.exists():
-        before, environment = _records(out)
-        _check_same(out, record, before, environment)
-        done = _epochs_done(ckpt)
-        planned = before["run"]["epochs"]
-        if config.run.epochs > planned:
-            lengthened = {"after_epoch": done, "from_epochs": planned, "to_epochs": config.run.epochs}
-            environment["lengthened"] = [*environment.get("lengthened", []), lengthened]
-            before["run"]["epochs"] = config.run.epochs
-            _write_records(out, before, environment)
-            told = f"lengthened from {planned} to {config.run.epochs} epochs after epoch {done}: {_moved(config)}"
-        else:
-            told = f"all {planned} epochs are done already; a larger run.epochs lengthens the run"
-        if progress and (config.run.epochs > planned or done >= planned):
-            print(f"{out}: {told}", file=sys.stderr)
-        return ckpt
-    _write_records(out, record["config"], {**_environment(), "data_fingerprint": fingerprint})
-    return None
-
-
-def _write_records(out: Path, config: dict[str, Any], environment: dict[str, Any]) -> None:
-    with written_whole(out / _ENVIRONMENT_NAME) as temporary:
-        temporary.write_text(json.dumps(environment, indent=2) + "\n", encoding="utf-8")
-    with written_whole(out / _CONFIG_NAME) as temporary:
-        temporary.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-
-
-def _moved(config: TrainingConfig) -> str:
-    """Which schedules do not go on where they were when a run is lengthened."""
-    moved = ["the learning rate"] if config.optimiser.decay == "cosine" or config.optimiser.warmup else []
-    moved += ["α and the bound of the logits"] if config.schedules.unit == "fraction" else []
-    if not moved:
-        return "no schedule depends on that, so it is as if it had begun with as many"
-    return (
-        f"{' and '.join(moved)} jump to where a run of {config.run.epochs} epochs would have them now, so the weights "
-        "will not be those of such a run"
-    )
-
-
-def _check_same(out: Path, record: dict[str, Any], before: dict[str, Any], environment: dict[str, Any]) -> None:
-    """Refuse another configuration or other data; what may change: places, loggers, and more epochs."""
-    for section, values in record["config"].items():
-        for key, value in values.items():
-            found = before.get(section, {}).get(key)
-            if (section, key) == ("run", "epochs") and isinstance(found, int) and value > found:
-                continue
-            if found != value and (section, key) not in {("data", "dataroot"), ("data", "cache"), ("run", "loggers")}:
-                raise ConfigError(
-                    f"{out}: began with {section}.{key} = {found}, now it is {value}; "
-                    "resume with the same configuration"
-                )
-    known = str(environment.get("data_fingerprint"))
-    if known != record["data_fingerprint"]:
-        raise ConfigError(f"{out}: began on other data (fingerprint {known[:12]}…); resume with the same data set")
-
-
-def _records(out: Path) -> list[dict[str, Any]]:
-    """What a run wrote about itself: its configuration and its environment."""
-    found = []
-    for name, read in ((_CONFIG_NAME, yaml.safe_load), (_ENVIRONMENT_NAME, json.loads)):
-        try:
-            values = read((out / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            why = " ".join(str(error).split())[:160]
-            raise CheckpointError(f"{out / name}: cannot be read ({why}); a run is resumed by it") from error
-        sections = values.values() if isinstance(values, dict) and name == _CONFIG_NAME else ()
-        if not isinstance(values, dict) or not all(isinstance(section, dict) for section in sections):
-            raise CheckpointError(f"{out / name}: not the record of a run; a run is resumed by it")
-        found.append(values)
-    return found
-
-
-def _epochs_done(ckpt: Path) -> int:
-    try:
-        found = torch.load(ckpt, map_location="cpu", weights_only=True)
-        return len(found["callbacks"][RunFolder.__name__]["rows"])
-    except Exception as error:  # whatever a damaged file makes torch raise, it is one mistake to the user
-        raise CheckpointError(f"{ckpt}: cannot be read ({type(error).__name__}); delete it to begin anew") from error
-
-
-def _environment() -> dict[str, Any]:
-    versions = {"cab-forecast": forecast.__version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
-    return {"versions": versions, "platform": platform.platform(), "git_revision": _git_revision(), "argv": sys.argv}
-
-
-def _git_revision() -> str | None:
-    folder = Path(__file__).parent
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40"],
-            capture_output=True, text=True, timeout=10, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None

@@ -6,12 +6,18 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from forecast.model.objectives import Annealed
+from forecast.model.own_loss import Annealed
 
 
 @dataclass(frozen=True)
 class Sigmoid:
-    """A smooth step from ``start`` to ``finish``, half-way at ``centre``; ``width`` is the logistic's scale.
+    """A smooth step from one value to another.
+
+    Attributes:
+        start: value long before.
+        finish: value long after.
+        centre: when it is half-way, in the schedule's unit.
+        width: scale of the logistic, in the schedule's unit.
 
     >>> Sigmoid(0.0, 100.0, 400.0, 100.0).at(400.0)
     50.0

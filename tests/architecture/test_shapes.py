@@ -112,7 +112,7 @@ def test_without_jaxtyping_the_package_imports_and_functions_are_as_written() ->
         "import sys\n"
         "sys.modules['jaxtyping'] = None  # what imports it fails\n"
         "import numpy as np\n"
-        "import forecast.core.frames, forecast.model.mixture, forecast.prediction.forecaster\n"
+        "import forecast.core.frames, forecast.model.cvae, forecast.prediction.forecaster\n"
         "from forecast.core.shapes import Float\n"
         "Float[np.ndarray, 'batch 2']\n"
         "assert not hasattr(forecast.core.frames.rotate, '__wrapped__')\n"

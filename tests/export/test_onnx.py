@@ -18,8 +18,8 @@ from forecast.core.batch import AgentBatch
 from forecast.core.errors import CheckpointError
 from forecast.core.forecast import Forecast
 from forecast.data.synthetic.town_writer import write_town
+from forecast.export.exported_network import example_batch, input_specs, output_specs
 from forecast.export.metadata import METADATA_KEY
-from forecast.export.network import example_batch, input_specs, output_specs
 from forecast.export.onnx_file import write_metadata, write_onnx
 from forecast.export.parity import POSITION_BAR_M, PROBABILITY_BAR, Parity, compare, varied_batches
 from forecast.export.runtime import OnnxPredictor
@@ -167,9 +167,9 @@ def test_differences_are_the_largest_over_everything() -> None:
 
 
 def example_batch_of_two() -> AgentBatch:
-    from forecast.model.config import ModelConfig
+    from forecast.model.cvae_config import CVAEConfig
 
-    return example_batch(ModelConfig(uses_map=False), batch=2, neighbours=0)
+    return example_batch(CVAEConfig(uses_map=False), batch=2, neighbours=0)
 
 
 def test_made_up_agents_are_such_that_rounding_does_not_grow() -> None:

@@ -9,14 +9,17 @@ from torch.nn import functional
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
 from forecast.core.forecast import Forecast
-from forecast.model.config import MapEncoderConfig, ModelConfig
 from forecast.model.cvae import CVAE
+from forecast.model.cvae_config import CVAEConfig, MapEncoderConfig
 from forecast.model.decoder import Decoder
 from forecast.model.history import suffix_start
 from forecast.model.neighbours import edge_weights
-from forecast.model.objectives import Annealed, ObjectiveConfig, objective_terms
+from forecast.model.objective_registry import objective_terms
+from forecast.model.objectives.divergence import Divergence
+from forecast.model.objectives.plain import Plain
+from forecast.model.own_loss import Annealed
 
-CONFIG = ModelConfig(
+CONFIG = CVAEConfig(
     modes=5,
     decoder_size=16,
     crop=CropSpec(ahead_m=8.0, behind_m=4.0, left_m=4.0, right_m=4.0, px_per_m=1.0),
@@ -30,7 +33,7 @@ def batch(made_up) -> AgentBatch:
     return made_up(12).whole
 
 
-def model_of(config: ModelConfig = CONFIG, seed: int = 0) -> CVAE:
+def model_of(config: CVAEConfig = CONFIG, seed: int = 0) -> CVAE:
     torch.manual_seed(seed)
     return CVAE(config).double()
 
@@ -39,12 +42,11 @@ def gradients(model: CVAE) -> dict[str, torch.Tensor]:
     return {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in model.named_parameters()}
 
 
-def test_the_blind_branch_never_trains_the_encoders(batch: AgentBatch) -> None:
+def test_the_pass_without_context_never_trains_the_encoders(batch: AgentBatch) -> None:
     model = model_of()
-    blind = model(batch, blind=True)[1]
-    (
-        blind.prior_logits.square().sum() + blind.posterior_logits.square().sum() + blind.step_log_likelihoods.sum()
-    ).backward()
+    without = model(batch, without_context=True)[1]
+    logits = without.prior_logits.square().sum() + without.posterior_logits.square().sum()
+    (logits + without.step_log_likelihoods.sum()).backward()
     for name, gradient in gradients(model).items():
         if name.startswith((*CONTEXT, "history.")):
             assert not gradient.any(), name
@@ -52,34 +54,17 @@ def test_the_blind_branch_never_trains_the_encoders(batch: AgentBatch) -> None:
             assert gradient.any(), name
 
 
-def test_a_blind_network_of_its_own_leaves_the_sighted_one_alone(batch: AgentBatch) -> None:
-    model, plain = model_of(replace(CONFIG, own_blind=True)), model_of()
-    torch.manual_seed(1)
-    branches = model(batch, blind=True)
-    torch.manual_seed(1)
-    alone = plain(batch, blind=False)[0]
-    torch.testing.assert_close(branches[0].step_log_likelihoods, alone.step_log_likelihoods, rtol=0, atol=0)
-    branches[1].step_log_likelihoods.sum().backward()
-    touched = {name.split(".")[0] for name, gradient in gradients(model).items() if gradient.any()}
-    assert touched == {"blind"}
-
-    without = replace(batch, crop=None, neighbours_valid=torch.zeros_like(batch.neighbours_valid))
-    nulled, seen = (model.eval().predict(given, null_context=null) for given, null in ((batch, True), (without, True)))
-    torch.testing.assert_close(nulled.positions_m, seen.positions_m, rtol=0, atol=0)
-    assert not torch.equal(nulled.positions_m, model.predict(batch).positions_m)
-
-
-def test_without_weights_on_the_blind_branch_training_is_the_plain_backbones(batch: AgentBatch) -> None:
+def test_without_weights_on_the_pass_without_context_training_is_the_plain_backbones(batch: AgentBatch) -> None:
     models = model_of(), model_of()
     settings = (
-        ObjectiveConfig("divergence", without_context_weight=0.0, divergence_weight=0.0),
-        ObjectiveConfig("plain"),
+        Divergence(without_context_weight=0.0, divergence_weight=0.0),
+        Plain(),
     )
     for model, objective in zip(models, settings, strict=True):
         optimiser = torch.optim.Adam(model.parameters(), 3e-3)
         for step in range(20):
             torch.manual_seed(step)
-            branches = model(batch, blind=objective.needs_blind)
+            branches = model(batch, without_context=objective.without_context == "shared")
             loss = objective_terms(*branches, batch.future_valid, objective, Annealed(float(step), 1.0)).loss
             optimiser.zero_grad()
             loss.backward()
@@ -88,7 +73,7 @@ def test_without_weights_on_the_blind_branch_training_is_the_plain_backbones(bat
         torch.testing.assert_close(one, other, atol=1e-10, rtol=1e-10, msg=name)
 
 
-def test_in_evaluation_nulled_context_is_the_blind_branch(batch: AgentBatch) -> None:
+def test_in_evaluation_nulled_context_is_the_pass_without(batch: AgentBatch) -> None:
     model = model_of().eval()
     nothing = replace(
         batch,
@@ -96,10 +81,10 @@ def test_in_evaluation_nulled_context_is_the_blind_branch(batch: AgentBatch) -> 
         neighbours_valid=torch.zeros_like(batch.neighbours_valid),
         crop=torch.full_like(batch.crop, 0.5),
     )
-    _, blind = model(batch, blind=True)
-    nulled, _ = model(nothing, blind=False)
+    _, without = model(batch, without_context=True)
+    nulled, _ = model(nothing)
     for field in ("prior_logits", "posterior_logits", "step_log_likelihoods"):
-        torch.testing.assert_close(getattr(nulled, field), getattr(blind, field))
+        torch.testing.assert_close(getattr(nulled, field), getattr(without, field))
     one, other = model.predict(nothing), model.predict(batch, null_context=True)
     torch.testing.assert_close(one.positions_m, other.positions_m)
     torch.testing.assert_close(one.probabilities, other.probabilities)
@@ -192,14 +177,7 @@ def test_a_normalised_history_is_the_layer_norm_of_the_plain_one(batch: AgentBat
     torch.testing.assert_close(ours[:, 2 * size :], theirs[:, 2 * size :], rtol=0, atol=0)
 
 
-def test_a_blind_network_of_its_own_normalises_its_history_too() -> None:
-    model = model_of(replace(CONFIG, normalised_history=True, own_blind=True))
-    assert [name for name in model.state_dict() if "norm" in name] == [
-        f"{network}.norm.{parameter}" for network in ("history", "blind.history") for parameter in ("weight", "bias")
-    ]
-
-
-def test_the_blind_model_reads_neither_map_nor_neighbours(batch: AgentBatch) -> None:
+def test_without_context_neither_map_nor_neighbours_are_read(batch: AgentBatch) -> None:
     model = model_of(replace(CONFIG, uses_map=False, uses_neighbours=False)).eval()
     other = replace(batch, crop=None, neighbours=batch.neighbours + 3)
     same(model.predict(other), model.predict(batch))

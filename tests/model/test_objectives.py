@@ -9,11 +9,18 @@ from torch import distributions, nn
 from forecast.core.forecast import Forecast
 from forecast.model.branch import Branch
 from forecast.model.mixture import categorical_kl, entropy, joint_nll
-from forecast.model.objectives import OBJECTIVES, Annealed, ObjectiveConfig, log_likelihood, objective_terms
+from forecast.model.objective_config import ObjectiveConfig
+from forecast.model.objective_registry import OBJECTIVES, objective_terms
+from forecast.model.objectives.divergence import Divergence
+from forecast.model.objectives.gain import Gain
+from forecast.model.objectives.plain import Plain
+from forecast.model.objectives.reweight import Reweight
+from forecast.model.objectives.rubiz import Rubiz
+from forecast.model.own_loss import Annealed, log_likelihood
 
 torch.manual_seed(0)
 FULL = Annealed(1.0, None)
-OPEN = {"lower_clip": None, "upper_clip": None, "soft_clip": None, "divergence_cap": None, "free_bits": 0.07}
+OPEN = {"lower_clip": None, "upper_clip": None, "soft_clip": None, "free_bits": 0.07}
 
 
 def branch(batch: int = 6, modes: int = 4, steps: int = 5, *, spread: float = 1.0) -> Branch:
@@ -53,63 +60,68 @@ def test_divergence_and_entropy_are_torchs() -> None:
     torch.testing.assert_close(entropy(a.log_softmax(-1)), categorical(a).entropy())
 
 
-def test_cab_is_the_written_formula() -> None:
-    sighted, blind = branch(), branch()
-    config, valid = ObjectiveConfig("divergence", 0.7, 3.0, **OPEN), torch.ones(6, 5, dtype=torch.bool)
-    found = objective_terms(sighted, blind, valid, config, Annealed(2.0, None)).loss
-    divergence = distributions.kl_divergence(categorical(sighted.prior_logits), categorical(blind.prior_logits)).mean()
-    expected = reference_cvae(sighted, config, 2.0) + 0.7 * reference_cvae(blind, config, 2.0) - 3.0 * divergence
+def test_divergence_is_the_written_formula() -> None:
+    with_context, without = branch(), branch()
+    config, valid = (
+        Divergence(without_context_weight=0.7, divergence_weight=3.0, divergence_cap=None, **OPEN),
+        torch.ones(6, 5, dtype=torch.bool),
+    )
+    found = objective_terms(with_context, without, valid, config, Annealed(2.0, None)).loss
+    divergence = distributions.kl_divergence(
+        categorical(with_context.prior_logits), categorical(without.prior_logits)
+    ).mean()
+    expected = reference_cvae(with_context, config, 2.0) + 0.7 * reference_cvae(without, config, 2.0) - 3.0 * divergence
     torch.testing.assert_close(found, expected)
 
 
 def test_no_gradient_through_the_stopped_side() -> None:
-    sighted, blind = branch(), branch()
+    with_context, without = branch(), branch()
     valid = torch.ones(6, 5, dtype=torch.bool)
     objective_terms(
-        sighted, blind, valid, ObjectiveConfig("divergence", without_context_weight=0.0), Annealed(1.0, None)
+        with_context, without, valid, Divergence(without_context_weight=0.0), Annealed(1.0, None)
     ).loss.backward()
     for field in ("prior_logits", "posterior_logits", "step_log_likelihoods"):
-        assert not getattr(blind, field).grad.any()
-        assert getattr(sighted, field).grad.any()
+        assert not getattr(without, field).grad.any()
+        assert getattr(with_context, field).grad.any()
 
 
-def test_reweight_counts_what_the_blind_branch_misses_and_does_not_train_the_weight() -> None:
-    sighted, blind = branch(), branch()
-    config, valid = ObjectiveConfig("reweight", **OPEN), torch.ones(6, 5, dtype=torch.bool)
-    found = objective_terms(sighted, blind, valid, config, Annealed(1.0, None)).loss
+def test_reweight_counts_what_the_pass_without_context_misses_and_does_not_train_the_weight() -> None:
+    with_context, without = branch(), branch()
+    config, valid = Reweight(**OPEN), torch.ones(6, 5, dtype=torch.bool)
+    found = objective_terms(with_context, without, valid, config, Annealed(1.0, None)).loss
 
     def marginal(given: Branch) -> torch.Tensor:
         weights = categorical(given.prior_logits).probs[..., None]
         return torch.log((weights * given.step_log_likelihoods.exp()).sum(1)).sum(1)
 
-    weight = torch.sigmoid(-marginal(blind)).detach()
-    parts = reference_cvae(sighted, config, 1.0) + reference_cvae(blind, config, 1.0)
-    expected = parts - (weight * marginal(sighted)).mean()
+    weight = torch.sigmoid(-marginal(without)).detach()
+    parts = reference_cvae(with_context, config, 1.0) + reference_cvae(without, config, 1.0)
+    expected = parts - (weight * marginal(with_context)).mean()
     torch.testing.assert_close(found, expected)
-    gradients = [torch.autograd.grad(loss, blind.prior_logits, retain_graph=True)[0] for loss in (found, expected)]
+    gradients = [torch.autograd.grad(loss, without.prior_logits, retain_graph=True)[0] for loss in (found, expected)]
     torch.testing.assert_close(*gradients)
 
 
 def test_rubiz_is_the_written_formula() -> None:
-    sighted, blind = branch(), branch()
-    config, valid = ObjectiveConfig("rubiz", **OPEN), torch.ones(6, 5, dtype=torch.bool)
-    found = objective_terms(sighted, blind, valid, config, Annealed(1.5, None)).loss
+    with_context, without = branch(), branch()
+    config, valid = Rubiz(**OPEN), torch.ones(6, 5, dtype=torch.bool)
+    found = objective_terms(with_context, without, valid, config, Annealed(1.5, None)).loss
 
     def fused(name: str) -> torch.Tensor:
-        logs = [getattr(b, name).log_softmax(-1) for b in (sighted, blind)]
+        logs = [getattr(b, name).log_softmax(-1) for b in (with_context, without)]
         return torch.sigmoid(logs[0]) * torch.sigmoid(logs[1])
 
-    third = Branch(fused("prior_logits"), fused("posterior_logits"), sighted.step_log_likelihoods)
-    weights = categorical(sighted.posterior_logits).probs[..., None]
-    likelihood = torch.log((weights * sighted.step_log_likelihoods.exp()).sum(1)).sum(1).mean()
-    own = reference_cvae(sighted, config, 1.5) + 0.9 * likelihood
-    torch.testing.assert_close(found, own + sum(reference_cvae(b, config, 1.5) for b in (blind, third)))
+    third = Branch(fused("prior_logits"), fused("posterior_logits"), with_context.step_log_likelihoods)
+    weights = categorical(with_context.posterior_logits).probs[..., None]
+    likelihood = torch.log((weights * with_context.step_log_likelihoods.exp()).sum(1)).sum(1).mean()
+    own = reference_cvae(with_context, config, 1.5) + 0.9 * likelihood
+    torch.testing.assert_close(found, own + sum(reference_cvae(b, config, 1.5) for b in (without, third)))
 
 
 def test_clips_bound_each_step_and_the_lower_one_stops_the_gradient() -> None:
     given = branch(spread=20.0)
     valid = torch.ones(6, 5, dtype=torch.bool)
-    config = ObjectiveConfig("plain", lower_clip=-6.0, soft_clip=None)
+    config = Plain(lower_clip=-6.0, soft_clip=None)
     terms = objective_terms(given, None, valid, config, Annealed(0.0, 0.05))
     assert -30 <= terms.parts["log_likelihood"] <= 30
     steps = torch.logsumexp(given.step_log_likelihoods, 1) - math.log(4)
@@ -121,7 +133,7 @@ def test_clips_bound_each_step_and_the_lower_one_stops_the_gradient() -> None:
 def test_the_soft_clip_keeps_a_small_gradient_of_what_is_badly_missed() -> None:
     missed = torch.tensor([-5.9, -6.0, -6.1, -100.0, -1e6], dtype=torch.float64, requires_grad=True)
     weights, valid = torch.zeros(5, 1, dtype=torch.float64), torch.ones(5, 1, dtype=torch.bool)
-    config = ObjectiveConfig("plain", soft_clip=-6.0, upper_clip=None)
+    config = Plain(soft_clip=-6.0, upper_clip=None)
     found = log_likelihood(weights, missed[:, None, None], valid, config)
     expected = [-5.9, -6.0, -6.0 - math.log(1.1), -6.0 - math.log(95.0), -6.0 - math.log(1e6 - 5)]
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
@@ -131,14 +143,14 @@ def test_the_soft_clip_keeps_a_small_gradient_of_what_is_badly_missed() -> None:
 
 
 def test_a_capped_divergence_is_no_longer_rewarded() -> None:
-    sighted, blind = branch(spread=4.0), branch(spread=4.0)
+    with_context, without = branch(spread=4.0), branch(spread=4.0)
     valid = torch.ones(6, 5, dtype=torch.bool)
-    each = categorical_kl(sighted.prior_logits.log_softmax(1), blind.prior_logits.log_softmax(1)).detach()
+    each = categorical_kl(with_context.prior_logits.log_softmax(1), without.prior_logits.log_softmax(1)).detach()
     cap = float(each.median())
     assert (each > cap).any()
     found, without = (
         objective_terms(
-            sighted, blind, valid, ObjectiveConfig("divergence", 1.0, weight, divergence_cap=cap), FULL
+            with_context, without, valid, Divergence(divergence_weight=weight, divergence_cap=cap), FULL
         ).loss
         for weight in (3.0, 0.0)
     )
@@ -147,34 +159,31 @@ def test_a_capped_divergence_is_no_longer_rewarded() -> None:
 
 def test_the_entropy_weight_is_of_the_priors_mean_entropy() -> None:
     given, valid = branch(), torch.ones(6, 5, dtype=torch.bool)
-    losses = [
-        objective_terms(given, None, valid, ObjectiveConfig("plain", entropy_weight=weight), FULL).loss
-        for weight in (2.0, 0.0)
-    ]
+    losses = [objective_terms(given, None, valid, Plain(entropy_weight=weight), FULL).loss for weight in (2.0, 0.0)]
     torch.testing.assert_close(losses[0] - losses[1], 2.0 * categorical(given.prior_logits).entropy().mean())
 
 
 @pytest.mark.parametrize("weighted_probabilities", [False, True])
-def test_gain_weighs_a_future_by_what_the_posterior_knows_more_than_the_blind_prior(
+def test_gain_weighs_a_future_by_what_the_posterior_knows_more_than_the_prior_without_context(
     weighted_probabilities: bool,
 ) -> None:
-    sighted, blind = branch(), branch()
+    with_context, without = branch(), branch()
     config, valid = (
-        ObjectiveConfig("gain", 1.0, 0.5, weighted_probabilities=weighted_probabilities, **OPEN),
+        Gain(gain_weight=0.5, weighted_probabilities=weighted_probabilities, **OPEN),
         torch.ones(6, 5, dtype=torch.bool),
     )
-    found = objective_terms(sighted, blind, valid, config, FULL).loss
+    found = objective_terms(with_context, without, valid, config, FULL).loss
 
     def marginal(given: Branch, logits: torch.Tensor) -> torch.Tensor:
         return torch.log((categorical(logits).probs[..., None] * given.step_log_likelihoods.exp()).sum(1)).sum(1)
 
-    advantage = marginal(sighted, sighted.posterior_logits) - marginal(blind, blind.prior_logits)
+    advantage = marginal(with_context, with_context.posterior_logits) - marginal(without, without.prior_logits)
     weight = advantage.clamp(min=0).detach()
-    odds = sighted.prior_logits if weighted_probabilities else sighted.prior_logits.detach()
-    weighted = (weight / weight.mean() * marginal(sighted, odds)).mean()
-    expected = reference_cvae(sighted, config, 1.0) + reference_cvae(blind, config, 1.0) - 0.5 * weighted
+    probabilities = with_context.prior_logits if weighted_probabilities else with_context.prior_logits.detach()
+    weighted = (weight / weight.mean() * marginal(with_context, probabilities)).mean()
+    expected = reference_cvae(with_context, config, 1.0) + reference_cvae(without, config, 1.0) - 0.5 * weighted
     torch.testing.assert_close(found, expected)
-    for of in (blind.prior_logits, sighted.prior_logits, sighted.step_log_likelihoods):
+    for of in (without.prior_logits, with_context.prior_logits, with_context.step_log_likelihoods):
         torch.testing.assert_close(*(torch.autograd.grad(loss, of, retain_graph=True)[0] for loss in (found, expected)))
 
 
@@ -182,14 +191,14 @@ def test_unknown_steps_do_not_count() -> None:
     given, valid = branch(), torch.rand(6, 5) > 0.4
     spoilt = Branch(given.prior_logits, given.posterior_logits, given.step_log_likelihoods + 100.0 * ~valid[:, None])
     for joint in (False, True):
-        config = ObjectiveConfig("plain", joint=joint)
+        config = Plain(joint=joint)
         losses = [objective_terms(b, None, valid, config, Annealed(1.0, 2.0)).loss for b in (given, spoilt)]
         torch.testing.assert_close(*losses)
 
 
 def test_the_joint_mixture_lets_one_mode_explain_a_whole_future() -> None:
     given, valid = branch(), torch.ones(6, 5, dtype=torch.bool)
-    config = ObjectiveConfig("plain", joint=True, **OPEN)
+    config = Plain(joint=True, **OPEN)
     found = objective_terms(given, None, valid, config, Annealed(0.0, None)).parts["log_likelihood"]
     weights = given.posterior_logits.log_softmax(1)
     torch.testing.assert_close(found, torch.logsumexp(weights + given.step_log_likelihoods.sum(2), 1).mean().detach())
@@ -213,12 +222,12 @@ def test_any_backbone_learns_under_any_objective(name: str) -> None:
     torch.manual_seed(0)
     tiny, known = Tiny(), torch.randn(64, 3)
     future = torch.stack([known[:, :1] * torch.arange(1, 6), known[:, 1:2].expand(-1, 5)], -1)
-    blind = torch.cat([known[:, :1], torch.zeros(64, 2)], 1)
+    without = torch.cat([known[:, :1], torch.zeros(64, 2)], 1)
     optimiser, valid = torch.optim.Adam(tiny.parameters(), 0.02), torch.ones(64, 5, dtype=torch.bool)
     likelihoods = []
     for _ in range(60):
         terms = objective_terms(
-            tiny(known, future), tiny(blind, future), valid, ObjectiveConfig(name), Annealed(1.0, 2.0)
+            tiny(known, future), tiny(without, future), valid, OBJECTIVES[name].constants(), Annealed(1.0, 2.0)
         )
         optimiser.zero_grad()
         terms.loss.backward()

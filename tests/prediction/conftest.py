@@ -16,8 +16,8 @@ from forecast.core.crops import CropSpec
 from forecast.data.cache import Dataset, open_dataset
 from forecast.data.maps.sources import PolygonMap
 from forecast.data.synthetic.town_writer import write_town
-from forecast.model.config import MapEncoderConfig, ModelConfig
 from forecast.model.cvae import CVAE
+from forecast.model.cvae_config import CVAEConfig, MapEncoderConfig
 from forecast.prediction.checkpoint import save_checkpoint
 from forecast.prediction.forecaster import Forecaster
 from forecast.prediction.scene import AgentTrack, Scene
@@ -29,7 +29,7 @@ VERSION = "v1.0-mini"
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of a model that never learnt, with weights large enough for every input to show in its answers."""
-    config = ModelConfig(
+    config = CVAEConfig(
         modes=5,
         decoder_size=16,
         crop=CropSpec(ahead_m=32.0, behind_m=16.0, left_m=16.0, right_m=16.0, px_per_m=1.25),

@@ -19,8 +19,8 @@ from forecast.core.tracks import Tracks
 from forecast.data.agent_batches import agent_batch
 from forecast.data.maps.raster_file import save_raster
 from forecast.data.maps.sources import PolygonMap
-from forecast.model.config import ModelConfig
 from forecast.model.cvae import CVAE
+from forecast.model.cvae_config import CVAEConfig
 from forecast.prediction.forecaster import Forecaster
 from forecast.prediction.predictor import Predictor, predict
 from forecast.prediction.resample import Silence
@@ -323,7 +323,7 @@ def test_a_device_that_is_not_there_is_refused_in_one_line(weights: Path, device
 
 
 def test_a_model_that_reads_neither_map_nor_neighbours_is_asked_the_same_way(traffic: Traffic) -> None:
-    model = CVAE(ModelConfig(uses_map=False, uses_neighbours=False, modes=3, decoder_size=8)).eval()
+    model = CVAE(CVAEConfig(uses_map=False, uses_neighbours=False, modes=3, decoder_size=8)).eval()
     blind = Forecaster(model.predict, model.config, {"crossroads": "no/such/file"})
     scene = traffic(5)
     answer = blind.forecast(scene)

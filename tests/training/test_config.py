@@ -4,10 +4,14 @@ import warnings
 
 import pytest
 
+from forecast.cli.main import main
 from forecast.core.crops import PAPER_CROP
 from forecast.core.errors import ConfigError
 from forecast.model.cvae import CVAE
-from forecast.training.config import TrainingConfig, as_dict, config_names, load_config, parsed
+from forecast.model.objectives.gain import Gain
+from forecast.model.objectives.plain import Plain
+from forecast.training.config import as_dict, as_yaml, config_names, load_config, parsed, settings_of
+from forecast.training.schema import TrainingConfig
 
 UNPADDED = ["--model.map_encoder.padded", "false"]
 
@@ -27,8 +31,30 @@ def test_all_planned_configurations_ship() -> None:
     ]
 
 
-def test_the_defaults_are_those_of_the_papers_divergence() -> None:
-    assert load_config("cab") == TrainingConfig()
+def test_the_defaults_are_those_of_the_default_configuration() -> None:
+    assert load_config("default") == TrainingConfig()
+
+
+@pytest.mark.parametrize("name", config_names())
+def test_a_configuration_says_differences_from_the_defaults_alone(name: str) -> None:
+    config = load_config(name)
+    defaults = TrainingConfig(objective=type(config.objective)())
+
+    def at(values: object, key: str) -> object:
+        for part in key.split("."):
+            values = getattr(values, part)
+        return values
+
+    for key in settings_of(name):
+        same = at(config, key) == at(defaults, key)
+        assert not same or key == "objective.name", key
+
+
+@pytest.mark.parametrize("name", config_names())
+def test_what_is_printed_of_a_configuration_is_one(name: str, tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--config", name, "--print-config", "--run.epochs", "3"]) == 0
+    (tmp_path / "printed.yaml").write_text(capsys.readouterr().out)
+    assert load_config(tmp_path / "printed.yaml") == load_config(name, ["--run.epochs", "3"])
 
 
 @pytest.mark.parametrize("name", config_names())
@@ -63,15 +89,32 @@ def test_the_logits_clamp_can_be_left_out_and_its_parts_be_set() -> None:
     ("arguments", "message"),
     [
         (["--run.epoch", "3"], "unknown configuration key 'run.epoch': did you mean 'run.epochs'"),
-        (["--run.epochs", "many"], "run.epochs"),
+        (["--run.epochs", "many"], "run.epochs: expected int, got many"),
         (["--run.epochs", "0"], "at least 1"),
         (["--run.epochs"], "needs a value"),
-        (["--objective.name", "cap"], "objective.name"),
-        (["--optimiser.decay", "linear"], "optimiser.decay"),
+        (["--objective.name", "gaim"], "objective.name: no objective is called 'gaim': did you mean 'gain'"),
+        (["--optimiser.decay", "linear"], "optimiser.decay: expected one of 'cosine', 'exponential', got linear"),
         (["--data.mirror", "-0.5"], "expected a share of 0…1, got -0.5"),
         (["--data.mirror", "0.5", "--model.crop.left_m", "30"], "as far left as right; model.crop has left_m 30.0"),
         (["--optimiser.warmup", "1"], "expected a share in [0, 1), got 1.0"),
-        (["--objective.name", "plain"], "add --model.own_blind false"),
+        (
+            ["--objective.name", "plain", "--objective.gain_weight", "2"],
+            "'plain' does not read 'objective.gain_weight'",
+        ),
+        (
+            ["--objective.divergence_cap", "2"],
+            "'gain' does not read 'objective.divergence_cap', a constant of divergence",
+        ),
+        (
+            ["--objective.name", "divergence", "--objective.without_context", "twin"],
+            "expected one of 'shared', got twin",
+        ),
+        (["--objective.name", "nowhere.here:mine"], "'nowhere.here' cannot be imported (ModuleNotFoundError"),
+        (["--objective.name", "math:mine"], "'math' holds no 'mine'"),
+        (["--objective.name", "math:sqrt"], "expected a function of (with_context, without, valid, config, annealed)"),
+        (["--objective.name", "a b:c"], "expected package.module:name, got 'a b:c'"),
+        (["--model.network", "cvaf"], "no network is called 'cvaf': did you mean 'cvae'"),
+        (["--schedules.logit_bound", "7"], "schedules.logit_bound: expected a mapping of its keys, or null"),
         (["--data.standing", "1.5"], "expected a share of 0…1, got 1.5"),
         (["stray"], "neither an option"),
         (["--optimiser.learning_rate", "-1"], "optimiser.learning_rate: expected more than 0, got -1.0"),
@@ -115,6 +158,9 @@ def test_unknown_names_and_files(tmp_path) -> None:
         ("cab", [], "cab", "what it trained before is called 'gain'"),
         ("gain", ["--objective.blind_weight", "1.0"], "gain", "'objective.without_context_weight'"),
         ("gain", ["--objective.weighted_odds", "true"], "gain", "'objective.weighted_probabilities'"),
+        ("gain", ["--objective.divergence_weight", "1.0"], "gain", "'objective.gain_weight'"),
+        ("gain", ["--model.own_blind", "true"], "gain", "there is since version 0.2: objective.without_context twin"),
+        ("trajectron", ["--model.own_blind", "false"], "trajectron", "nothing, since 'plain' has no use for it"),
     ],
 )
 def test_names_of_earlier_versions_are_read_with_one_line_of_advice(
@@ -130,17 +176,40 @@ def test_names_of_earlier_versions_are_read_with_one_line_of_advice(
 
 
 def test_files_of_earlier_versions_are_read(tmp_path) -> None:
-    (tmp_path / "mine.yaml").write_text("extends: blind\nobjective: {name: cab, weighted_odds: false}\n")
+    (tmp_path / "mine.yaml").write_text("extends: blind\nobjective: {name: cab, blind_weight: 0.5}\n")
     with pytest.warns(UserWarning, match="since version") as told:
         config = load_config(tmp_path / "mine.yaml")
-    assert [str(one.message).split(" is called ")[1].split(" ")[0] for one in told] == [
-        "'divergence'",
-        "'objective.weighted_probabilities'",
-        "'no_context'",
-    ]
-    assert (config.objective.name, config.objective.weighted_probabilities) == ("divergence", False)
-    assert not config.model.uses_map
+    names = {str(one.message).split(" is called ")[1].split(" ")[0] for one in told}
+    assert names == {"'no_context'", "'divergence'", "'objective.without_context_weight'"}
+    assert (config.objective.name, config.model.uses_map) == ("divergence", False)
 
 
 def test_the_default_is_what_a_run_trains_when_no_configuration_is_named() -> None:
     assert load_config("default") == load_config("gain")
+
+
+def test_the_constants_of_another_objective_do_not_carry_over(tmp_path) -> None:
+    (tmp_path / "base.yaml").write_text(
+        "extends: cab_paper\nobjective: {without_context_weight: 0.5}\nmodel: {modes: 7}\n"
+    )
+    (tmp_path / "mine.yaml").write_text(f"extends: {tmp_path}/base.yaml\nobjective: {{name: gain}}\n")
+    mine = load_config(tmp_path / "mine.yaml")
+    # What every objective reads stays: the clips and free bits of the published settings.
+    assert mine.objective == Gain(lower_clip=-6.0, soft_clip=None, free_bits=0.07)
+    assert mine.model.modes == 7
+
+
+def test_whole_records_of_earlier_versions_are_read(tmp_path) -> None:
+    constants = (
+        "blind_weight: 1.0, divergence_weight: 1.0, entropy_weight: 0.0, divergence_cap: 2.0, weighted_odds: true"
+    )
+    (tmp_path / "old.yaml").write_text(f"model: {{own_blind: true}}\nobjective: {{name: gain, {constants}}}\n")
+    with pytest.warns(UserWarning, match="since version"):
+        assert load_config(tmp_path / "old.yaml") == load_config("gain")
+
+
+def test_settings_of_a_configuration_can_be_put_on_another() -> None:
+    config = load_config("town", settings=settings_of("no_context"))
+    assert (config.model.decoder_size, config.model.uses_map, config.objective) == (64, False, Plain())
+    assert config.run == load_config("town").run
+    assert as_yaml(config) != as_yaml(load_config("town"))

@@ -55,7 +55,9 @@ def test_a_cell_is_run_once_and_told_in_a_table(
 ) -> None:
     monkeypatch.setattr(context_worlds, "PER_SCENE", COUNT)
     monkeypatch.setattr(context, "WORLDS", dict.fromkeys(("balanced_train", "balanced_test"), (24, SEED, None)))
-    monkeypatch.setattr(context, "MODELS", {"cab": {"run.epochs": 1}, "trajectron": {**context.PLAIN, "run.epochs": 1}})
+    monkeypatch.setattr(
+        context, "MODELS", {name: context.compared(name, run_epochs=1) for name in ("cab", "trajectron")}
+    )
     for name in ("balanced_train", "balanced_test"):
         (tmp_path / name).symlink_to(folder)
     done = [context.run_cell(context.Cell.parse(f"balanced/{model}/0"), tmp_path, tmp_path) for model in context.MODELS]

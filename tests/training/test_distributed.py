@@ -14,9 +14,11 @@ from torch import distributed
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
 from forecast.data.synthetic.town_writer import write_town
-from forecast.model.config import Dropout, MapEncoderConfig, ModelConfig
 from forecast.model.cvae import CVAE
-from forecast.model.objectives import Annealed, ObjectiveConfig, objective_terms
+from forecast.model.cvae_config import CVAEConfig, Dropout, MapEncoderConfig
+from forecast.model.objective_registry import objective_terms
+from forecast.model.objectives.divergence import Divergence
+from forecast.model.own_loss import Annealed
 
 STEPS = 6
 #: Nothing drawn: neither dropout nor controls.
@@ -38,7 +40,7 @@ def _losses(whole: AgentBatch, rank: int, world: int, folder: str) -> None:
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet{world}", rank=rank, world_size=world)
     torch.manual_seed(0)
-    config = ModelConfig(
+    config = CVAEConfig(
         modes=4,
         decoder_size=16,
         control_noise=False,
@@ -54,8 +56,8 @@ def _losses(whole: AgentBatch, rank: int, world: int, folder: str) -> None:
     losses = []
     for step in range(STEPS):
         # The free bits are far below the KL at some steps and above it at others, so that both sides are met.
-        objective = ObjectiveConfig("divergence", free_bits=0.0 if step % 2 else 5.0)
-        branches = wrapped(part, blind=True)
+        objective = Divergence(free_bits=0.0 if step % 2 else 5.0)
+        branches = wrapped(part, without_context=True)
         loss = objective_terms(*branches, part.future_valid, objective, Annealed(20.0, 2.0)).loss
         optimiser.zero_grad()
         loss.backward()

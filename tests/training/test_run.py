@@ -138,9 +138,11 @@ def test_a_run_can_start_from_trained_weights(tmp_path: Path, small_settings, ma
     # Merging is prediction's alone: weights that answered otherwise are no other weights.
     onward = {**small_settings, "run.start_from": str(tmp_path / "first"), "model.merge_radius_m": 1.0}
     runs.train_on(load_config("gain", settings={**onward, **still}), tmp_path / "on", *arguments, progress=False)
-    first, on = load_file(tmp_path / "first" / "best.safetensors"), load_file(tmp_path / "on" / "last.safetensors")
-    for name, tensor in first.items():
-        torch.testing.assert_close(on[name], tensor, rtol=0, atol=1e-9)
+    for kind in ("", "_without_context"):
+        first = load_file(tmp_path / "first" / f"best{kind}.safetensors")
+        on = load_file(tmp_path / "on" / f"last{kind}.safetensors")
+        for name, tensor in first.items():
+            torch.testing.assert_close(on[name], tensor, rtol=0, atol=1e-9)
 
     other = load_config("gain", settings={**onward, "model.decoder_size": 7})
     with pytest.raises(ConfigError, match=r"these weights have model\.decoder_size \d+, the configuration says 7"):
@@ -236,6 +238,58 @@ def test_other_maps_are_other_data(tmp_path: Path, small_settings) -> None:
         runs.train(config, tmp_path / "run", resume=True, progress=False)
 
 
+def _as_version_0_1(run: Path) -> None:
+    """Rewrite what a run is resumed by as version 0.1 wrote it: the twin was a part of the network."""
+    ckpt = torch.load(run / "last.ckpt", weights_only=True)
+    names = {"pair.twin.": "model.blind.", "pair.network.": "model."}
+    for new, old in names.items():
+        for name in [name for name in ckpt["state_dict"] if name.startswith(new)]:
+            ckpt["state_dict"][old + name.removeprefix(new)] = ckpt["state_dict"].pop(name)
+    torch.save(ckpt, run / "last.ckpt")
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    del config["model"]["network"], config["objective"]["without_context"]
+    config["model"]["own_blind"] = True
+    old = {"without_context_weight": "blind_weight", "weighted_probabilities": "weighted_odds"}
+    old["gain_weight"] = "divergence_weight"
+    config["objective"] = {old.get(key, key): value for key, value in config["objective"].items()}
+    config["objective"] |= {"divergence_cap": 2.0, "entropy_weight": 0.0}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+def test_a_run_of_version_0_1_is_resumed_to_the_same_weights(tmp_path: Path, small_settings, made_up) -> None:
+    arguments = (made_up(40), made_up(10, seed=1), None)
+    for name in ("now", "before"):
+        short = load_config("gain", settings={**small_settings, "run.epochs": 1})
+        runs.train_on(short, tmp_path / name, *arguments, progress=False)
+    _as_version_0_1(tmp_path / "before")
+    for name in ("now", "before"):
+        longer = load_config("gain", settings={**small_settings, "run.epochs": 2})
+        runs.train_on(longer, tmp_path / name, *arguments, progress=False, resume=True)
+    for file in ("last.safetensors", "last_without_context.safetensors"):
+        now, before = (load_file(tmp_path / name / file) for name in ("now", "before"))
+        assert all(torch.equal(now[key], before[key]) for key in now)
+
+
+def test_a_resumed_run_of_another_objective_says_what_to_do(tmp_path: Path, small_settings, made_up) -> None:
+    arguments = (made_up(16), made_up(8), None)
+    runs.train_on(
+        load_config("gain", settings={**small_settings, "run.epochs": 1}), tmp_path, *arguments, progress=False
+    )
+    other = load_config("rubiz", settings={**small_settings, "run.epochs": 1})
+    with pytest.raises(ConfigError, match=r"\.name = gain, now it is rubiz; resume .* --config .*config\.yaml"):
+        runs.train_on(other, tmp_path, *arguments, progress=False, resume=True)
+
+
+def test_a_twin_that_the_weights_lack_begins_anew_and_one_line_says_so(tmp_path: Path, small_settings, made_up) -> None:
+    arguments = (made_up(16), made_up(8), None)
+    settings = {**small_settings, "run.epochs": 1}
+    runs.train_on(load_config("trajectron", settings=settings), tmp_path / "first", *arguments, progress=False)
+    onward = load_config("gain", settings={**settings, "run.start_from": str(tmp_path / "first")})
+    with pytest.warns(UserWarning, match="no twin without context: a random one"):
+        runs.train_on(onward, tmp_path / "on", *arguments, progress=False)
+    assert (tmp_path / "on" / "best_without_context.safetensors").is_file()
+
+
 def test_a_start_that_failed_leaves_no_run_behind(tmp_path: Path, small_settings, made_up) -> None:
     config = load_config("gain", settings={**small_settings, "run.epochs": 1})
 
@@ -277,7 +331,7 @@ def test_what_lightning_refuses_is_one_line(setting, said: str, tmp_path: Path, 
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", ["cab_paper", "blind", "rubiz", "gain"])
+@pytest.mark.parametrize("name", ["cab_paper", "no_context", "rubiz", "gain"])
 def test_training_in_half_precision_ends_with_weights_as_precise_as_ever(
     name: str, tmp_path: Path, small_settings, made_up
 ) -> None:

@@ -1,13 +1,11 @@
-"""What a model is made of: one typed dataclass, kept in every checkpoint."""
+"""Sizes and switches of the CVAE: one typed dataclass, kept in every checkpoint."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from forecast.core.crops import CropSpec
-from forecast.core.horizon import Horizon
+from forecast.model.network_config import NetworkConfig
 
 
 @dataclass(frozen=True)
@@ -68,14 +66,12 @@ class MapEncoderConfig:
 
 
 @dataclass(frozen=True)
-class ModelConfig:
-    """Sizes and switches of a forecaster. The defaults are this package's own; ``cab_paper`` holds the published ones.
+class CVAEConfig(NetworkConfig):
+    """Of the CVAE. The defaults are this package's own; the configuration ``cab_paper`` holds the published ones.
 
     Attributes:
-        uses_map, uses_neighbours: without both, the encoding is the history's alone (the blind model).
         neighbour_encoder: ``summed``, as published: an LSTM over the sum of the neighbours' states; or ``pooled``: each
             neighbour by itself, then the maximum.
-        modes: values of the categorical latent, K.
         encoding_size: of each of the history, neighbour and map codes.
         future_size: of each direction of the posterior's future encoder.
         prior_size: of the prior's hidden layer.
@@ -85,17 +81,12 @@ class ModelConfig:
         control_noise: whether the controls fed back in training are samples (as published) or the means.
         normalised_history: whether the history's code, which leaves its LSTM small beside the map's (and, as published,
             stays so), passes through a layer normalisation.
-        own_blind: give the blind branch a network of its own, instead of all that the sighted one has (as published):
-            what it learns then costs the sighted one nothing. For objectives that compare likelihoods, not modes.
-        merge_radius_m: in prediction, modes that are nowhere this far apart are one answer
-            (:mod:`forecast.model.merging`): 2 m, the distance from which nuScenes calls a mode a miss; 0 for the
-            latent's own probabilities, as published. Training does not depend on it.
+        dropout: probabilities of dropping an entry, in training alone.
+        map_encoder: layers of the map encoder.
     """
 
-    uses_map: bool = True
-    uses_neighbours: bool = True
+    network: str = "cvae"
     neighbour_encoder: Literal["summed", "pooled"] = "pooled"
-    modes: int = 25
     encoding_size: int = 32
     future_size: int = 32
     prior_size: int = 32
@@ -104,20 +95,13 @@ class ModelConfig:
     position_noise_m: float = 0.05
     control_noise: bool = True
     normalised_history: bool = False
-    own_blind: bool = False
-    merge_radius_m: float = 2.0
     dropout: Dropout = field(default_factory=Dropout)
     map_encoder: MapEncoderConfig = field(default_factory=MapEncoderConfig)
-    crop: CropSpec = field(default_factory=CropSpec)
-    horizon: Horizon = field(default_factory=Horizon)
 
     def __post_init__(self) -> None:
-        for name in ("modes", "encoding_size", "future_size", "prior_size", "decoder_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"model.{name}: expected at least 1, got {getattr(self, name)}")
-        for name in ("heading_speed_mps", "position_noise_m", "merge_radius_m"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"model.{name}: expected 0 or more, got {getattr(self, name)}")
+        super().__post_init__()
+        self._at_least_1("encoding_size", "future_size", "prior_size", "decoder_size")
+        self._finite("heading_speed_mps", "position_noise_m")
         if self.uses_map:
             self.map_encoder.shape_after(self.crop.height_px, self.crop.width_px)
 

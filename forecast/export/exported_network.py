@@ -12,8 +12,8 @@ from forecast.core.agents import STATE_CHANNELS, AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
 from forecast.core.forecast import Forecast
-from forecast.model.config import ModelConfig
-from forecast.model.cvae import CVAE
+from forecast.model.network_config import NetworkConfig
+from forecast.model.network_protocol import Network
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class TensorSpec:
     about: str
 
 
-def input_specs(config: ModelConfig) -> dict[str, TensorSpec]:
+def input_specs(config: NetworkConfig) -> dict[str, TensorSpec]:
     """What the network of a configuration reads, in the order of the file's inputs."""
     rows, channels = f"history={config.horizon.history_rows}", f"channels={len(STATE_CHANNELS)}"
     specs = {
@@ -58,7 +58,7 @@ def input_specs(config: ModelConfig) -> dict[str, TensorSpec]:
     return specs
 
 
-def output_specs(config: ModelConfig) -> dict[str, TensorSpec]:
+def output_specs(config: NetworkConfig) -> dict[str, TensorSpec]:
     """What the network answers, in the order of the file's outputs."""
     modes, steps = f"modes={config.modes}", f"steps={config.horizon.future_steps}"
     lead = ("batch", modes, steps)
@@ -77,25 +77,37 @@ class ExportedNetwork(nn.Module):
         model: in evaluation mode.
     """
 
-    def __init__(self, model: CVAE) -> None:
+    def __init__(self, model: Network) -> None:
         super().__init__()
         self.model = model
         self.names = tuple(input_specs(model.config))
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Forecast; arguments as :func:`input_specs`, answers as :func:`output_specs` list them."""
+        """Forecast.
+
+        Args:
+            *tensors: (batch, …) each, metres, seconds and radians, agent frame, in the order of :func:`input_specs`.
+
+        Returns:
+            (batch, modes, …) each, metres and radians, agent frame, in the order of :func:`output_specs`.
+        """
         given = dict(zip(self.names, tensors, strict=True))
         return tensors_of(self.model.predict(_as_batch(given, self.model.config)))
 
 
 def tensors_of(forecast: Forecast) -> tuple[Tensor, ...]:
-    """The tensors of a forecast in the order of :func:`output_specs`."""
+    """The tensors of a forecast in the order of :func:`output_specs`.
+
+    Returns:
+        Positions (batch, modes, steps, 2) metres; probabilities (batch, modes); headings (batch, modes, steps) radians;
+        covariances (batch, modes, steps, 2, 2) m².
+    """
     assert forecast.headings_rad is not None
     assert forecast.covariances_m2 is not None
     return forecast.positions_m, forecast.probabilities, forecast.headings_rad, forecast.covariances_m2
 
 
-def _as_batch(given: dict[str, Tensor], config: ModelConfig) -> AgentBatch:
+def _as_batch(given: dict[str, Tensor], config: NetworkConfig) -> AgentBatch:
     """A batch with these inputs; what no network reads is 0, what this network does not read is empty."""
     history = given["history"]
     batch, rows, channels = history.shape
@@ -117,7 +129,7 @@ def _as_batch(given: dict[str, Tensor], config: ModelConfig) -> AgentBatch:
     )
 
 
-def example_batch(config: ModelConfig, *, batch: int, neighbours: int, seed: int = 0) -> AgentBatch:
+def example_batch(config: NetworkConfig, *, batch: int, neighbours: int, seed: int = 0) -> AgentBatch:
     """Made-up agents that drive straight on along a bent road, others that do so around them.
 
     They are plain on purpose: far from everything a network was trained on, rounding grows along the steps of its
@@ -151,7 +163,7 @@ def example_batch(config: ModelConfig, *, batch: int, neighbours: int, seed: int
     return _as_batch({name: made[name] for name in input_specs(config)}, config)
 
 
-def _straight(at_m: Tensor, heading_rad: Tensor, speed_mps: Tensor, config: ModelConfig, valid: Tensor) -> Tensor:
+def _straight(at_m: Tensor, heading_rad: Tensor, speed_mps: Tensor, config: NetworkConfig, valid: Tensor) -> Tensor:
     """States at constant speed that are at ``at_m`` now; (…, rows, channels), 0 in rows that are not valid."""
     rows = config.horizon.history_rows
     ago_s = torch.arange(1 - rows, 1) * config.horizon.step_s

@@ -1,0 +1,91 @@
+"""List what there is by name: configurations, networks, objectives, map layers, kinds of data sets, weights."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+
+#: A name and what it is, in one line.
+Entry = tuple[str, str]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say which kind."""
+    parser.add_argument("kind", choices=sorted(KINDS), metavar="KIND", help=f"one of {', '.join(KINDS)}")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print one line an entry."""
+    entries = list(KINDS[args.kind]())
+    width = max((len(name) for name, _ in entries), default=0)
+    for name, about in entries:
+        print(f"{name:<{width}}  {about}".rstrip())
+
+
+def _configs() -> Iterable[Entry]:
+    from importlib.resources import files
+
+    from forecast.training.config import config_names
+
+    for name in config_names():
+        text = (files("forecast.configs") / f"{name}.yaml").read_text(encoding="utf-8")
+        comment = " ".join(line.removeprefix("# ") for line in text.splitlines() if line.startswith("#"))
+        yield name, _sentence(comment)
+
+
+def _networks() -> Iterable[Entry]:
+    from forecast.model.network_registry import network_class, network_names
+
+    for name in network_names():
+        yield name, _first_line(network_class(name))
+
+
+def _objectives() -> Iterable[Entry]:
+    import sys
+
+    from forecast.model.objective_registry import OBJECTIVES
+
+    for name, objective in OBJECTIVES.items():
+        yield name, _first_line(sys.modules[objective.function.__module__])
+
+
+def _weights() -> Iterable[Entry]:
+    from forecast.prediction.checkpoint import SHIPPED, load_checkpoint
+
+    for name in SHIPPED:
+        checkpoint = load_checkpoint(name)
+        parameters = sum(parameter.numel() for parameter in checkpoint.model.parameters())
+        yield name, f"{checkpoint.model.config.network}, {parameters:,} parameters, {checkpoint.path}"
+
+
+def _layers() -> Iterable[Entry]:
+    from forecast.data.maps.layers import LAYERS
+
+    for name, layer in LAYERS.items():
+        yield name, layer.kind.replace("_", " ")
+
+
+def _sources() -> Iterable[Entry]:
+    from forecast.data.source_registry import source_named, source_names
+
+    for name in source_names():
+        yield name, source_named(name).holds
+
+
+def _first_line(thing: object) -> str:
+    return (thing.__doc__ or "").strip().splitlines()[0]
+
+
+def _sentence(text: str) -> str:
+    return text.split(". ")[0].removesuffix(".") + "."
+
+
+#: Kind → its entries; each function imports what it lists, so that help answers at once.
+KINDS: dict[str, Callable[[], Iterable[Entry]]] = {
+    "configs": _configs,
+    "networks": _networks,
+    "objectives": _objectives,
+    "layers": _layers,
+    "sources": _sources,
+    "weights": _weights,
+}

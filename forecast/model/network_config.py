@@ -1,0 +1,64 @@
+"""What every network's configuration says: the part that the rest of the package may ask for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from forecast.core.crops import CropSpec
+from forecast.core.horizon import Horizon
+
+_Config = TypeVar("_Config", bound="NetworkConfig")
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Base of the configurations of all networks; a network adds its own sizes and switches, with defaults.
+
+    Attributes:
+        network: name in the registry (:mod:`forecast.model.network_registry`).
+        uses_map, uses_neighbours: the context that the network reads; without both, the agent's own past is all.
+        modes: futures in a forecast.
+        merge_radius_m: in prediction, modes that are nowhere this far apart are one answer
+            (:mod:`forecast.model.merging`): 2 m, the distance from which nuScenes calls a mode a miss; 0 for the
+            network's own probabilities, as published. Training does not depend on it.
+        crop: the part of the map around the agent that is read where ``uses_map``.
+        horizon: length of a step, and how many of them of the past are read and of the future forecast.
+    """
+
+    network: str = ""
+    uses_map: bool = True
+    uses_neighbours: bool = True
+    modes: int = 25
+    merge_radius_m: float = 2.0
+    crop: CropSpec = field(default_factory=CropSpec)
+    horizon: Horizon = field(default_factory=Horizon)
+
+    def __post_init__(self) -> None:
+        self._at_least_1("modes")
+        self._finite("merge_radius_m")
+
+    @property
+    def map_crop(self) -> CropSpec | None:
+        """The crop that the network reads; None where it reads no map."""
+        return self.crop if self.uses_map else None
+
+    @property
+    def uses_context(self) -> bool:
+        """Whether the network reads anything but the agent's own past."""
+        return self.uses_map or self.uses_neighbours
+
+    def without_context(self: _Config) -> _Config:
+        """The same network, reading the agent's own past alone."""
+        return replace(self, uses_map=False, uses_neighbours=False)
+
+    def _at_least_1(self, *names: str) -> None:
+        for name in names:
+            if getattr(self, name) < 1:
+                raise ValueError(f"model.{name}: expected at least 1, got {getattr(self, name)}")
+
+    def _finite(self, *names: str) -> None:
+        for name in names:
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"model.{name}: expected 0 or more, got {getattr(self, name)}")

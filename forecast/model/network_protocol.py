@@ -1,0 +1,75 @@
+"""What a network is to the rest of the package: training, checkpoints, export and prediction know this alone."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import nn
+
+from forecast.core.batch import AgentBatch
+from forecast.core.forecast import Forecast
+from forecast.model.branch import Branch
+from forecast.model.merging import merge_modes
+from forecast.model.network_config import NetworkConfig
+
+
+class Network(nn.Module, ABC):
+    """Base of all networks: from a batch of agents to a mixture of futures, one a mode.
+
+    A subclass says what its configuration is (``config_class``), answers :meth:`mixture`, and in training
+    :meth:`forward`. It is made from its configuration alone.
+
+    Attributes:
+        config_class: the dataclass behind ``model`` in a configuration.
+        has_posterior: whether its branches have a posterior q(z | X, C, y).
+
+    Args:
+        config: sizes and switches.
+    """
+
+    config_class: ClassVar[type[NetworkConfig]]
+    has_posterior: ClassVar[bool] = False
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    @abstractmethod
+    def forward(self, batch: AgentBatch, *, without_context: bool = False) -> tuple[Branch, Branch | None]:
+        """What the objectives need of a batch with its true futures.
+
+        Args:
+            batch: agent frame, with futures, and with crops where the network reads the map.
+            without_context: also pass over the agents' own past alone, with the same parameters. All random draws of
+                the pass with context come first, so that the other one does not change them.
+
+        Returns:
+            The pass with context, and the one without or None.
+        """
+
+    @abstractmethod
+    def mixture(self, batch: AgentBatch, *, null_context: bool = False) -> Forecast:
+        """The distribution that is learnt, near-equal modes not merged.
+
+        Args:
+            batch: agent frame, with crops where the network reads the map; futures are not read.
+            null_context: forecast from the agents' own past alone.
+
+        Returns:
+            Agent frame; positions (batch, modes, steps, 2) metres, probabilities (batch, modes), headings (batch,
+            modes, steps) rad, covariances (batch, modes, steps, 2, 2) m².
+        """
+
+    def predict(self, batch: AgentBatch, *, null_context: bool = False) -> Forecast:
+        """Forecast a batch: the mixture of :meth:`mixture`, near-equal modes merged (``merge_radius_m``).
+
+        Args:
+            batch: as for :meth:`mixture`.
+            null_context: forecast from the agents' own past alone.
+        """
+        return merge_modes(self.mixture(batch, null_context=null_context), self.config.merge_radius_m)
+
+    def map_parameters(self) -> list[nn.Parameter]:
+        """Parameters that learn at ``optimiser.map_learning_rate``, those of a map encoder; by default none."""
+        return []

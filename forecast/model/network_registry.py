@@ -1,0 +1,66 @@
+"""Networks by name: those of this package, and those that installed packages offer."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+
+from forecast.core.errors import ConfigError, one_of
+from forecast.model.cvae import CVAE
+from forecast.model.network_config import NetworkConfig
+from forecast.model.network_protocol import Network
+
+#: Packages offer networks under this group: ``name = "package.module:Class"``.
+ENTRY_POINTS = "forecast.networks"
+#: What ``model.network`` is when nothing is said.
+DEFAULT_NETWORK = "cvae"
+_OWN: dict[str, type[Network]] = {"cvae": CVAE}
+
+
+def network_names() -> list[str]:
+    """Names of all networks that are there."""
+    return sorted({*_OWN, *_offered()})
+
+
+def network_class(name: str) -> type[Network]:
+    """The class behind a name.
+
+    Raises:
+        ConfigError: there is none, or it cannot be used; one line.
+    """
+    if name in _OWN:
+        return _OWN[name]
+    offered = _offered()
+    if name not in offered:
+        raise ConfigError(
+            f"model.network: no network is called '{name}': {one_of(network_names(), name)}; another one comes with "
+            f"an installed package that has an entry point '{name}' in the group '{ENTRY_POINTS}'"
+        )
+    return _loaded(offered[name])
+
+
+def make_network(config: NetworkConfig) -> Network:
+    """A network of a configuration, with random parameters.
+
+    Raises:
+        ConfigError: there is no such network.
+    """
+    return network_class(config.network)(config)
+
+
+def _offered() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+
+def _loaded(point: EntryPoint) -> type[Network]:
+    where = f"model.network: the entry point '{point.name} = {point.value}'"
+    try:
+        found = point.load()
+    except Exception as error:  # whatever somebody's package raises while it is imported
+        said = " ".join(str(error).split())[:160]
+        raise ConfigError(f"{where} cannot be loaded ({type(error).__name__}: {said})") from error
+    if not (isinstance(found, type) and issubclass(found, Network)):
+        raise ConfigError(f"{where} is no subclass of forecast.model.network_protocol.Network")
+    config = getattr(found, "config_class", None)
+    if not (isinstance(config, type) and issubclass(config, NetworkConfig)):
+        raise ConfigError(f"{where}: its config_class is no subclass of forecast.model.network_config.NetworkConfig")
+    return found

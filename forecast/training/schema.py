@@ -1,0 +1,161 @@
+"""What a training run is told: the schema of a configuration, section by section.
+
+``model`` and ``objective`` are typed by the network and the objective that are chosen; their dataclasses lie with them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from forecast.core.errors import ConfigError, one_of
+from forecast.model.cvae_config import CVAEConfig
+from forecast.model.network_config import NetworkConfig
+from forecast.model.network_registry import network_class
+from forecast.model.objective_config import ObjectiveConfig
+from forecast.model.objectives.gain import Gain
+from forecast.training.schedules import SchedulesConfig
+
+_SPLITS = {"v1.0-mini": ("mini_train", "mini_val"), "v1.0-trainval": ("train", "train_val")}
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which agent-samples to learn from.
+
+    Attributes:
+        dataroot: folder of a nuScenes data set.
+        version: e.g. ``v1.0-trainval``.
+        train_split, val_split: official names; by default those of the prediction challenge for the version.
+        cache: where the compact cache lies; by default where the data set says.
+        dense: train on every vehicle at every key frame, not on the challenge's agent-samples alone.
+        standing: where ``dense``, the share to keep of vehicles that stand at time 0.
+        mirror: share of each training batch whose left and right are swapped, map and side of traffic included.
+    """
+
+    dataroot: str = ""
+    version: str = "v1.0-mini"
+    train_split: str | None = None
+    val_split: str | None = None
+    cache: str | None = None
+    dense: bool = False
+    standing: float = 1.0
+    mirror: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("standing", "mirror"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"data.{name}: expected a share of 0…1, got {getattr(self, name)}")
+
+    @property
+    def splits(self) -> tuple[str, str]:
+        """Training and validation split.
+
+        Raises:
+            ConfigError: the version is unknown and a split is not given.
+        """
+        known = _SPLITS.get(self.version, (None, None))
+        train, val = self.train_split or known[0], self.val_split or known[1]
+        if train is None or val is None:
+            raise ConfigError(
+                f"data.version is '{self.version}', whose splits are not known ({one_of(_SPLITS, self.version)}); "
+                "give data.train_split and data.val_split"
+            )
+        return train, val
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """Adam and what surrounds it.
+
+    Attributes:
+        learning_rate: of everything but the map encoder.
+        map_learning_rate: of the map encoder.
+        decay: ``cosine`` to a twentieth over the run, or (as published) ``exponential``.
+        decay_per_step: factor of the exponential decay.
+        warmup: share of the run over which the rates first rise from 0.
+        clip_value: gradients are clipped entry by entry to ± this.
+    """
+
+    learning_rate: float = 3e-3
+    map_learning_rate: float = 3e-3
+    decay: Literal["cosine", "exponential"] = "cosine"
+    decay_per_step: float = 0.9999
+    warmup: float = 0.0
+    clip_value: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"optimiser.warmup: expected a share in [0, 1), got {self.warmup}")
+        for name in ("learning_rate", "map_learning_rate", "decay_per_step", "clip_value"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"optimiser.{name}: expected more than 0, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How to run.
+
+    Attributes:
+        epochs: passes over the training split.
+        batch_size: agent-samples a step and process.
+        seed: of weights, order, dropout and sampling.
+        accelerator, devices, nodes, strategy, precision: handed to Lightning's Trainer.
+        loggers: Lightning loggers beside the CSV that is always written: ``tensorboard``, ``csv`` or the dotted
+            path of a class that takes ``save_dir``.
+        monitor: what of a validation ``best.safetensors`` has least of: the negative log-likelihood, or an error in
+            metres, of the most likely mode (``_ml``) or of the best of all (``min_``).
+        start_from: weights to begin with (a run's folder, a .safetensors file, or ``town``, which come with the
+            package) instead of random ones; the model must be theirs.
+    """
+
+    epochs: int = 40
+    batch_size: int = 256
+    seed: int = 0
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
+    loggers: tuple[str, ...] = ()
+    monitor: Literal["nll", "ade_ml", "fde_ml", "min_ade", "min_fde"] = "nll"
+    start_from: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "devices", "nodes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"run.{name}: expected at least 1, got {getattr(self, name)}")
+        if self.precision in ("16", "64", "16-true", "bf16-true", "64-true"):
+            raise ValueError(f"run.precision: expected 32-true, bf16-mixed or 16-mixed, got '{self.precision}'")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"run.seed: expected 0 to 4294967295, got {self.seed}")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """All of it; the defaults are those of ``configs/default.yaml``.
+
+    Raises:
+        ValueError: sections that do not go together.
+    """
+
+    data: DataConfig = field(default_factory=DataConfig)
+    model: NetworkConfig = field(default_factory=CVAEConfig)
+    objective: ObjectiveConfig = field(default_factory=Gain)
+    schedules: SchedulesConfig = field(default_factory=SchedulesConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+    def __post_init__(self) -> None:
+        crop = self.model.map_crop
+        if self.data.mirror and crop is not None and crop.left_m != crop.right_m:
+            raise ValueError(
+                f"data.mirror: needs a crop that reaches as far left as right; model.crop has left_m {crop.left_m}, "
+                f"right_m {crop.right_m}"
+            )
+        if self.objective.needs_posterior and not network_class(self.model.network).has_posterior:
+            raise ValueError(
+                f"objective.name: '{self.objective.name}' needs a network with a posterior, which model.network "
+                f"'{self.model.network}' does not have"
+            )
