@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forecast.eval.submission import Submission
-    from forecast.scoring.scores import Population
+    from forecast.scoring.settings import Population
 
 Document = Mapping[str, Any]
 
@@ -46,7 +46,7 @@ class Judge:
         """Keep forecasts and their report."""
         from forecast.data.cache import open_dataset
         from forecast.eval.submission import write_submission
-        from forecast.scoring.report_document import score_submission
+        from forecast.scoring.dataset_scores import score_submission
 
         file = self.forecasts / f"{name}.json"
         write_submission(file, submission)

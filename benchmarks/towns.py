@@ -24,7 +24,7 @@ from judged import Document, Judge
 from forecast.core.errors import ForecastError
 from forecast.data.synthetic.town_writer import write_town
 from forecast.prediction.predictor import predict
-from forecast.report.tables import at
+from forecast.report.figures import at
 from forecast.training.config import TrainingConfig, load_config
 from forecast.training.run import train
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.displacement import displacements, likeliest
 from forecast.eval.matching import Matches, match_points, truth_for
+from forecast.eval.mergeable import column, concatenate, same
 from forecast.eval.results import Bools, Floats, Integers, Mean, PerItem, per_item, shaped, steps_known
 
 #: How the distances to the barycentre become one figure. ``"mean_distance"`` is the published D: it alone gives the
@@ -46,13 +47,13 @@ class SuccessiveForecasts:
         tolerance_s: largest difference in time that was accepted as a match.
     """
 
-    track: NDArray[np.str_]
-    time_s: Floats
-    truth_m: Floats
-    said_m: Floats
-    valid: Bools
-    step_s: float
-    tolerance_s: float
+    track: NDArray[np.str_] = column(concatenate, items="points")
+    time_s: Floats = column(concatenate, items="points")
+    truth_m: Floats = column(concatenate, items="points")
+    said_m: Floats = column(concatenate, items="points")
+    valid: Bools = column(concatenate, items="points")
+    step_s: float = column(same)
+    tolerance_s: float = column(same)
 
     def __len__(self) -> int:
         return len(self.track)

@@ -117,8 +117,8 @@ def _forecast(out: Path, dataset: Dataset, run_folder: Path) -> list[Path]:
 def _score(out: Path, dataset: Dataset, files: list[Path]) -> dict[str, Any]:
     from forecast.pictures.page_pictures import page_cases, page_curves
     from forecast.report.page import write_page
-    from forecast.report.tables import print_table
-    from forecast.scoring.report_document import score_submission
+    from forecast.report.terminal_table import print_table
+    from forecast.scoring.dataset_scores import score_submission
 
     # The oracle has no forecast for agents whose future is not annotated. A town has too few agent-samples for D and C
     # over them alone, as the published figures are.

@@ -17,7 +17,7 @@ from forecast.eval.submission import Submission, read_submission, write_submissi
 from forecast.prediction.key_frame_future import key_frame_future
 from forecast.prediction.physics import physics_forecasts
 from forecast.scoring.dataset_join import join
-from forecast.scoring.off_road_scores import Road, road_of
+from forecast.scoring.roads import Road, road_of
 
 KS = list(range(1, 26))
 SPLIT = "mini_val"

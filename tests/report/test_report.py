@@ -10,9 +10,11 @@ import pytest
 from forecast.cli.main import main
 from forecast.eval.submission import Submission, write_submission
 from forecast.pictures.case_pictures import draw_cases
-from forecast.report.tables import as_latex, as_markdown, columns, print_table
-from forecast.scoring.report_document import score_submission
-from forecast.scoring.scores import Settings
+from forecast.report.figures import columns
+from forecast.report.tables import as_latex, as_markdown
+from forecast.report.terminal_table import print_table
+from forecast.scoring.dataset_scores import score_submission
+from forecast.scoring.settings import Settings
 
 VERSION, SPLIT = "v1.0-mini", "mini_val"
 

@@ -12,8 +12,10 @@ from forecast.core.rows import ForecastRows, TruthRows, keys_of
 from forecast.eval.consistency import dispersion_of
 from forecast.eval.forecasts import write_forecasts, write_truth
 from forecast.eval.submission import write_submission
-from forecast.report.tables import as_latex, as_markdown, print_table, rows, shared_points, warnings
-from forecast.scoring.report_document import score_submission
+from forecast.report.figures import rows, shared_points, warnings
+from forecast.report.tables import as_latex, as_markdown
+from forecast.report.terminal_table import print_table
+from forecast.scoring.dataset_scores import score_submission
 from forecast.scoring.stream_scores import score_streams
 
 SPLIT = "mini_val"
