@@ -52,7 +52,8 @@ def _min_fde(k: int, heading: str = "") -> MetricSpec:
 def _miss_rate(k: int, heading: str = "") -> MetricSpec:
     return MetricSpec(
         f"miss_rate_{k}_2m", "agents", lambda found: found.displacements.miss_k(k),
-        f"share of agents for which each of the {_modes(k)} is somewhere 2 m off or more", "share", heading,
+        f"share of agents whose {_modes(k)} {'is' if k == 1 else 'are all'} somewhere 2 m off or more", "share",
+        heading,
         function="displacement.miss_rate_k", torch_class=f"MissRate({k})", checked="devkit `MissRateTopK`",
     )  # fmt: skip
 

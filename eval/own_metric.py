@@ -9,8 +9,8 @@ import numpy as np
 
 from forecast.core.errors import ConfigError
 from forecast.core.user_code import load_outside
+from forecast.eval import metric_list
 from forecast.eval.evidence import AgentEvidence
-from forecast.eval.metric_list import METRICS
 from forecast.eval.metric_spec import MetricSpec
 from forecast.eval.results import PerItem, as_floats, per_item
 
@@ -31,7 +31,7 @@ def own_metrics(names: Sequence[str]) -> tuple[MetricSpec, ...]:
     for name in names:
         found = load_outside(name, _OPTION)
         spec = found if isinstance(found, MetricSpec) else own_metric(name, found)
-        if any(spec.key == other.key for other in (*METRICS, *specs)):
+        if any(spec.key == other.key for other in (*metric_list.METRICS, *specs)):
             raise ConfigError(f"{_OPTION} {name}: a metric {spec.key} is there already; rename the function")
         specs.append(spec)
     return tuple(specs)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from forecast.eval.metric_list import METRICS, metric
+from forecast.eval import metric_list
+from forecast.eval.metric_list import metric
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def headings(document: Mapping[str, Any]) -> list[Heading]:
     """All figures that tables may hold: those of the list of metrics, then those from outside it."""
     listed = [
         Heading(spec.heading, spec.path, spec.short, spec.unit, spec.lower_is_better)
-        for spec in METRICS
+        for spec in metric_list.METRICS
         if spec.heading
     ]
     own = document.get("own_metrics", {}).values()

@@ -8,13 +8,14 @@ import numpy as np
 
 from forecast.core.errors import ConfigError
 from forecast.core.rows import ForecastRows, TruthRows, keys_of
+from forecast.eval import metric_list
 from forecast.eval.calibration import calibration
 from forecast.eval.consistency import SuccessiveForecasts, nothing_said, successive_forecasts
 from forecast.eval.displacement import Displacements
 from forecast.eval.evidence import AgentEvidence, PointEvidence
 from forecast.eval.hardest import difficulty, kalman_forecast
 from forecast.eval.matching import TOLERANCE_STEPS, NoGridError, Timing, lead_step_s, timing_of, truth_for
-from forecast.eval.metric_list import METRICS, metrics_of
+from forecast.eval.metric_list import metrics_of
 from forecast.eval.results import Floats, PerItem
 from forecast.eval.strata import strata_of_rows
 from forecast.scoring.distribution_scores import distribution_scores
@@ -136,7 +137,7 @@ def agent_scores(evidence: AgentEvidence, forecasts: ForecastRows, settings: Set
     found |= distribution_scores(forecasts, evidence.truth_m, samples=settings.samples, road=road, extra=extra)
     if road is not None:
         found |= road.rates(forecasts.positions_m, forecasts.probabilities, extra)
-    return {spec.key: found[spec.key] for spec in (*METRICS, *extra) if spec.key in found}
+    return {spec.key: found[spec.key] for spec in (*metric_list.METRICS, *extra) if spec.key in found}
 
 
 def error_of_likeliest(found: Displacements) -> Floats:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 import forecast
 from forecast.core.files import as_text, written_whole
+from forecast.eval import metric_list
 from forecast.eval.bootstrap import bootstrap_mean
 from forecast.eval.evidence import HardnessEvidence
 from forecast.eval.hardest import ACCELERATION_MPS2, OBSERVATION_M
-from forecast.eval.metric_list import METRICS, metrics_of
+from forecast.eval.metric_list import metrics_of
 from forecast.eval.metric_spec import MetricSpec
 from forecast.eval.results import PerItem, per_item
 from forecast.eval.strata import in_order
@@ -129,7 +130,7 @@ def _body(scores: Scores) -> dict[str, Any]:
         "coverage": scores.coverage,
         "not_computable": {
             spec.key: spec.lacking
-            for spec in METRICS
+            for spec in metric_list.METRICS
             if spec.lacking and spec.key not in scores.agents and spec.key not in scores.stability.pairs
         },
         "warnings": scores.warnings,
