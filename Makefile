@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo weights paper test test-slow test-wheel test-numpy2 lint clean
+.PHONY: help install demo weights paper test test-slow test-numpy2 lint docs dist journey clean
 
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -64,8 +64,11 @@ lint: $(VENV)/.installed-dev ## ruff, mypy --strict, import-linter, sizes and ci
 docs: $(VENV)/.installed-docs ## the documentation, strictly: out/site
 	$(BIN)/zensical build --strict --clean --config-file mkdocs.yml
 
-test-wheel: $(VENV)/.installed-dev ## build wheel and sdist; run the tests on the installed wheel, away from the checkout
-	VENV="$(VENV)" bash .ci/test_wheel.sh $(IN_PARALLEL)
+dist: $(VENV)/.installed-dev ## wheel and sdist, in dist/
+	VENV="$(VENV)" bash .ci/dist.sh
+
+journey: ## install the wheel of dist/ into an empty environment; from a town to pictures with it
+	PYTHON="$(PYTHON)" TORCH="$(TORCH)" bash .ci/journey.sh
 
 test-numpy2: ## the quick tests on NumPy 2 without nuscenes-devkit, in .venv-numpy2
 	PYTHON="$(PYTHON)" TORCH="$(TORCH)" bash .ci/test_numpy2.sh $(IN_PARALLEL)

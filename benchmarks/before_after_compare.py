@@ -84,7 +84,7 @@ def differences(before: Any, after: Any, rules: Rules, where: str = "$") -> Iter
     elif _is_number(before) and _is_number(after):
         if not rules.close(float(before), float(after)):
             yield f"{where}: {before!r}, now {after!r}"
-    elif before != after:
+    elif before != after or isinstance(before, bool) != isinstance(after, bool):
         yield f"{where}: {before!r:.80}, now {after!r:.80}"
 
 

@@ -33,7 +33,7 @@ BASE = Path(__file__).with_name("context.yaml")
 PLAIN: dict[str, Any] = {"objective.name": "plain"}
 BLIND: dict[str, Any] = {**PLAIN, "model.uses_map": False, "model.uses_neighbours": False}
 CAB: dict[str, Any] = {}
-#: What ``configs/cab.yaml`` has.
+#: What ``configs/gain.yaml`` has.
 GAIN: dict[str, Any] = {"objective.name": "gain", "objective.divergence_weight": 1.0, "model.own_blind": True}
 MODELS: dict[str, dict[str, Any]] = {
     "cab": CAB,
@@ -59,7 +59,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "blind, twice the epochs": {**BLIND, "run.epochs": 12},
     # Beyond the paper.
     "gain": GAIN,
-    "gain, modes alone": {**GAIN, "objective.weighted_odds": False},
+    "gain, modes alone": {**GAIN, "objective.weighted_probabilities": False},
     "gain, shared blind": {**GAIN, "model.own_blind": False},
     "gain, normalised history": {**GAIN, "model.normalised_history": True},
     "cab, normalised history": {"model.normalised_history": True},

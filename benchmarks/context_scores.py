@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from forecast.core.forecast import Forecast
 from forecast.eval.bayes import Outcomes, displacement, error_minimising
-from forecast.model.cab import CAB
 from forecast.model.config import ModelConfig
+from forecast.model.cvae import CVAE
 from forecast.model.merging import merge_modes
 from forecast.model.mixture import joint_nll, log_density
 from forecast.model.unicycle import Motion
@@ -23,7 +23,7 @@ PUBLISHED_CLIP = -6.0
 MERGE_RADIUS_M = ModelConfig().merge_radius_m
 
 
-def scores(model: CAB, world: World) -> dict[str, Floats]:
+def scores(model: CVAE, world: World) -> dict[str, Floats]:
     """Per row of the world; errors are expectations over the true futures, metres."""
     model.eval()
     rows = np.arange(len(world))
@@ -50,7 +50,7 @@ def bounds(world: World) -> dict[str, Floats]:
 
 
 @torch.no_grad()
-def _mixture(model: CAB, world: World, rows: NDArray[np.int64], maps: NDArray[np.int64]) -> Forecast:
+def _mixture(model: CVAE, world: World, rows: NDArray[np.int64], maps: NDArray[np.int64]) -> Forecast:
     parts = []
     for first in range(0, len(rows), 500):
         chosen = slice(first, first + 500)

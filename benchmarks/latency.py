@@ -25,7 +25,7 @@ import torch
 from forecast.core.agents import AgentType
 from forecast.core.errors import ForecastError
 from forecast.data.maps.sources import PolygonMap
-from forecast.model.cab import CAB
+from forecast.model.cvae import CVAE
 from forecast.prediction.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from forecast.prediction.forecaster import Engine, Forecaster
 from forecast.prediction.scene import Scene
@@ -96,12 +96,12 @@ def engines(checkpoint: Checkpoint, device: str, threads: int, wanted: list[str]
     return made
 
 
-def _compiled(checkpoint: Checkpoint, model: CAB, threads: int) -> Engine:
+def _compiled(checkpoint: Checkpoint, model: CVAE, threads: int) -> Engine:
     torch._dynamo.reset()
     return torch.compile(model.predict, dynamic=True)  # type: ignore[no-any-return]
 
 
-def _onnx(checkpoint: Checkpoint, model: CAB, threads: int) -> Engine:
+def _onnx(checkpoint: Checkpoint, model: CVAE, threads: int) -> Engine:
     from forecast.export.onnx_file import onnx_model
     from forecast.export.runtime import OnnxPredictor
 
@@ -113,7 +113,7 @@ def _onnx(checkpoint: Checkpoint, model: CAB, threads: int) -> Engine:
 
 
 _EXPORTED: dict[Path, bytes] = {}
-_ENGINES: dict[str, Callable[[Checkpoint, CAB, int], Engine]] = {
+_ENGINES: dict[str, Callable[[Checkpoint, CVAE, int], Engine]] = {
     "eager": lambda checkpoint, model, threads: model.predict,
     "compiled": _compiled,
     "onnx": _onnx,
@@ -189,7 +189,7 @@ def main() -> None:
         path = Path(folder) / "untrained.safetensors"
         if not args.checkpoint:
             torch.manual_seed(0)
-            save_checkpoint(path, CAB(load_config("cab").model), {})
+            save_checkpoint(path, CVAE(load_config("gain").model), {})
         checkpoint = load_checkpoint(args.checkpoint or path)
         print(f"{args.device}, {args.clock} clock\n")
         print("| engine   | threads | agents | p50 ms | p99 ms | network | crops |  rest |")

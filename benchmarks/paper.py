@@ -34,7 +34,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "reweight": ("cab_paper", {"objective.name": "reweight"} | _SLOWER),
     "rubiz": ("cab_paper", {"objective.name": "rubiz"} | _SLOWER),
     "cab": ("cab_paper", {}),
-    "cab_own_settings": ("cab", {}),
+    "cab_own_settings": ("gain", {}),
 }
 #: Baselines that the paper lists, too, in the order of its table 2.
 PHYSICS = (

@@ -33,17 +33,17 @@ _PLAIN: dict[str, Any] = {"objective.name": "plain", **_SHARED}
 _GAIN: dict[str, Any] = {
     "objective.name": "gain",
     "objective.divergence_weight": 1.0,
-    "objective.weighted_odds": True,
+    "objective.weighted_probabilities": True,
     "model.own_blind": True,
 }
 MODELS: dict[str, dict[str, Any]] = {
-    "cab": {"objective.name": "cab", "objective.divergence_weight": 5.0, **_SHARED},
+    "cab": {"objective.name": "divergence", "objective.divergence_weight": 5.0, **_SHARED},
     "trajectron": _PLAIN,
     "blind": {**_PLAIN, "model.uses_map": False, "model.uses_neighbours": False},
     "reweight": {"objective.name": "reweight", **_SHARED},
     "rubiz": {"objective.name": "rubiz", **_SHARED},
     "gain": _GAIN,
-    "gain, modes alone": {**_GAIN, "objective.weighted_odds": False},
+    "gain, modes alone": {**_GAIN, "objective.weighted_probabilities": False},
     "trajectron, normalised history": {**_PLAIN, "model.normalised_history": True},
 }
 #: Equal budgets: passes over the training set, and the rate, of each thing to learn from.

@@ -16,7 +16,7 @@ import torch
 import forecast.model.decoder
 from forecast.data.dataset import AgentDataset
 from forecast.data.map_crops import crop_adder
-from forecast.model.cab import CAB
+from forecast.model.cvae import CVAE
 from forecast.model.objectives import objective_terms
 from forecast.model.recurrence import unrolled
 from forecast.training.config import load_config
@@ -55,7 +55,7 @@ def main() -> None:
     config = load_config(args.config)
     source = AgentDataset(args.dataroot, args.version, args.split, dense=True)
     add_crops = crop_adder(source.dataset, config.model.crop)
-    model, size = CAB(config.model), config.run.batch_size
+    model, size = CVAE(config.model), config.run.batch_size
     optimiser = torch.optim.Adam(model.parameters(), 1e-3)
     parts = {"data": 0.0, "crops": 0.0, "forward": 0.0, "backward and step": 0.0}
 

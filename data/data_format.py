@@ -36,12 +36,14 @@ class Notes(msgspec.Struct, frozen=True):
         listings: listed agent-samples by name of the listing; a listing that the folder lacks is left out.
         remarks: what the user should know, one line each.
         files: further files by name, relative to the data root.
+        types: agent types that dense samples are of unless others are asked for, by name in lower case.
     """
 
     splits: dict[str, Split]
     listings: dict[str, Listing]
     remarks: list[str] = []
     files: dict[str, str] = {}
+    types: list[str] = msgspec.field(default_factory=lambda: ["vehicle"])
 
 
 class DataFolder(Protocol):

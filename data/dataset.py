@@ -37,7 +37,7 @@ class AgentDataset(torch.utils.data.Dataset[AgentBatch]):
         split: e.g. ``mini_train``; :attr:`~forecast.data.prepared.Dataset.splits` names those that a folder holds.
         horizon: how many key frames back and ahead; its ``step_s`` must be that of the data.
         dense: every agent at every key frame at which it was seen before, instead of the challenge's list.
-        types: which agents, where ``dense``.
+        types: which agents, where ``dense``; by default those that the data set is about: vehicles in nuScenes.
         ego: the ego vehicle as a target too, where ``dense``.
         neighbour_rule: who counts as a neighbour.
         cache: where prepared data are kept; see :func:`forecast.data.cache.open_dataset`.
@@ -58,13 +58,13 @@ class AgentDataset(torch.utils.data.Dataset[AgentBatch]):
         *,
         horizon: Horizon = NUSCENES_HORIZON,
         dense: bool = False,
-        types: Sequence[AgentType] = (AgentType.VEHICLE,),
+        types: Sequence[AgentType] | None = None,
         ego: bool = False,
         neighbour_rule: NeighbourRule = NeighbourRule(),  # noqa: B008 - frozen
         cache: str | Path | None = None,
     ) -> None:
         dataset = open_dataset(dataroot, version, cache)
-        samples = dataset.samples(split, dense=dense, types=tuple(types), ego=ego)
+        samples = dataset.samples(split, dense=dense, types=None if types is None else tuple(types), ego=ego)
         self._set_up(dataset, samples, horizon, neighbour_rule)
 
     @classmethod

@@ -86,7 +86,7 @@ def _digest(path: Path, expected: Stat) -> str:
 def _recall(memory: Path) -> dict[str, SeenFile]:
     try:
         return msgspec.json.decode(memory.read_bytes(), type=dict[str, SeenFile])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return {}
 
 

@@ -134,7 +134,7 @@ class Dataset:
         split: str,
         *,
         dense: bool = False,
-        types: tuple[AgentType, ...] = (AgentType.VEHICLE,),
+        types: tuple[AgentType, ...] | None = None,
         ego: bool = False,
         standing: float = 1.0,
     ) -> Samples:
@@ -144,7 +144,8 @@ class Dataset:
             split: one of :attr:`splits`, e.g. ``mini_val``.
             dense: every agent at every key frame at which it was seen at least once before, whether or not its
                 future is annotated, instead of the data set's own list.
-            types: which agents, where ``dense``; two-wheelers are cyclists, never vehicles.
+            types: which agents, where ``dense``; two-wheelers are cyclists, never vehicles. By default those that the
+                data set is about: vehicles in nuScenes, all road users in Argoverse 2.
             ego: the ego vehicle too, where ``dense``.
             standing: where ``dense``, the share to keep of agents that stand at time 0; most are parked.
 
@@ -153,7 +154,8 @@ class Dataset:
         """
         scenes = self.scenes_of(split)
         if dense:
-            found = dense_samples(self.columns, scenes, types, ego=ego)
+            wanted = [AgentType[name.upper()] for name in self._notes.types] if types is None else types
+            found = dense_samples(self.columns, scenes, wanted, ego=ego)
             return thin_standing(self.columns, found, standing) if standing < 1 else found
         listing = self._notes.listings.get(self._notes.splits[split].listing)
         path = self.files.listing_path

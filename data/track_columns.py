@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.tracks import Strings, Tracks
+from forecast.data.backward_motion import backward_motion
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,31 @@ class TrackColumns:
     attribute_names: Strings
     sample_first: NDArray[np.int64]
     sample_rows: NDArray[np.int32]
+
+    @classmethod
+    def of(
+        cls,
+        tracks: Tracks,
+        row_attribute: NDArray[np.int16] | None = None,
+        attribute_names: Strings = np.array([], np.str_),  # noqa: B008 - empty
+    ) -> TrackColumns:
+        """Compute all that follows from the tracks.
+
+        Args:
+            tracks: of the data set.
+            row_attribute: (rows,) index into ``attribute_names``; by default none has one.
+            attribute_names: (attributes,).
+        """
+        counts = np.bincount(tracks.row_sample, minlength=len(tracks.sample_tokens))
+        return cls(
+            tracks=tracks,
+            row_track=tracks.row_track.astype(np.int32),
+            row_motion=backward_motion(tracks),
+            row_attribute=np.full(len(tracks.row_sample), -1, np.int16) if row_attribute is None else row_attribute,
+            attribute_names=attribute_names,
+            sample_first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            sample_rows=np.argsort(tracks.row_sample, kind="stable").astype(np.int32),
+        )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All arrays by name."""

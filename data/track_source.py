@@ -76,7 +76,7 @@ class TrackSource(Observations, Protocol):
         split: str,
         *,
         dense: bool = False,
-        types: tuple[AgentType, ...] = (AgentType.VEHICLE,),
+        types: tuple[AgentType, ...] | None = None,
         ego: bool = False,
         standing: float = 1.0,
     ) -> Samples:

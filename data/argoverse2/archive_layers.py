@@ -98,7 +98,7 @@ def read_archive(path: Path, only: Sequence[str] | None = None) -> Geometries:
 def _decoded(path: Path) -> _Archive:
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Archive)
-    except (msgspec.DecodeError, OSError) as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError, OSError) as problem:
         raise DataError(f"{path}: no map of an Argoverse 2 scenario ({problem}); download it again") from problem
 
 

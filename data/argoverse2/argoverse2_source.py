@@ -23,6 +23,8 @@ from forecast.data.track_columns import TrackColumns
 #: Object categories from this one on are scored: 2 the scored tracks, 3 the focal one.
 _SCORED = 2
 _VERSION = "argoverse2"
+#: Focal and scored tracks are of these types.
+_TYPES = ["vehicle", "pedestrian", "cyclist"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Argoverse2Folder:
             scenarios += held
         columns = columns_of_scenarios(scenarios, self.step_s)
         remarks = heading_remarks(columns.tracks)
-        return columns, Notes(splits, {"focal": focal, "scored": scored}, remarks)
+        return columns, Notes(splits, {"focal": focal, "scored": scored}, remarks, types=_TYPES)
 
     def map_file(self, map_name: str) -> Path:
         """The map of a scenario; scenarios and their maps have one name."""

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from forecast.core.agents import EGO_CATEGORY, USUAL_SIZE_M, AgentType, agent_type
 from forecast.core.tracks import Tracks
 from forecast.data.argoverse2.scenario_file import STEP_S, Scenario
-from forecast.data.backward_motion import backward_motion
 from forecast.data.track_columns import TrackColumns
 
 #: The recording vehicle's track.
@@ -69,16 +68,7 @@ def columns_of_scenarios(scenarios: Iterable[Scenario], step_s: float) -> TrackC
         row_heading_rad=np.concatenate([part.row_heading_rad for part in parts]),
         row_size_m=_usual_sizes(np.array([kind for part in parts for kind in part.types], np.int64))[row_track],
     )
-    counts = np.bincount(row_sample, minlength=int(samples[-1]))
-    return TrackColumns(
-        tracks=laid_out,
-        row_track=row_track.astype(np.int32),
-        row_motion=backward_motion(laid_out),
-        row_attribute=np.full(len(row_track), -1, np.int16),
-        attribute_names=_strings([]),
-        sample_first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        sample_rows=np.argsort(row_sample, kind="stable").astype(np.int32),
-    )
+    return TrackColumns.of(laid_out)
 
 
 class _Part:

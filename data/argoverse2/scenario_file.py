@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from forecast.core.errors import DataError
@@ -114,6 +112,9 @@ def read_scenario(path: Path) -> Scenario:
 
 
 def _columns(path: Path) -> dict[str, NDArray[Any]]:
+    import pyarrow as pa  # here, so that data sets of other kinds open without it
+    import pyarrow.parquet as pq
+
     try:
         held = pq.read_schema(path).names
         missing = [name for name in _COLUMNS if name not in held]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,10 @@ from forecast.data.maps.patches import PatchSampler
 from forecast.data.maps.pieces import check_held, check_layers
 from forecast.data.maps.sampler import Sampler, takes_nearest
 
+#: Maps that are held open; of data sets with one map a scene there are more than a process may map.
+_MOST_MAPS = 512
+K = TypeVar("K")
+V = TypeVar("V")
 Maps = Mapping[str, MapSource] | Callable[[str], MapSource]
 
 
@@ -112,9 +116,7 @@ class Cropper:
             crops[every] = torch.from_numpy(images)[every if chosen is None else chosen.cpu()].to(crops.device)
 
     def _source(self, index: int) -> MapSource | None:
-        if index not in self._sources:
-            self._sources[index] = self._find(index)
-        return self._sources[index]
+        return _remembered(self._sources, index, lambda: self._find(index))
 
     def _find(self, index: int) -> MapSource | None:
         if index < 0:
@@ -135,18 +137,28 @@ class Cropper:
         return source
 
     def _drawer(self, index: int, source: MapSource) -> ExactDrawer | DevkitDrawer:
-        if index not in self._drawers:
+        def make() -> ExactDrawer | DevkitDrawer:
             check_held(source, self.spec.layers, may_be_blank=True)
-            self._drawers[index] = (DevkitDrawer if self._devkit else ExactDrawer)(source, self.spec)
-        return self._drawers[index]
+            return (DevkitDrawer if self._devkit else ExactDrawer)(source, self.spec)
+
+        return _remembered(self._drawers, index, make)
 
     def _sampler(self, index: int, source: MapSource, device: torch.device) -> Sampler | PatchSampler:
-        if (index, device) not in self._samplers:
+        def make() -> Sampler | PatchSampler:
             baked = open_baked(source, self.spec, self._cache, devkit_compatible=self._devkit)
-            on_cpu = device.type == "cpu" and takes_nearest(baked, self.spec)
-            self._samplers[index, device] = (
-                PatchSampler(baked, self.spec, devkit_compatible=self._devkit)
-                if on_cpu
-                else Sampler(baked, self.spec, device, devkit_compatible=self._devkit)
-            )
-        return self._samplers[index, device]
+            if device.type == "cpu" and takes_nearest(baked, self.spec):
+                return PatchSampler(baked, self.spec, devkit_compatible=self._devkit)
+            return Sampler(baked, self.spec, device, devkit_compatible=self._devkit)
+
+        return _remembered(self._samplers, (index, device), make)
+
+
+def _remembered(kept: dict[K, V], key: K, make: Callable[[], V]) -> V:
+    """What was made for a key, made now where it was not; the oldest ones are dropped. Safe for several threads."""
+    try:
+        return kept[key]
+    except KeyError:
+        value = kept[key] = make()
+    for oldest in list(kept)[: max(len(kept) - _MOST_MAPS, 0)]:
+        kept.pop(oldest, None)
+    return value

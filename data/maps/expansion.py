@@ -86,7 +86,7 @@ class ExpansionReader:
     def _tables(self) -> dict[str, msgspec.Raw]:
         try:
             tables = msgspec.json.decode(self.path.read_bytes(), type=dict[str, msgspec.Raw])
-        except (msgspec.DecodeError, OSError) as problem:
+        except (msgspec.DecodeError, UnicodeDecodeError, OSError) as problem:
             raise DataError(f"{self.path} cannot be read ({problem}): the file is truncated or no map") from problem
         if "type" in tables and "node" not in tables:
             raise DataError(f"{self.path} is GeoJSON, expected a nuScenes map expansion: open it with from_geojson")
@@ -112,7 +112,7 @@ class ExpansionReader:
 def _decode(path: Path, tables: dict[str, msgspec.Raw], table: str, kind: type[msgspec.T]) -> msgspec.T:  # type: ignore[name-defined]
     try:
         return msgspec.json.decode(tables[table], type=kind)
-    except msgspec.DecodeError as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         raise DataError(f"{path}, table {table!r}: {problem}") from problem
 
 

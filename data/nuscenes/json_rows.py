@@ -97,7 +97,7 @@ def _piece(
             return decode(piece), following
         except msgspec.ValidationError as fault:
             _refuse(path, piece, first, fault)
-        except msgspec.DecodeError as fault:
+        except (msgspec.DecodeError, UnicodeDecodeError) as fault:
             # What looked like a boundary may lie inside a string or a nested list: try the next one.
             if between is None:
                 _refuse(path, piece, first, fault)
@@ -105,17 +105,28 @@ def _piece(
     _refuse(path, piece, first, msgspec.DecodeError("not valid JSON"))
 
 
-def _refuse(path: Path, piece: bytes, first: int, fault: msgspec.DecodeError) -> NoReturn:
+def _refuse(path: Path, piece: bytes, first: int, fault: Exception) -> NoReturn:
     """Raise an error that names the row at fault, its token where it has one, and what is wrong with it."""
     found = _ENTRY_IN_MESSAGE.search(str(fault))
     if found:
         index, field = int(found[1]), found[2]
         reason = _ENTRY_IN_MESSAGE.sub("", str(fault)) + (f" in {field}" if field else "")
+    elif isinstance(fault, UnicodeDecodeError):
+        index, reason = _first_undecodable(piece), "holds bytes that are no UTF-8 text"
     else:
         index, reason = _first_malformed(piece.decode("utf-8", errors="replace"), str(fault))
     token = re.search(rb'"token"\s*:\s*"([^"]*)"', _entry(piece, index))
     named = f" (token {token[1].decode(errors='replace')})" if token else ""
     raise DataError(f"{path}: entry {first + index}{named}: {reason}") from None
+
+
+def _first_undecodable(piece: bytes) -> int:
+    """Which entry holds the first byte that is no UTF-8."""
+    try:
+        piece.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        return len(_BETWEEN_ROWS.findall(piece, 0, fault.start))
+    return 0
 
 
 def _entry(piece: bytes, index: int) -> bytes:

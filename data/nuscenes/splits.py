@@ -36,5 +36,5 @@ def read_challenge(dataroot: Path) -> dict[str, list[str]] | None:
         return None
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, list[str]])
-    except msgspec.DecodeError as fault:
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise DataError(f"{path}: expected scene names with lists of instance_sample tokens: {fault}") from None

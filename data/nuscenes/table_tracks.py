@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from forecast.core.agents import EGO_CATEGORY, agent_type
 from forecast.core.errors import DataError
 from forecast.core.tracks import Strings, Tracks
-from forecast.data.backward_motion import backward_motion
 from forecast.data.clock import check_microseconds
 from forecast.data.nuscenes.annotations import Boxes, joined, read_boxes
 from forecast.data.nuscenes.ego import read_ego
@@ -169,7 +168,6 @@ def _columns(
     counts = np.bincount(row_track, minlength=len(tokens))
     kept = np.flatnonzero(counts)  # an instance without annotations is no track
     first_row = np.concatenate([[0], np.cumsum(counts[kept])]).astype(np.int64)
-    row_track = np.repeat(np.arange(len(kept), dtype=np.int32), counts[kept])
     names = np.array(categories, np.str_)[kept]
     kinds = {name: _type_of(name, reading) for name in np.unique(names).tolist()}
     tracks = Tracks(
@@ -188,16 +186,7 @@ def _columns(
         row_heading_rad=boxes.heading_rad[order],
         row_size_m=boxes.size_m[order],
     )
-    sample_counts = np.bincount(row_sample, minlength=len(samples.tokens))
-    return TrackColumns(
-        tracks=tracks,
-        row_track=row_track,
-        row_motion=backward_motion(tracks),
-        row_attribute=boxes.attribute[order],
-        attribute_names=_strings(attributes),
-        sample_first=np.concatenate([[0], np.cumsum(sample_counts)]).astype(np.int64),
-        sample_rows=np.argsort(row_sample, kind="stable").astype(np.int32),
-    )
+    return TrackColumns.of(tracks, boxes.attribute[order], _strings(attributes))
 
 
 def _type_of(category: str, reading: Reading) -> int:

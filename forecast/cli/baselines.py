@@ -17,7 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="json",
         help="submissions (json), or rows; baselines have no covariances",
     )
-    parser.add_argument("--dense", action="store_true", help="every vehicle at every key frame that has a past")
+    parser.add_argument(
+        "--dense", action="store_true", help="every vehicle (Argoverse 2: road user) at every key frame that has a past"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

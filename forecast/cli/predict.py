@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="to write: .json is a submission, .parquet or .csv rows with covariances",
     )
-    parser.add_argument("--dense", action="store_true", help="every vehicle at every key frame that has a past")
+    parser.add_argument(
+        "--dense", action="store_true", help="every vehicle (Argoverse 2: road user) at every key frame that has a past"
+    )
     parser.add_argument("--null-context", action="store_true", help="forecast with neither map nor neighbours")
     parser.add_argument(
         "--merge-radius-m",

@@ -12,7 +12,9 @@ TAKES_CONFIGURATION = True
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what to train, on what, and where to."""
-    parser.add_argument("--config", default="cab", metavar="NAME|FILE", help="a shipped configuration or a YAML file")
+    parser.add_argument(
+        "--config", default="default", metavar="NAME|FILE", help="a shipped configuration or a YAML file"
+    )
     parser.add_argument("--dataroot", metavar="DIR", help="folder of a nuScenes data set (data.dataroot)")
     parser.add_argument("--version", metavar="V", help="e.g. v1.0-trainval (data.version)")
     parser.add_argument("--cache", metavar="DIR", help="where the compact cache lies (data.cache)")

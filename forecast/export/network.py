@@ -12,8 +12,8 @@ from forecast.core.agents import STATE_CHANNELS, AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
 from forecast.core.forecast import Forecast
-from forecast.model.cab import CAB
 from forecast.model.config import ModelConfig
+from forecast.model.cvae import CVAE
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class ExportedNetwork(nn.Module):
         model: in evaluation mode.
     """
 
-    def __init__(self, model: CAB) -> None:
+    def __init__(self, model: CVAE) -> None:
         super().__init__()
         self.model = model
         self.names = tuple(input_specs(model.config))

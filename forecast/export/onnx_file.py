@@ -15,7 +15,7 @@ from forecast.core.extras import optional_module
 from forecast.core.files import written_whole
 from forecast.export.metadata import METADATA_KEY, metadata_of
 from forecast.export.network import ExportedNetwork, TensorSpec, example_batch, input_specs, output_specs
-from forecast.model.cab import CAB
+from forecast.model.cvae import CVAE
 from forecast.prediction.checkpoint import Checkpoint
 
 #: Read by ONNX Runtime 1.17 and later, and by what is built on it.
@@ -57,7 +57,7 @@ def onnx_model(checkpoint: Checkpoint) -> Any:
     return model
 
 
-def _traced(model: CAB) -> torch.export.ExportedProgram:
+def _traced(model: CVAE) -> torch.export.ExportedProgram:
     """The model's operations, traced in a way that fails where an axis that must be free is not."""
     specs = input_specs(model.config)
     # Lengths that differ and are neither 0 nor 1: the exporter must take no axis for another, or for a constant.

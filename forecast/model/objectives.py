@@ -23,7 +23,7 @@ class ObjectiveConfig:
 
     Attributes:
         name: a key of :data:`OBJECTIVES`.
-        blind_weight: λ, of the blind branch's own loss.
+        without_context_weight: λ, of the blind branch's own loss.
         divergence_weight: λ_KL, of the divergence between the priors with and without context.
         entropy_weight: of the mean entropy of the prior, which ``plain`` then lowers: sharpness without a blind branch.
         joint: sum over steps inside the mixture (one mode explains the whole future) instead of outside (as
@@ -33,11 +33,11 @@ class ObjectiveConfig:
             gradient, but a small one; null for none.
         divergence_cap: CAB's divergence counts up to this for each agent, nats; null for no cap, as published.
         free_bits: the KL between posterior and prior is not pushed below this, nats.
-        weighted_odds: whether the weighted likelihood of ``gain`` also teaches how probable the modes are.
+        weighted_probabilities: whether the weighted likelihood of ``gain`` also teaches how probable the modes are.
     """
 
-    name: str = "cab"
-    blind_weight: float = 1.0
+    name: str = "divergence"
+    without_context_weight: float = 1.0
     divergence_weight: float = 5.0
     entropy_weight: float = 0.0
     joint: bool = False
@@ -46,7 +46,7 @@ class ObjectiveConfig:
     soft_clip: float | None = -20.0
     divergence_cap: float | None = 2.0
     free_bits: float = 0.0
-    weighted_odds: bool = True
+    weighted_probabilities: bool = True
 
     def __post_init__(self) -> None:
         if self.name not in OBJECTIVES:
@@ -153,14 +153,16 @@ def _plain(sighted: _Seen, blind: _Seen | None, valid: Tensor, config: Objective
     return Terms(terms.loss + config.entropy_weight * sharpness, {**terms.parts, "prior_entropy": sharpness.detach()})
 
 
-def _cab(sighted: _Seen, blind: _Seen | None, valid: Tensor, config: ObjectiveConfig, annealed: Annealed) -> Terms:
+def _divergence(
+    sighted: _Seen, blind: _Seen | None, valid: Tensor, config: ObjectiveConfig, annealed: Annealed
+) -> Terms:
     """``L(e) + λ·L(ẽ) − λ_KL·KL[p(z|X,C) ‖ stopgrad p(z|X,C̃)]``, equation of the paper's section 3."""
     assert blind is not None
     own, other = cvae(sighted, valid, config, annealed), cvae(blind, valid, config, annealed)
     each = categorical_kl(sighted.prior, blind.prior.detach())
     divergence = batch_mean(each)
     capped = each if config.divergence_cap is None else each.clamp(max=config.divergence_cap)
-    loss = own.loss + config.blind_weight * other.loss - config.divergence_weight * batch_mean(capped)
+    loss = own.loss + config.without_context_weight * other.loss - config.divergence_weight * batch_mean(capped)
     return _with_blind(own, other, loss, context_divergence=divergence)
 
 
@@ -178,17 +180,17 @@ def _gain(sighted: _Seen, blind: _Seen | None, valid: Tensor, config: ObjectiveC
 
     ``w`` is the posterior's advantage over the blind prior in log-likelihood, cut at 0 and divided by its mean, without
     gradient. Unlike CAB's divergence this rewards a prior that is right, not one that is merely different. Since ``w``
-    depends on the future that came true, rare futures are found somewhat too likely; without ``weighted_odds`` the
-    weighted likelihood teaches the modes alone.
+    depends on the future that came true, rare futures are found somewhat too likely; without
+    ``weighted_probabilities`` the weighted likelihood teaches the modes alone.
     """
     assert blind is not None
     own, other = cvae(sighted, valid, config, annealed), cvae(blind, valid, config, annealed)
     missed = log_likelihood(sighted.posterior, sighted.steps, valid, config)
     missed = (missed - log_likelihood(blind.prior, blind.steps, valid, config)).clamp(min=0).detach()
     weight = missed / batch_mean(missed).clamp(min=1e-6)
-    odds = sighted.prior if config.weighted_odds else sighted.prior.detach()
+    odds = sighted.prior if config.weighted_probabilities else sighted.prior.detach()
     weighted = batch_mean(weight * log_likelihood(odds, sighted.steps, valid, config))
-    loss = own.loss + config.blind_weight * other.loss - config.divergence_weight * weighted
+    loss = own.loss + config.without_context_weight * other.loss - config.divergence_weight * weighted
     return _with_blind(own, other, loss, advantage=batch_mean(missed))
 
 
@@ -207,7 +209,13 @@ def _rubiz(sighted: _Seen, blind: _Seen | None, valid: Tensor, config: Objective
     return _with_blind(own, other, own.loss + other.loss + third.loss, fused_loss=third.loss)
 
 
-OBJECTIVES: dict[str, Objective] = {"cab": _cab, "reweight": _reweight, "gain": _gain, "rubiz": _rubiz, "plain": _plain}
+OBJECTIVES: dict[str, Objective] = {
+    "divergence": _divergence,
+    "reweight": _reweight,
+    "gain": _gain,
+    "rubiz": _rubiz,
+    "plain": _plain,
+}
 
 
 def objective_terms(

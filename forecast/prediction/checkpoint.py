@@ -19,8 +19,8 @@ from safetensors.torch import save
 import forecast
 from forecast.core.errors import CheckpointError, ConfigError
 from forecast.core.files import written_whole
-from forecast.model.cab import CAB
 from forecast.model.config import ModelConfig
+from forecast.model.cvae import CVAE
 
 #: 2: the header also names the version of the package that wrote it.
 FORMAT_VERSION = 2
@@ -42,7 +42,7 @@ class Checkpoint:
         written_by: version of this package; ``"unknown"`` in files of format 1.
     """
 
-    model: CAB
+    model: CVAE
     notes: dict[str, Any]
     path: Path
     written_by: str = "unknown"
@@ -57,7 +57,7 @@ def _digest(tensors: Mapping[str, torch.Tensor], header: str) -> str:
     return hashed.hexdigest()
 
 
-def on_device(model: CAB, device: torch.device | str) -> CAB:
+def on_device(model: CVAE, device: torch.device | str) -> CVAE:
     """Move a model to where it is to compute.
 
     Raises:
@@ -69,7 +69,7 @@ def on_device(model: CAB, device: torch.device | str) -> CAB:
         raise ConfigError(f"device '{device}': {str(error).splitlines()[0][:160]}") from error
 
 
-def save_checkpoint(path: Path, model: CAB, notes: Mapping[str, Any]) -> None:
+def save_checkpoint(path: Path, model: CVAE, notes: Mapping[str, Any]) -> None:
     """Write weights and their JSON header in one piece: a file of this name is always whole."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     told = {"model": dataclasses.asdict(model.config), "notes": dict(notes), "written_by": forecast.__version__}
@@ -144,7 +144,7 @@ def load_checkpoint(run_or_file: Path | str, *, merge_radius_m: float | None = N
         raise CheckpointError(f"{path}: its checksum does not match, the file was altered or damaged; copy it again")
     try:
         described = _migrated(json.loads(header), version)
-        model = CAB(_typed(ModelConfig, described["model"]))
+        model = CVAE(_typed(ModelConfig, described["model"]))
         model.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path}: header and weights do not fit this version ({_brief(error)})") from error

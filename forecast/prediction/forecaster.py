@@ -52,7 +52,7 @@ class Forecaster:
     must be importable by its name): the copy has the same maps and tracks, and gives the same answers.
 
     Args:
-        engine: gives all modes of a batch, e.g. ``CAB.predict`` or an ONNX session.
+        engine: gives all modes of a batch, e.g. ``CVAE.predict`` or an ONNX session.
         config: of the model behind the engine.
         maps: by name; see :class:`~forecast.prediction.scene_maps.SceneMaps` for what can be a map.
         device: where crops are made and the engine expects its batches.

@@ -16,6 +16,7 @@ import yaml  # type: ignore[import-untyped]
 from forecast.core.errors import ConfigError, one_of
 from forecast.model.config import ModelConfig
 from forecast.model.objectives import ObjectiveConfig
+from forecast.training.old_names import current_keys, current_name
 from forecast.training.schedules import SchedulesConfig
 
 _SPLITS = {"v1.0-mini": ("mini_train", "mini_val"), "v1.0-trainval": ("train", "train_val")}
@@ -135,7 +136,7 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """All of it. The defaults are those of ``configs/cab_divergence.yaml``."""
+    """All of it. The defaults are those of ``configs/cab.yaml``."""
 
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -181,8 +182,9 @@ def load_config(
     Raises:
         ConfigError: unknown name, key or wrong value; one line.
     """
-    values = _read(str(name_or_path))
-    for key, value in {**_overrides(overrides), **(settings or {})}.items():
+    values = _read(current_name(str(name_or_path)))
+    given = {**_overrides(overrides), **(settings or {})}
+    for key, value in current_keys(given, "the command line").items():
         _check_key(key, "the command line")
         _merge(values, _nested(key, value))
     config: TrainingConfig = parsed(values)
@@ -240,7 +242,7 @@ def _plain(value: Any) -> Any:
 
 
 def _read(name: str, derived: tuple[str, ...] = ()) -> dict[str, Any]:
-    path = Path(name)
+    path, shipped = Path(name), name in config_names()
     if path.suffix in (".yaml", ".yml") or path.is_file():
         if not path.is_file():
             raise ConfigError(f"{path}: no such configuration file; by name there are {', '.join(config_names())}")
@@ -248,7 +250,7 @@ def _read(name: str, derived: tuple[str, ...] = ()) -> dict[str, Any]:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise ConfigError(f"{path}: not a text file ({error.reason} at byte {error.start})") from error
-    elif name in config_names():
+    elif shipped:
         text = (files("forecast.configs") / f"{name}.yaml").read_text(encoding="utf-8")
     else:
         raise ConfigError(f"no configuration is called '{name}': {one_of(config_names(), name)}; or give a YAML file")
@@ -259,10 +261,13 @@ def _read(name: str, derived: tuple[str, ...] = ()) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{name}: expected a mapping of keys, got {type(values).__name__}")
     base = values.pop("extends", None)
+    values = _renamed(values, name)
     for key in _flat(values):
         _check_key(key, name)
     if base is None:
         return values
+    if not shipped:
+        base = current_name(str(base))
     if str(base) in (*derived, name):
         raise ConfigError(f"{name}: extends {base}, which is made from it")
     whole = _read(str(base), (*derived, name))
@@ -278,7 +283,6 @@ def _overrides(arguments: Sequence[str]) -> dict[str, Any]:
         if not flag.startswith("--"):
             raise ConfigError(f"'{flag}' is neither an option nor a configuration key; keys are given as --a.b value")
         key, equals, text = flag[2:].partition("=")
-        _check_key(key, "the command line")
         if not equals:
             if not waiting:
                 raise ConfigError(f"--{key} needs a value")
@@ -301,6 +305,20 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
             _merge(into[key], value)
         else:
             into[key] = value
+
+
+def _renamed(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Keys of earlier versions under their names of today."""
+    renamed: dict[str, Any] = {}
+    for section, entries in values.items():
+        if not isinstance(entries, Mapping):
+            renamed[section] = entries
+            continue
+        dotted = {f"{section}.{key}": value for key, value in entries.items()}
+        _merge(renamed, {section: {}})
+        for key, value in current_keys(dotted, where).items():
+            _merge(renamed, _nested(key, value))
+    return renamed
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[str]:

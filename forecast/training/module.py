@@ -15,7 +15,7 @@ from forecast.core.batch import AgentBatch
 from forecast.core.errors import ForecastError
 from forecast.core.forecast import Forecast
 from forecast.data.augment import some_mirrored
-from forecast.model.cab import CAB
+from forecast.model.cvae import CVAE
 from forecast.model.merging import merge_modes
 from forecast.model.mixture import joint_nll
 from forecast.model.objectives import objective_terms
@@ -42,7 +42,7 @@ class ForecastModule(pl.LightningModule):
     def __init__(self, config: TrainingConfig, add_crops: AddCrops | None = None) -> None:
         super().__init__()
         self.config, self.add_crops = config, add_crops
-        self.model = CAB(config.model)
+        self.model = CVAE(config.model)
         self.errors = nn.ModuleDict(
             {f"{name}/{metric}": MeanMetric() for name in ("val", "val_blind") for metric in _ERRORS}
         )

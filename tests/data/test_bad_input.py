@@ -262,3 +262,11 @@ def test_a_version_is_a_name_not_a_path(traffic: Any, tmp_path: Path) -> None:
         open_dataset(root, str(root / "v1.0-mini"), cache)
     assert not cache.exists()
     assert open_dataset(root, "v1.0-mini/", cache).folder == open_dataset(root, "v1.0-mini", cache).folder
+
+
+@pytest.mark.parametrize("table", ["sample_annotation", "scene", "log"])
+def test_bytes_that_are_no_text(traffic: Any, table: str) -> None:
+    root = traffic.write()
+    path = root / VERSION / f"{table}.json"
+    path.write_bytes(path.read_bytes().replace(b'"token": "', b'"token": "\xff', 1))
+    refused(root, rf"{table}\.json: entry 0 .*no UTF-8 text")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from forecast.data.synthetic.town import write_town
+from forecast.data.synthetic.town_writer import write_town
 
 ROOT = Path(__file__).parents[2]
 PAGES = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if path.is_file()]

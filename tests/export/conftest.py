@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from forecast.cli.main import main
-from forecast.model.cab import CAB
+from forecast.model.cvae import CVAE
 from forecast.prediction.checkpoint import save_checkpoint
 from forecast.training.config import load_config
 
@@ -25,7 +25,7 @@ class Exported:
     onnx: Path
 
 
-@pytest.fixture(scope="session", params=["cab", "blind"])
+@pytest.fixture(scope="session", params=["gain", "no_context"])
 def exported(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, small_settings: dict[str, object]
 ) -> Exported:
@@ -34,6 +34,6 @@ def exported(
     config = load_config(request.param, settings=small_settings)
     notes = {"epoch": 3, "config": {"data": {"dataroot": "/somebody/s/disk"}, "objective": {"name": request.param}}}
     files = Exported(folder / "best.safetensors", folder / "model.onnx")
-    save_checkpoint(files.checkpoint, CAB(config.model), notes)
+    save_checkpoint(files.checkpoint, CVAE(config.model), notes)
     assert main(["export", "--checkpoint", str(folder), "--out", str(files.onnx), "--samples", "64"]) == 0
     return files

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecast.core.forecast import Forecast
-from forecast.model.cab import CAB
+from forecast.model.cvae import CVAE
 from forecast.model.merging import merge_modes
 from forecast.training.config import load_config
 
@@ -105,7 +105,9 @@ def test_models_merge_what_they_answer_but_not_what_they_learn(made_up, small_se
     models = {}
     for radius_m in (0.0, RADIUS_M):
         torch.manual_seed(0)
-        models[radius_m] = CAB(load_config("cab", settings={**small_settings, "model.merge_radius_m": radius_m}).model)
+        models[radius_m] = CVAE(
+            load_config("gain", settings={**small_settings, "model.merge_radius_m": radius_m}).model
+        )
         models[radius_m].eval()
     learnt = models[RADIUS_M].mixture(batch)
     torch.testing.assert_close(learnt.probabilities, models[0.0].predict(batch).probabilities, rtol=0, atol=0)
@@ -115,7 +117,7 @@ def test_models_merge_what_they_answer_but_not_what_they_learn(made_up, small_se
 
 
 def test_a_radius_must_be_a_length() -> None:
-    model = load_config("cab").model
+    model = load_config("gain").model
     for radius_m in (-1.0, float("inf"), float("nan")):
         with pytest.raises(ValueError, match=r"model\.merge_radius_m: expected 0 or more"):
             replace(model, merge_radius_m=radius_m)

@@ -55,7 +55,7 @@ def test_divergence_and_entropy_are_torchs() -> None:
 
 def test_cab_is_the_written_formula() -> None:
     sighted, blind = branch(), branch()
-    config, valid = ObjectiveConfig("cab", 0.7, 3.0, **OPEN), torch.ones(6, 5, dtype=torch.bool)
+    config, valid = ObjectiveConfig("divergence", 0.7, 3.0, **OPEN), torch.ones(6, 5, dtype=torch.bool)
     found = objective_terms(sighted, blind, valid, config, Annealed(2.0, None)).loss
     divergence = distributions.kl_divergence(categorical(sighted.prior_logits), categorical(blind.prior_logits)).mean()
     expected = reference_cvae(sighted, config, 2.0) + 0.7 * reference_cvae(blind, config, 2.0) - 3.0 * divergence
@@ -66,7 +66,7 @@ def test_no_gradient_through_the_stopped_side() -> None:
     sighted, blind = branch(), branch()
     valid = torch.ones(6, 5, dtype=torch.bool)
     objective_terms(
-        sighted, blind, valid, ObjectiveConfig("cab", blind_weight=0.0), Annealed(1.0, None)
+        sighted, blind, valid, ObjectiveConfig("divergence", without_context_weight=0.0), Annealed(1.0, None)
     ).loss.backward()
     for field in ("prior_logits", "posterior_logits", "step_log_likelihoods"):
         assert not getattr(blind, field).grad.any()
@@ -137,7 +137,9 @@ def test_a_capped_divergence_is_no_longer_rewarded() -> None:
     cap = float(each.median())
     assert (each > cap).any()
     found, without = (
-        objective_terms(sighted, blind, valid, ObjectiveConfig("cab", 1.0, weight, divergence_cap=cap), FULL).loss
+        objective_terms(
+            sighted, blind, valid, ObjectiveConfig("divergence", 1.0, weight, divergence_cap=cap), FULL
+        ).loss
         for weight in (3.0, 0.0)
     )
     torch.testing.assert_close(without - found, 3.0 * each.clamp(max=cap).mean())
@@ -152,11 +154,13 @@ def test_the_entropy_weight_is_of_the_priors_mean_entropy() -> None:
     torch.testing.assert_close(losses[0] - losses[1], 2.0 * categorical(given.prior_logits).entropy().mean())
 
 
-@pytest.mark.parametrize("weighted_odds", [False, True])
-def test_gain_weighs_a_future_by_what_the_posterior_knows_more_than_the_blind_prior(weighted_odds: bool) -> None:
+@pytest.mark.parametrize("weighted_probabilities", [False, True])
+def test_gain_weighs_a_future_by_what_the_posterior_knows_more_than_the_blind_prior(
+    weighted_probabilities: bool,
+) -> None:
     sighted, blind = branch(), branch()
     config, valid = (
-        ObjectiveConfig("gain", 1.0, 0.5, weighted_odds=weighted_odds, **OPEN),
+        ObjectiveConfig("gain", 1.0, 0.5, weighted_probabilities=weighted_probabilities, **OPEN),
         torch.ones(6, 5, dtype=torch.bool),
     )
     found = objective_terms(sighted, blind, valid, config, FULL).loss
@@ -166,7 +170,7 @@ def test_gain_weighs_a_future_by_what_the_posterior_knows_more_than_the_blind_pr
 
     advantage = marginal(sighted, sighted.posterior_logits) - marginal(blind, blind.prior_logits)
     weight = advantage.clamp(min=0).detach()
-    odds = sighted.prior_logits if weighted_odds else sighted.prior_logits.detach()
+    odds = sighted.prior_logits if weighted_probabilities else sighted.prior_logits.detach()
     weighted = (weight / weight.mean() * marginal(sighted, odds)).mean()
     expected = reference_cvae(sighted, config, 1.0) + reference_cvae(blind, config, 1.0) - 0.5 * weighted
     torch.testing.assert_close(found, expected)

@@ -16,8 +16,8 @@ from forecast.core.crops import CropSpec
 from forecast.data.cache import Dataset, open_dataset
 from forecast.data.maps.sources import PolygonMap
 from forecast.data.synthetic.town_writer import write_town
-from forecast.model.cab import CAB
 from forecast.model.config import MapEncoderConfig, ModelConfig
+from forecast.model.cvae import CVAE
 from forecast.prediction.checkpoint import save_checkpoint
 from forecast.prediction.forecaster import Forecaster
 from forecast.prediction.scene import AgentTrack, Scene
@@ -36,7 +36,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         map_encoder=MapEncoderConfig(channels=(4, 8), kernels=(5, 3), strides=(3, 3)),
     )
     torch.manual_seed(4)
-    model = CAB(config)
+    model = CVAE(config)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(1.5)

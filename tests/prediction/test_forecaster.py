@@ -16,11 +16,11 @@ import torch
 
 from forecast.core.errors import CheckpointError, ConfigError, DataError, SceneError
 from forecast.core.tracks import Tracks
-from forecast.data.agent_batches import inputs_of
+from forecast.data.agent_batches import agent_batch
 from forecast.data.maps.raster_file import save_raster
 from forecast.data.maps.sources import PolygonMap
-from forecast.model.cab import CAB
 from forecast.model.config import ModelConfig
+from forecast.model.cvae import CVAE
 from forecast.prediction.forecaster import Forecaster
 from forecast.prediction.predictor import Predictor, predict
 from forecast.prediction.resample import Silence
@@ -77,7 +77,7 @@ def test_it_reads_what_the_data_set_says_bit_by_bit(world, weights: Path) -> Non
     compared = 0
     for sample in range(5, len(tracks.sample_tokens), 19):
         rows = columns.sample_rows[columns.sample_first[sample] : columns.sample_first[sample + 1]].astype(np.int64)
-        told = inputs_of(columns, rows, forecaster.config.horizon, forecaster.neighbour_rule)
+        told = agent_batch(data, rows, forecaster.config.horizon, forecaster.neighbour_rule)
         scene = scene_at(tracks, sample)
         (batch,) = forecaster.batches(scene, tracks.track_tokens[columns.row_track[rows]].tolist())
         np.testing.assert_array_equal(batch.history, told.history)
@@ -323,7 +323,7 @@ def test_a_device_that_is_not_there_is_refused_in_one_line(weights: Path, device
 
 
 def test_a_model_that_reads_neither_map_nor_neighbours_is_asked_the_same_way(traffic: Traffic) -> None:
-    model = CAB(ModelConfig(uses_map=False, uses_neighbours=False, modes=3, decoder_size=8)).eval()
+    model = CVAE(ModelConfig(uses_map=False, uses_neighbours=False, modes=3, decoder_size=8)).eval()
     blind = Forecaster(model.predict, model.config, {"crossroads": "no/such/file"})
     scene = traffic(5)
     answer = blind.forecast(scene)

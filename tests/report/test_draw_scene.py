@@ -18,7 +18,7 @@ from forecast.core.errors import DataError, SubmissionError
 from forecast.eval.consistency import convergence_to_range, dispersion
 from forecast.eval.forecasts import rows_from_submission, write_forecasts
 from forecast.eval.submission import Submission, write_submission
-from forecast.model.cab import CAB
+from forecast.model.cvae import CVAE
 from forecast.pictures.agent_forecasts import Answers, AnswerSource, open_answers
 from forecast.pictures.animation import _colours, draw_frame
 from forecast.pictures.key_frame_agents import frames_of, moment_at
@@ -68,7 +68,7 @@ def test_a_moment_is_everybody_at_its_key_frame(town, moment, scene: str) -> Non
 
 
 def test_all_sources_of_the_same_forecasts_agree(town, moment, tmp_path: Path, small_settings) -> None:
-    save_checkpoint(tmp_path / "net.safetensors", CAB(load_config("cab", settings=small_settings).model), {})
+    save_checkpoint(tmp_path / "net.safetensors", CVAE(load_config("gain", settings=small_settings).model), {})
     submission = predict(tmp_path / "net.safetensors", town.root, "v1.0-mini", "mini_val", dense=True)
     write_submission(tmp_path / "net.json", submission)
     tracks = town.dataset.tracks

@@ -10,15 +10,15 @@ from safetensors.torch import load_file, save_file
 
 import forecast
 from forecast.core.errors import CheckpointError
-from forecast.model.cab import CAB
+from forecast.model.cvae import CVAE
 from forecast.prediction.checkpoint import _digest, load_checkpoint, save_checkpoint
 from forecast.training.config import load_config
 
 
 @pytest.fixture
 def saved(tmp_path: Path, small_settings) -> Path:
-    config = load_config("cab", settings=small_settings)
-    save_checkpoint(tmp_path / "best.safetensors", CAB(config.model), {"epoch": 3})
+    config = load_config("gain", settings=small_settings)
+    save_checkpoint(tmp_path / "best.safetensors", CVAE(config.model), {"epoch": 3})
     return tmp_path / "best.safetensors"
 
 

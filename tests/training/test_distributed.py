@@ -14,14 +14,14 @@ from torch import distributed
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
 from forecast.data.synthetic.town_writer import write_town
-from forecast.model.cab import CAB
 from forecast.model.config import Dropout, MapEncoderConfig, ModelConfig
+from forecast.model.cvae import CVAE
 from forecast.model.objectives import Annealed, ObjectiveConfig, objective_terms
 
 STEPS = 6
 #: Nothing drawn: neither dropout nor controls.
 SMALL = """
-extends: cab
+extends: gain
 model:
   modes: 4
   decoder_size: 16
@@ -46,7 +46,7 @@ def _losses(whole: AgentBatch, rank: int, world: int, folder: str) -> None:
         crop=CropSpec(ahead_m=8.0, behind_m=4.0, left_m=4.0, right_m=4.0, px_per_m=1.0),
         map_encoder=MapEncoderConfig((4,), (3,), (2,)),
     )
-    model = CAB(config)
+    model = CVAE(config)
     wrapped = torch.nn.parallel.DistributedDataParallel(model)
     optimiser = torch.optim.Adam(model.parameters(), 3e-3)
     size = len(whole) // world
@@ -54,7 +54,7 @@ def _losses(whole: AgentBatch, rank: int, world: int, folder: str) -> None:
     losses = []
     for step in range(STEPS):
         # The free bits are far below the KL at some steps and above it at others, so that both sides are met.
-        objective = ObjectiveConfig("cab", free_bits=0.0 if step % 2 else 5.0)
+        objective = ObjectiveConfig("divergence", free_bits=0.0 if step % 2 else 5.0)
         branches = wrapped(part, blind=True)
         loss = objective_terms(*branches, part.future_valid, objective, Annealed(20.0, 2.0)).loss
         optimiser.zero_grad()

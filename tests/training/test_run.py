@@ -28,7 +28,7 @@ from forecast.training.module import TrainingDiverged
 
 @pytest.fixture
 def config(small_settings):
-    return load_config("cab", settings=small_settings)
+    return load_config("gain", settings=small_settings)
 
 
 class Killed(Exception):
@@ -63,7 +63,7 @@ def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(tmp_path: Path, co
 
 
 def test_training_improves_on_validation(tmp_path: Path, small_settings, made_up) -> None:
-    config = load_config("cab", settings={**small_settings, "run.epochs": 15})
+    config = load_config("gain", settings={**small_settings, "run.epochs": 15})
     runs.train_on(config, tmp_path / "run", made_up(64), made_up(32, seed=1), None, progress=False)
     lines = [line.split(",") for line in (tmp_path / "run" / "metrics.csv").read_text().splitlines()]
     nll = [float(line[lines[0].index("val/nll")]) for line in lines[1:]]
@@ -76,7 +76,7 @@ def test_training_improves_on_validation(tmp_path: Path, small_settings, made_up
 
 @pytest.mark.parametrize("monitor", ["nll", "fde_ml"])
 def test_the_best_epoch_is_that_of_what_is_monitored(tmp_path: Path, small_settings, made_up, monitor: str) -> None:
-    config = load_config("cab", settings={**small_settings, "run.epochs": 8, "run.monitor": monitor})
+    config = load_config("gain", settings={**small_settings, "run.epochs": 8, "run.monitor": monitor})
     runs.train_on(config, tmp_path, made_up(32), made_up(16, seed=1), None, progress=False)
     lines = [line.split(",") for line in (tmp_path / "metrics.csv").read_text().splitlines()]
     seen = [float(line[lines[0].index(f"val/{monitor}")]) for line in lines[1:]]
@@ -89,7 +89,7 @@ def test_the_rate_rises_first_and_then_follows_its_decay(tmp_path: Path, small_s
     for warmup in (0.0, 0.5):
         settings = {**small_settings, "optimiser.warmup": warmup, "run.epochs": 4, "run.batch_size": 8}
         out = runs.train_on(
-            load_config("cab", settings=settings),
+            load_config("gain", settings=settings),
             tmp_path / str(warmup),
             made_up(40),
             made_up(10),
@@ -114,14 +114,14 @@ def test_mirroring_all_is_training_on_the_mirrored_world(tmp_path: Path, small_s
 
         def batch(self, indices: Sequence[int]) -> AgentBatch:
             batch = self.source.batch(indices)
-            channels = load_config("cab", settings=small_settings).model.crop.channels
+            channels = load_config("gain", settings=small_settings).model.crop.channels
             return mirrored(batch, torch.ones(len(batch), dtype=torch.bool), mirrored_signs(channels))
 
     def weights(name: str, mirror: float, source: BatchSource) -> dict[str, torch.Tensor]:
         # No dropout and no sampling, since mirroring draws a number of its own.
         still = {f"model.dropout.{part}": 0.0 for part in ("encoders", "prior", "map")}
         settings = {**small_settings, **still, "model.control_noise": False, "data.mirror": mirror}
-        config = load_config("cab", settings=settings)
+        config = load_config("gain", settings=settings)
         out = runs.train_on(config, tmp_path / name, source, made_up(10, seed=1), None, progress=False)
         return load_file(out / "last.safetensors")
 
@@ -133,29 +133,29 @@ def test_mirroring_all_is_training_on_the_mirrored_world(tmp_path: Path, small_s
 
 def test_a_run_can_start_from_trained_weights(tmp_path: Path, small_settings, made_up) -> None:
     arguments = (made_up(16), made_up(8), None)
-    runs.train_on(load_config("cab", settings=small_settings), tmp_path / "first", *arguments, progress=False)
+    runs.train_on(load_config("gain", settings=small_settings), tmp_path / "first", *arguments, progress=False)
     still = {"optimiser.learning_rate": 1e-12, "optimiser.map_learning_rate": 1e-12, "run.epochs": 1}
     # Merging is prediction's alone: weights that answered otherwise are no other weights.
     onward = {**small_settings, "run.start_from": str(tmp_path / "first"), "model.merge_radius_m": 1.0}
-    runs.train_on(load_config("cab", settings={**onward, **still}), tmp_path / "on", *arguments, progress=False)
+    runs.train_on(load_config("gain", settings={**onward, **still}), tmp_path / "on", *arguments, progress=False)
     first, on = load_file(tmp_path / "first" / "best.safetensors"), load_file(tmp_path / "on" / "last.safetensors")
     for name, tensor in first.items():
         torch.testing.assert_close(on[name], tensor, rtol=0, atol=1e-9)
 
-    other = load_config("cab", settings={**onward, "model.decoder_size": 7})
+    other = load_config("gain", settings={**onward, "model.decoder_size": 7})
     with pytest.raises(ConfigError, match=r"these weights have model\.decoder_size \d+, the configuration says 7"):
         runs.train_on(other, tmp_path / "other", *arguments, progress=False)
     assert not (tmp_path / "other").exists()
 
 
 def test_a_finished_or_begun_folder_is_not_overwritten(tmp_path: Path, small_settings, made_up) -> None:
-    config = load_config("cab", settings={**small_settings, "run.epochs": 1})
+    config = load_config("gain", settings={**small_settings, "run.epochs": 1})
     arguments = (made_up(16), made_up(8), None)
     runs.train_on(config, tmp_path, *arguments, progress=False)
     before = (tmp_path / "last.safetensors").read_bytes()
     with pytest.raises(ConfigError, match="--resume"):
         runs.train_on(config, tmp_path, *arguments, progress=False)
-    other = load_config("cab", settings={**small_settings, "run.epochs": 1, "run.seed": 2})
+    other = load_config("gain", settings={**small_settings, "run.epochs": 1, "run.seed": 2})
     with pytest.raises(ConfigError, match=r"run\.seed = 0, now it is 2"):
         runs.train_on(other, tmp_path, *arguments, progress=False, resume=True)
     runs.train_on(config, tmp_path, *arguments, progress=False, resume=True)
@@ -187,7 +187,7 @@ def test_a_finished_or_begun_folder_is_not_overwritten(tmp_path: Path, small_set
 def test_a_run_on_schedules_of_steps_lengthens_to_the_same_weights(tmp_path: Path, small_settings, made_up) -> None:
     settings = {**small_settings, "optimiser.decay": "exponential", "schedules.unit": "steps"}
     arguments = (made_up(40), made_up(10, seed=1), None)
-    short, whole = (load_config("cab", settings={**settings, "run.epochs": epochs}) for epochs in (2, 4))
+    short, whole = (load_config("gain", settings={**settings, "run.epochs": epochs}) for epochs in (2, 4))
     runs.train_on(whole, tmp_path / "whole", *arguments, progress=False)
     runs.train_on(short, tmp_path / "run", *arguments, progress=False)
     runs.train_on(whole, tmp_path / "run", *arguments, progress=False, resume=True)
@@ -196,7 +196,7 @@ def test_a_run_on_schedules_of_steps_lengthens_to_the_same_weights(tmp_path: Pat
 
 
 def test_a_finished_run_goes_on_for_more_epochs(tmp_path: Path, small_settings, made_up, capsys) -> None:
-    short, longer = (load_config("cab", settings={**small_settings, "run.epochs": epochs}) for epochs in (2, 5))
+    short, longer = (load_config("gain", settings={**small_settings, "run.epochs": epochs}) for epochs in (2, 5))
     arguments = (made_up(40), made_up(10, seed=1), None)
 
     def said(config, **options: bool) -> str:
@@ -227,7 +227,7 @@ def test_other_maps_are_other_data(tmp_path: Path, small_settings) -> None:
     town = tmp_path / "town"
     write_town(town, scenes=10, version="v1.0-mini", world="junction", samples_per_scene=2)
     data = {"data.dataroot": str(town), "data.version": "v1.0-mini", "data.cache": str(tmp_path / "cache")}
-    config = load_config("cab", settings={**small_settings, **data, "run.epochs": 1})
+    config = load_config("gain", settings={**small_settings, **data, "run.epochs": 1})
     runs.train(config, tmp_path / "run", progress=False)
     runs.train(config, tmp_path / "run", resume=True, progress=False)
     expansion = next((town / "maps" / "expansion").glob("*.json"))
@@ -237,7 +237,7 @@ def test_other_maps_are_other_data(tmp_path: Path, small_settings) -> None:
 
 
 def test_a_start_that_failed_leaves_no_run_behind(tmp_path: Path, small_settings, made_up) -> None:
-    config = load_config("cab", settings={**small_settings, "run.epochs": 1})
+    config = load_config("gain", settings={**small_settings, "run.epochs": 1})
 
     def no_map(batch: AgentBatch) -> AgentBatch:
         raise DataError("no such layer")
@@ -258,7 +258,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(tm
     assert not (tmp_path / "last.safetensors").exists()
 
 
-@pytest.mark.parametrize("name", ["trajectron", "blind", "reweight", "rubiz", "cab_divergence", "cab", "demo"])
+@pytest.mark.parametrize("name", ["trajectron", "no_context", "reweight", "rubiz", "cab", "gain", "demo", "default"])
 def test_every_shipped_configuration_trains(name: str, tmp_path: Path, small_settings, made_up) -> None:
     config = load_config(name, settings={**small_settings, "run.epochs": 1})
     runs.train_on(config, tmp_path, made_up(16), made_up(8), None, progress=False)
@@ -269,7 +269,7 @@ def test_every_shipped_configuration_trains(name: str, tmp_path: Path, small_set
     ("setting", "said"), [({"run.precision": "bf17"}, "Precision 'bf17'"), ({"run.strategy": "dpp"}, "strategy='dpp'")]
 )
 def test_what_lightning_refuses_is_one_line(setting, said: str, tmp_path: Path, small_settings, made_up) -> None:
-    config = load_config("cab", settings={**small_settings, **setting})
+    config = load_config("gain", settings={**small_settings, **setting})
     with pytest.raises(ConfigError, match=r"^run: Lightning refuses accelerator 'cpu'") as caught:
         runs.train_on(config, tmp_path / "run", made_up(16), made_up(8), None, progress=False)
     assert said in str(caught.value)
@@ -277,7 +277,7 @@ def test_what_lightning_refuses_is_one_line(setting, said: str, tmp_path: Path, 
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", ["cab_paper", "blind", "rubiz", "cab"])
+@pytest.mark.parametrize("name", ["cab_paper", "blind", "rubiz", "gain"])
 def test_training_in_half_precision_ends_with_weights_as_precise_as_ever(
     name: str, tmp_path: Path, small_settings, made_up
 ) -> None:

@@ -49,7 +49,7 @@ class _Draws:
     noise: Tensor | None
 
 
-class CAB(nn.Module):
+class CVAE(nn.Module):
     """A conditional VAE with a categorical latent over futures of one agent, given its past, neighbours and map.
 
     Args:
@@ -70,7 +70,7 @@ class CAB(nn.Module):
         self.heading_correction = nn.Linear(config.context_size + 1, 1)
         # The last, so that the other parameters start the same with and without it.
         sightless = replace(config, uses_map=False, uses_neighbours=False, own_blind=False)
-        self.blind = CAB(sightless) if config.own_blind else None
+        self.blind = CVAE(sightless) if config.own_blind else None
 
     @property
     def dtype(self) -> torch.dtype:

@@ -9,8 +9,8 @@ from torch.nn import functional
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
 from forecast.core.forecast import Forecast
-from forecast.model.cab import CAB
 from forecast.model.config import MapEncoderConfig, ModelConfig
+from forecast.model.cvae import CVAE
 from forecast.model.decoder import Decoder
 from forecast.model.history import suffix_start
 from forecast.model.neighbours import edge_weights
@@ -30,12 +30,12 @@ def batch(made_up) -> AgentBatch:
     return made_up(12).whole
 
 
-def model_of(config: ModelConfig = CONFIG, seed: int = 0) -> CAB:
+def model_of(config: ModelConfig = CONFIG, seed: int = 0) -> CVAE:
     torch.manual_seed(seed)
-    return CAB(config).double()
+    return CVAE(config).double()
 
 
-def gradients(model: CAB) -> dict[str, torch.Tensor]:
+def gradients(model: CVAE) -> dict[str, torch.Tensor]:
     return {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in model.named_parameters()}
 
 
@@ -71,7 +71,10 @@ def test_a_blind_network_of_its_own_leaves_the_sighted_one_alone(batch: AgentBat
 
 def test_without_weights_on_the_blind_branch_training_is_the_plain_backbones(batch: AgentBatch) -> None:
     models = model_of(), model_of()
-    settings = ObjectiveConfig("cab", blind_weight=0.0, divergence_weight=0.0), ObjectiveConfig("plain")
+    settings = (
+        ObjectiveConfig("divergence", without_context_weight=0.0, divergence_weight=0.0),
+        ObjectiveConfig("plain"),
+    )
     for model, objective in zip(models, settings, strict=True):
         optimiser = torch.optim.Adam(model.parameters(), 3e-3)
         for step in range(20):

@@ -1,0 +1,113 @@
+"""The pages on own data sets and own layers, done: from outside of the package, through the commands."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from forecast.cli.main import main
+from forecast.core.errors import DataError
+from forecast.data.cache import open_dataset
+from forecast.data.source_registry import source_named, source_names
+
+PAGES = Path(__file__).parents[2] / "docs" / "extend"
+
+
+def example(page: str, language: str) -> str:
+    """The first block of code of a page in a language."""
+    found = re.search(rf"```{language}\n(.*?)```", (PAGES / page).read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture
+def own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of the page, installed as a package of its own."""
+    place = tmp_path / "site-packages"
+    (place / "csv_source-1.0.dist-info").mkdir(parents=True)
+    (place / "csv_source-1.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: csv-source\nVersion: 1.0\n"
+    )
+    declared = example("data-set.md", "toml")
+    group = re.search(r'entry-points\."(.*?)"', declared)
+    entry = re.search(r'(\w+) = "(.*?)"', declared)
+    assert group is not None
+    assert entry is not None
+    (place / "csv_source-1.0.dist-info" / "entry_points.txt").write_text(f"[{group[1]}]\n{entry[1]} = {entry[2]}\n")
+    (place / "csv_source.py").write_text(example("data-set.md", "python"), encoding="utf-8")
+    monkeypatch.syspath_prepend(str(place))
+    monkeypatch.delitem(sys.modules, "csv_source", raising=False)
+
+
+@pytest.fixture
+def drives(tmp_path: Path) -> Path:
+    root = tmp_path / "drives"
+    root.mkdir()
+    lines = ["scene,time_s,track,category,x_m,y_m,heading_rad,length_m,width_m"]
+    lines += [
+        f"{scene},{100 + 0.5 * k},{name},{kind},{speed * 0.5 * k},{y},0,4.5,1.9"
+        for scene in ("morning", "evening")
+        for name, kind, speed, y in (("a", "car", 8.0, 0.0), ("b", "car", 5.0, 4.0), ("c", "pedestrian", 1.0, 8.0))
+        for k in range(20)
+    ]
+    (root / "tracks.csv").write_text("\n".join(lines) + "\n")
+    road = {"type": "Polygon", "coordinates": [[[-20, -6], [200, -6], [200, 6], [-20, 6], [-20, -6]]]}
+    feature = {"type": "Feature", "geometry": road, "properties": {"layer": "drivable_area"}}
+    (root / "map.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    return root
+
+
+@pytest.mark.usefixtures("own_package")
+@pytest.mark.filterwarnings("ignore:map map. nothing in")
+def test_a_data_set_from_outside_goes_through_the_commands(
+    drives: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "csv" in source_names()
+    where = ["--dataroot", str(drives)]
+    assert main(["prepare", *where, "--truth", str(tmp_path / "truth.csv")]) == 0
+    assert "csv: 2 scenes on map, 40 key frames, 6 tracks, 120 observations" in capsys.readouterr().out
+    made, report = str(tmp_path / "f.parquet"), tmp_path / "report.json"
+    assert main(["predict", *where, "--split", "all", "--checkpoint", "town", "--out", made]) == 0
+    assert "6 forecasts" in capsys.readouterr().out
+    assert main(["score", made, *where, "--split", "all", "--out", str(report)]) == 0
+    found = json.loads(report.read_text())
+    assert found["dataset"]["version"] == "csv"
+    assert found["metrics"]["min_fde_1"]["count"] == 6
+    assert found["metrics"]["off_road_rate"]["count"] == 6
+    assert (
+        main(["inspect", *where, "--sample", "morning:a_morning:102000000", "--out", str(tmp_path / "seen.png")]) == 0
+    )
+
+
+@pytest.mark.usefixtures("own_package")
+def test_two_kinds_that_recognise_a_folder(drives: Path, twin: object) -> None:
+    twin("one").write(drives)  # type: ignore[operator]
+    with pytest.raises(DataError, match=r"looks like 2 kinds of data set \(argoverse2, csv\); name one with --source"):
+        open_dataset(drives)
+    assert open_dataset(drives, source="csv").version == "csv"
+    assert open_dataset(drives, source="argoverse2").version == "argoverse2"
+
+
+def test_a_folder_that_nobody_recognises(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no data set of a known kind; expected one of argoverse2: .*; nuscenes: "):
+        open_dataset(tmp_path)
+    with pytest.raises(DataError, match="no such folder"):
+        open_dataset(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"no such kind of data set; did you mean 'nuscenes'\?"):
+        source_named("nuscene")
+
+
+def test_a_layer_from_outside_is_drawn() -> None:
+    page = (PAGES / "map-layer.md").read_text(encoding="utf-8")
+    said = re.search(r"```\n(.*?)```", page[page.index("print(") :].partition("```")[2], re.DOTALL)
+    assert said is not None
+    # In a process of its own: a layer that is declared is declared for all.
+    run = subprocess.run(
+        [sys.executable, "-c", example("map-layer.md", "python")], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == said[1]
