@@ -97,7 +97,7 @@ def _say(line: str) -> None:
 
 def _forecast(out: Path, dataset: Dataset, run_folder: Path) -> list[Path]:
     from forecast.data.dataset import AgentDataset
-    from forecast.eval.submission import write_submission
+    from forecast.eval.formats.submission_json import write_submission
     from forecast.prediction.physics import physics_forecasts
     from forecast.prediction.predictor import Predictor, predict_all
 
@@ -109,8 +109,8 @@ def _forecast(out: Path, dataset: Dataset, run_folder: Path) -> list[Path]:
     }
     made |= physics_forecasts(dataset.tracks, samples.rows)
     files = [out / "forecasts" / f"{name}.json" for name in made]
-    for file, submission in zip(files, made.values(), strict=True):
-        write_submission(file, submission)
+    for file, forecasts in zip(files, made.values(), strict=True):
+        write_submission(file, forecasts)
     return files
 
 

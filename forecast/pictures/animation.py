@@ -129,12 +129,12 @@ def _draw_place(part: Any, dataset: Dataset, found: Successive, issued: int, row
     axes.plot(*view(found.truth_m).T, "--", color=TRUTH, lw=1.0, zorder=6)
     colours = _colours(found)
     for k in range(issued - (not arrived)):
-        path = np.vstack([found.truth_m[k], found.answers.most_likely()[k, : len(found) - k]])
+        path = np.vstack([found.truth_m[k], found.forecasts.most_likely_m()[k, : len(found) - k]])
         axes.plot(*view(path).T, "-", color=colours[k], lw=1.0, alpha=0.8, zorder=6.5)
     if not arrived:
         newest = issued - 1
         draw_modes(
-            axes, found.truth_m[newest], found.answers.positions_m[newest], found.answers.probabilities[newest],
+            axes, found.truth_m[newest], found.forecasts.positions_m[newest], found.forecasts.probabilities[newest],
             view, found.step_s, order=7.0,
         )  # fmt: skip
     for k in range(issued):

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.errors import DataError, SubmissionError
+from forecast.core.rows import ForecastRows
 from forecast.core.tracks import Tracks
 from forecast.eval.consistency import convergence_of, dispersion_of
-from forecast.pictures.agent_forecasts import Answers, AnswerSource
+from forecast.pictures.agent_forecasts import ForecastSource
 
 Floats = NDArray[np.float64]
 
@@ -22,14 +23,14 @@ class Successive:
     Attributes:
         rows: (steps,) observations at which they were issued; the first is ``steps`` before the point, the last one
             step.
-        answers: of the same, in that order.
+        forecasts: of the same, in that order.
         point_row: the observation that is the point: where the agent really was at t̂.
         truth_m: (steps + 1, 2) where it was at each issue, and at last the point.
         step_s: seconds between two of them.
     """
 
     rows: NDArray[np.int64]
-    answers: Answers
+    forecasts: ForecastRows
     point_row: int
     truth_m: Floats
     step_s: float
@@ -40,7 +41,7 @@ class Successive:
     @property
     def said_m(self) -> Floats:
         """(steps, 2) what each forecast's most likely mode said about the point, in order of issue."""
-        paths, steps = self.answers.most_likely(), len(self)
+        paths, steps = self.forecasts.most_likely_m(), len(self)
         said: Floats = paths[np.arange(steps), steps - 1 - np.arange(steps)]
         return said
 
@@ -83,7 +84,7 @@ def points_of(tracks: Tracks, track: int, steps: int) -> NDArray[np.int64]:
     return unbroken
 
 
-def successive_at(tracks: Tracks, row: int, source: AnswerSource, *, steps: int, step_s: float) -> Successive:
+def successive_at(tracks: Tracks, row: int, source: ForecastSource, *, steps: int, step_s: float) -> Successive:
     """Gather the forecasts about one observation.
 
     Args:
@@ -104,11 +105,13 @@ def successive_at(tracks: Tracks, row: int, source: AnswerSource, *, steps: int,
             "one; choose a later key frame, or another agent"
         )
     rows = np.arange(row - steps, row)
-    answers = source.of(rows)
-    if answers.positions_m.shape[2] < steps or not answers.known.all():
-        missing = f"a forecast of {steps} steps" if answers.known.all() else f"{int((~answers.known).sum())} forecasts"
+    forecasts = source.of(rows)
+    if forecasts.positions_m.shape[2] < steps or not forecasts.known.all():
+        missing = (
+            f"a forecast of {steps} steps" if forecasts.known.all() else f"{int((~forecasts.known).sum())} forecasts"
+        )
         raise SubmissionError(
             f"{source.name}: lacks {missing} of instance {tracks.track_tokens[track]}; "
             "successive forecasts need one at every key frame: write them with --dense"
         )
-    return Successive(rows, answers, row, tracks.row_position_m[row - steps : row + 1], step_s)
+    return Successive(rows, forecasts, row, tracks.row_position_m[row - steps : row + 1], step_s)

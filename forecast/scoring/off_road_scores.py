@@ -34,14 +34,14 @@ def add_off_road(
             scores.warnings.append(f"off-road rate: {len(here)} agent-samples on {name} do not count: {reason}")
             continue
         entries = joined.official[here]
-        begin = road.begin_near(joined.submission.positions_m[entries])
+        begin = road.begin_near(joined.forecasts.positions_m[entries])
         said, nowhere = misfit(road.source, "forecasts begin", len(here), begin[ON], begin[NEAR])
         if nowhere:
             scores.warnings.append(f"off-road rate: {len(here)} agent-samples on {name} do not count: {said}")
             continue
         if said and rule == "devkit":  # once
             scores.warnings.append(f"off-road rate: {said}")
-        rates = road.rates(joined.submission.positions_m[entries], joined.submission.probabilities[entries], extra)
+        rates = road.rates(joined.forecasts.positions_m[entries], joined.forecasts.probabilities[entries], extra)
         for key, part in rates.items():
             found[key][0][here], found[key][1][here] = part.values, part.valid
     scores.agents.update({key: per_item(values, valid) for key, (values, valid) in found.items()})

@@ -13,8 +13,8 @@ from forecast.core.files import as_text
 from forecast.core.progress import progress
 from forecast.core.rows import ForecastRows
 from forecast.eval.forecasts import ForecastFile, read_truth
+from forecast.eval.formats.read_notes import Notes
 from forecast.eval.matching import timing_of
-from forecast.eval.notes import Notes
 from forecast.scoring.completion import finish
 from forecast.scoring.map_fit import NEAR, ON, misfit
 from forecast.scoring.measure import score_rows

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from forecast.data.cache import Dataset, open_dataset
-from forecast.eval.submission import write_submission
+from forecast.eval.formats.submission_json import write_submission
 from forecast.prediction.physics import physics_forecasts
 from forecast.scoring.dataset_scores import score_submission
 from forecast.scoring.scores import Scores

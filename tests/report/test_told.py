@@ -11,7 +11,7 @@ import pytest
 from forecast.core.rows import ForecastRows, TruthRows, keys_of
 from forecast.eval.consistency import dispersion_of
 from forecast.eval.forecasts import write_forecasts, write_truth
-from forecast.eval.submission import write_submission
+from forecast.eval.formats.submission_json import write_submission
 from forecast.report.figures import rows, shared_points, warnings
 from forecast.report.tables import as_latex, as_markdown
 from forecast.report.terminal_table import print_table

@@ -10,9 +10,18 @@ import pyarrow as pa
 from forecast.core.errors import SubmissionError
 from forecast.core.rows import ForecastRows
 from forecast.core.units import MAX_FIRST_LEAD_S, MAX_LEAD_S, MIN_LAST_LEAD_S, lead_complaint
-from forecast.eval.columns import names, numbered, numbers, refuse, refuse_times, require, times, told_twice
-from forecast.eval.lead_grid import LeadGrid, Spans, lead_grid
-from forecast.eval.notes import COVARIANCE, Notes
+from forecast.eval.formats.lead_grid import LeadGrid, Spans, lead_grid
+from forecast.eval.formats.read_notes import COVARIANCE, Notes
+from forecast.eval.formats.table_columns import (
+    names,
+    numbered,
+    numbers,
+    refuse,
+    refuse_times,
+    require,
+    times,
+    told_twice,
+)
 from forecast.eval.results import Bools, Floats, Integers
 
 REQUIRED = ("track", "issue_time_s", "mode", "probability", "lead_s", "x_m", "y_m")

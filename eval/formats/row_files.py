@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from forecast.core.errors import SubmissionError
 from forecast.core.files import for_arrow
 from forecast.core.progress import progress
-from forecast.eval.columns import ROW, BadRowsError, names, require
+from forecast.eval.formats.table_columns import ROW, BadRowsError, names, require
 from forecast.eval.results import Integers
 
 MAX_CSV_LINE_BYTES = 1 << 20
@@ -368,7 +368,7 @@ def _shares(piece: pa.Table, where: str, count: int) -> Iterator[tuple[int, Inte
 
 
 def named_rows(piece: pa.Table, where: str) -> tuple[Integers, list[str]]:
-    """As :func:`~forecast.eval.columns.names`, with code −1 for rows that have no name."""
+    """As :func:`~forecast.eval.formats.table_columns.names`, with code −1 for rows that have no name."""
     code = np.full(piece.num_rows, -1, dtype=np.int64)
     rows = np.arange(piece.num_rows)
     while True:
