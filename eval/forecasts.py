@@ -19,7 +19,7 @@ from forecast.eval.formats.flat_rows import rows_of, table_of
 from forecast.eval.formats.forecast_file import ForecastFile
 from forecast.eval.formats.nested_rows import nested_rows_of, nested_table_of
 from forecast.eval.formats.read_notes import Notes
-from forecast.eval.formats.row_files import suffix
+from forecast.eval.formats.row_source import suffix
 from forecast.eval.formats.submission_json import MAX_MODES, read_submission, write_submission
 from forecast.eval.formats.table_files import write_tables
 from forecast.eval.formats.truth_file import read_truth, write_truth

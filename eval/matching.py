@@ -116,7 +116,12 @@ def issue_step_s(forecasts: ForecastRows) -> float:
 
 
 def typical_gap_s(code: Integers, issue_s: Floats) -> float:
-    """The same, of one integer a track."""
+    """The same, of one integer a track.
+
+    Args:
+        code: (forecasts,) which track.
+        issue_s: (forecasts,) seconds.
+    """
     order = np.lexsort((issue_s, code))
     gap = np.diff(issue_s[order])[np.diff(code[order]) == 0]
     return float(np.median(gap[gap > 0])) if (gap > 0).any() else float("inf")

@@ -66,11 +66,7 @@ def rows_of(
     value = {name: numbers(table, name, where) for name in ("mode", "probability", "x_m", "y_m")}
     refuse_times(where, "issue_time_s", issue_s)
     refuse_leads(where, lead_s)
-    for name in ("x_m", "y_m"):
-        refuse(where, ~np.isfinite(value[name]), f"{name} is not a finite number")
-    positions = np.stack([value["x_m"], value["y_m"]], -1)
-    far = np.abs(positions).max(-1) > MAX_COORDINATE_M
-    refuse(where, far, "a position over 10,000 km out; expected metres")
+    positions = _positions(where, value)
     sample = numbers(table, SAMPLE, where) if SAMPLE in table.column_names else np.full(len(code), np.nan)
     is_mode = np.isnan(sample)
     _check_indices(where, value, sample, is_mode, max_modes)
@@ -101,8 +97,22 @@ def rows_of(
     )
 
 
+def _positions(where: str, value: dict[str, Floats]) -> Floats:
+    """(rows, 2) metres."""
+    for name in ("x_m", "y_m"):
+        refuse(where, ~np.isfinite(value[name]), f"{name} is not a finite number")
+    positions = np.stack([value["x_m"], value["y_m"]], -1)
+    far = np.abs(positions).max(-1) > MAX_COORDINATE_M
+    refuse(where, far, "a position over 10,000 km out; expected metres")
+    return positions
+
+
 def refuse_leads(where: str, lead_s: Floats) -> None:
     """Refuse leads that are none: not finite, not positive, or far too large for seconds.
+
+    Args:
+        where: the file.
+        lead_s: (rows,) seconds.
 
     Raises:
         BadRowsError: in one line.
@@ -115,6 +125,10 @@ def refuse_leads(where: str, lead_s: Floats) -> None:
 
 def check_leads(where: str, lead_s: Floats) -> None:
     """Refuse leads that cannot be seconds, all of them taken together.
+
+    Args:
+        where: the file.
+        lead_s: (steps,) seconds, increasing.
 
     Raises:
         SubmissionError: in one line, which unit they look like.

@@ -17,18 +17,12 @@ from forecast.eval.formats.file_survey import Survey, survey
 from forecast.eval.formats.flat_rows import REQUIRED, rows_of
 from forecast.eval.formats.nested_rows import is_nested, nested_rows_of
 from forecast.eval.formats.read_notes import Notes
-from forecast.eval.formats.row_files import (
-    Source,
-    concatenated,
-    kept,
-    open_source,
-    sorted_on_disk,
-    suffix,
-    whole_tracks,
-)
+from forecast.eval.formats.row_files import open_source
+from forecast.eval.formats.row_source import Source, kept, suffix
 from forecast.eval.formats.submission_json import MAX_MODES
 from forecast.eval.formats.table_columns import BadRowsError, require, sifted
 from forecast.eval.formats.table_files import CHUNK_ROWS, NUMERIC, clear_errors, nothing_left
+from forecast.eval.formats.track_order import concatenated, sorted_on_disk, whole_tracks
 from forecast.eval.matching import issue_step_s, lead_step_s
 
 NESTED_CHUNK_ROWS = 1 << 14

@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 
 from forecast.core.errors import SubmissionError
 from forecast.core.files import for_arrow, written_whole
+from forecast.eval.formats.csv_source import MAX_CSV_LINE_BYTES
 from forecast.eval.formats.flat_rows import REQUIRED, SAMPLE
 from forecast.eval.formats.read_notes import COVARIANCE, Notes
-from forecast.eval.formats.row_files import MAX_CSV_LINE_BYTES, suffix
+from forecast.eval.formats.row_source import suffix
 
 CHUNK_ROWS = 1 << 20
 #: Columns of a CSV that hold numbers.

@@ -11,7 +11,8 @@ from forecast.core.errors import SubmissionError
 from forecast.core.rows import TruthRows
 from forecast.eval.formats.flat_rows import MAX_COORDINATE_M
 from forecast.eval.formats.read_notes import Notes
-from forecast.eval.formats.row_files import concatenated, open_source, suffix
+from forecast.eval.formats.row_files import open_source
+from forecast.eval.formats.row_source import suffix
 from forecast.eval.formats.table_columns import (
     names,
     numbered,
@@ -24,6 +25,7 @@ from forecast.eval.formats.table_columns import (
     told_twice,
 )
 from forecast.eval.formats.table_files import CHUNK_ROWS, NUMERIC, clear_errors, nothing_left, write_tables
+from forecast.eval.formats.track_order import concatenated
 from forecast.eval.formats.write_checks import refuse_unreadable
 
 _COLUMNS = ("track", "time_s", "x_m", "y_m")

@@ -139,7 +139,7 @@ def _check_combination(args: argparse.Namespace) -> None:
 def _settings(args: argparse.Namespace) -> Settings:
     from forecast.core.errors import ConfigError
     from forecast.eval.own_metric import own_metrics
-    from forecast.scoring.roads import open_road
+    from forecast.scoring.road_rules import open_road
     from forecast.scoring.settings import Settings
 
     for name, smallest in (("minimum_leads", 1), ("samples", 1)):

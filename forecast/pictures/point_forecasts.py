@@ -71,7 +71,7 @@ class Successive:
 
 
 def points_of(tracks: Tracks, track: int, steps: int) -> NDArray[np.int64]:
-    """Observations of a track before which it was seen, and had a past, at each of the ``steps`` key frames.
+    """(points,) observations of a track before which it was seen, and had a past, at each of the ``steps`` key frames.
 
     Args:
         tracks: the data set.

@@ -13,7 +13,7 @@ from forecast.eval.evidence import SampleEvidence
 from forecast.eval.metric_list import metrics_of
 from forecast.eval.metric_spec import MetricSpec
 from forecast.eval.results import Floats, PerItem, joined
-from forecast.scoring.roads import Road
+from forecast.scoring.road_rules import Road
 
 #: Forecasts whose samples are held at a time.
 _BLOCK = 256

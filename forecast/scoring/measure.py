@@ -58,8 +58,7 @@ def score_rows(
 
     Args:
         name: what to call them.
-        official: the forecasts that the accuracy metrics run over.
-        temporal: the forecasts that the temporal metrics run over.
+        official, temporal: the forecasts that the accuracy metrics, and that the temporal metrics, run over.
         truth: where the tracks really were.
         settings: what to measure beside the defaults.
         timing: steps and intervals of the whole file, where these are a piece of it.
@@ -75,8 +74,6 @@ def score_rows(
     evidence = AgentEvidence(official.positions_m, official.probabilities, truth_m, None, official.covariances_m2)
     agents = agent_scores(evidence, official, settings)
     said = _successive(temporal, truth, tolerance_s, timing.step_s)
-    step_s = lead_step_s(official)
-    ahead_m = kalman_forecast(past_m, step_s=step_s, horizon_s=official.own_lead_s[:, -1])
     return Scores(
         name=name,
         agent_keys=keys_of(official.track, official.issue_time_s),
@@ -86,7 +83,7 @@ def score_rows(
         successive=said.likeliest,
         horizon_s=official.lead_s,
         error_ml_m=error_of_likeliest(evidence.displacements),
-        hardness=difficulty(ahead_m, truth_m[:, -1]),
+        hardness=_hardness(official, past_m, truth_m),
         calibration=calibration(evidence.displacements),
         stability=stability(
             temporal,
@@ -96,7 +93,7 @@ def score_rows(
             transport=settings.transport,
             extra=settings.metrics,
         ),
-        strata=strata_of_rows(past_m, truth_m, step_s),
+        strata=strata_of_rows(past_m, truth_m, lead_step_s(official)),
         worst=worst_cases(official, agents["min_fde_1"], past_m, truth_m),
         gap=said.gap,
         coverage={
@@ -108,6 +105,12 @@ def score_rows(
             **(settings.road.begin_near(official.positions_m) if settings.road else {}),
         },
     )
+
+
+def _hardness(official: ForecastRows, past_m: Floats, truth_m: Floats) -> PerItem:
+    """How far a causal Kalman filter is off at the last lead, metres."""
+    step_s, horizon_s = lead_step_s(official), official.own_lead_s[:, -1]
+    return difficulty(kalman_forecast(past_m, step_s=step_s, horizon_s=horizon_s), truth_m[:, -1])
 
 
 def _counts(official: ForecastRows, temporal: ForecastRows, truth_m: Floats) -> dict[str, int]:
@@ -165,7 +168,7 @@ def point_scores(said: Successive, settings: Settings) -> dict[str, PerItem]:
 
 
 def past_of(forecasts: ForecastRows, truth: TruthRows, tolerance_s: float | None) -> Floats:
-    """(rows, 5, 2) where each agent was up to its issue, a step apart, the present last; NaN where unknown."""
+    """(rows, 5, 2) metres, where each agent was up to its issue, a step apart, the present last; NaN where unknown."""
     past_s = lead_step_s(forecasts) * np.arange(1 - HISTORY, 1)
     nowhere = np.zeros((len(forecasts), 1, HISTORY, 2))
     seen = ForecastRows(forecasts.track, forecasts.issue_time_s, past_s, nowhere, np.ones((len(forecasts), 1)))

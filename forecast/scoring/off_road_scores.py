@@ -11,7 +11,7 @@ from forecast.eval.metric_spec import MetricSpec
 from forecast.eval.results import per_item
 from forecast.scoring.dataset_join import Joined
 from forecast.scoring.map_fit import NEAR, ON, ROAD, misfit
-from forecast.scoring.roads import SOURCES, Rule, road_of
+from forecast.scoring.road_rules import SOURCES, Rule, road_of
 from forecast.scoring.scores import Scores
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from forecast.eval.metric_spec import MetricSpec
-from forecast.scoring.roads import Road
+from forecast.scoring.road_rules import Road
 
 #: Over which forecasts of a data set the temporal metrics run, see docs/report.md.
 Population = Literal["dense", "challenge-tracks", "challenge"]

@@ -20,7 +20,7 @@ from forecast.scoring.map_fit import NEAR, ON, misfit
 from forecast.scoring.measure import score_rows
 from forecast.scoring.no_truth import why_no_truth
 from forecast.scoring.report_document import Report, names_of, window_of
-from forecast.scoring.roads import Road
+from forecast.scoring.road_rules import Road
 from forecast.scoring.scores import Scores, merged
 from forecast.scoring.settings import Settings
 from forecast.scoring.truth_by_track import TruthByTrack

@@ -271,7 +271,7 @@ def test_a_mistake_is_one_line(
 def test_forecasts_that_are_missing_are_counted(town, scene: str, tmp_path: Path) -> None:
     whole = town.forecasts(dense=True)
     kept = np.arange(len(whole)) % 3 > 0
-    parts = (whole.instance_tokens, whole.sample_tokens, whole.positions_m, whole.probabilities)
+    parts = (whole.track, whole.sample_tokens, whole.positions_m, whole.probabilities)
     write_submission(tmp_path / "sparse.json", ForecastRows.at_key_frames(*(part[kept] for part in parts)))
     sparse = open_forecasts(tmp_path / "sparse.json", town.dataset)
     tracks = town.dataset.tracks

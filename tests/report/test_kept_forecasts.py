@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from forecast.cli.main import main
-from forecast.core.errors import ConfigError, SubmissionError
+from forecast.core.errors import SubmissionError
 from forecast.core.rows import ForecastRows
 from forecast.data.dataset import AgentDataset
 from forecast.data.map_crops import crop_adder
@@ -126,7 +126,7 @@ def test_another_ending_is_refused_before_any_work(refused: Callable[[list[str]]
 def test_names_that_lie_about_the_form_are_refused(town: Any, tmp_path: Path) -> None:
     with pytest.raises(SubmissionError, match=r"f\.parquet: a submission is JSON"):
         write_submission(tmp_path / "f.parquet", town.forecasts())
-    with pytest.raises(ConfigError, match=r"f\.xlsx: expected a name that ends in \.json"):
+    with pytest.raises(SubmissionError, match=r"f\.xlsx: a file of rows ends in \.parquet or \.csv; found '\.xlsx'"):
         write_forecasts(tmp_path / "f.xlsx", town.forecasts())
     assert not list(tmp_path.iterdir())
 

@@ -18,7 +18,7 @@ from forecast.eval.formats.submission_json import read_submission, write_submiss
 from forecast.prediction.key_frame_future import key_frame_future
 from forecast.prediction.physics import physics_forecasts
 from forecast.scoring.dataset_join import join
-from forecast.scoring.roads import Road, road_of
+from forecast.scoring.road_rules import Road, road_of
 
 KS = list(range(1, 26))
 SPLIT = "mini_val"

@@ -174,7 +174,7 @@ def test_names_what_is_wrong_with_the_file(town, tmp_path, refused):
     write_submission(file, town.part_of(good, np.arange(1, len(good))))
     assert "--allow-missing" in refused(["score", str(file), *town.arguments, *out])
     unknown = ForecastRows.at_key_frames(
-        np.where(np.arange(len(good)) == 2, "nobody", good.instance_tokens),
+        np.where(np.arange(len(good)) == 2, "nobody", good.track),
         good.sample_tokens,
         good.positions_m,
         good.probabilities,

@@ -109,7 +109,7 @@ def test_modes_of_uneven_length_are_told(tmp_path):
 def test_another_frame_is_told_of_rows_and_of_submissions(town, tmp_path, reading):
     good = town.forecasts()
     tracks = town.dataset.tracks
-    row = np.array([town.dataset.locate(*pair) for pair in zip(good.instance_tokens, good.sample_tokens, strict=True)])
+    row = np.array([town.dataset.locate(*pair) for pair in zip(good.track, good.sample_tokens, strict=True)])
     here, heading = tracks.row_position_m[row][:, None, None], tracks.row_heading_rad[row][:, None, None]
     moved = good.positions_m - here
     cos, sin = np.cos(heading), np.sin(heading)
