@@ -34,7 +34,7 @@ def concatenate(parts: Sequence[Any]) -> Any:
     """One after another: arrays, :class:`PerItem`, lists, or dictionaries of them by their keys."""
     first = parts[0]
     if isinstance(first, dict):
-        return {key: concatenate([part[key] for part in parts]) for key in first}
+        return {key: concatenate([part[key] for part in parts]) for key in _same_keys(parts)}
     if isinstance(first, PerItem):
         return joined(parts)
     if isinstance(first, np.ndarray):
@@ -46,8 +46,15 @@ def add(parts: Sequence[Any]) -> Any:
     """The sum: of numbers, of arrays of one shape, or of dictionaries by their keys."""
     first = parts[0]
     if isinstance(first, dict):
-        return {key: add([part[key] for part in parts]) for key in first}
+        return {key: add([part[key] for part in parts]) for key in _same_keys(parts)}
     return np.sum(parts, axis=0) if isinstance(first, np.ndarray) else sum(parts)
+
+
+def _same_keys(parts: Sequence[dict[str, Any]]) -> list[str]:
+    for other in parts[1:]:
+        if differing := sorted(parts[0].keys() ^ other.keys()):
+            raise ValueError(f"parts of one result differ: {', '.join(differing)} is not in all; expected it in all")
+    return list(parts[0])
 
 
 def same(parts: Sequence[Any]) -> Any:

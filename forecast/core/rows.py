@@ -182,7 +182,7 @@ class TruthRows:
 
 
 def keys_of(track: Strings, time_s: Floats) -> Strings:
-    """(rows,) ``track@time`` of each row, the time in seconds to a microsecond: what files of forecasts are paired by."""
+    """(rows,) ``track@time`` of each row, in seconds to a microsecond: what files of forecasts are paired by."""
     pairs = zip(track.tolist(), time_s.tolist(), strict=True)
     return np.array([f"{name}@{time:.6f}" for name, time in pairs], dtype=np.str_)
 
