@@ -130,7 +130,7 @@ def _hardest(percent: int) -> MetricSpec:
 def _dispersion(reading: Reading) -> Callable[[PointEvidence], PerItem]:
     def measure(found: PointEvidence) -> PerItem:
         said = found.points
-        return dispersion_of(said.said_m, said.valid, reading=reading, window=found.window, minimum=found.minimum)
+        return dispersion_of(said.predicted_m, said.valid, reading=reading, window=found.window, minimum=found.minimum)
 
     return measure
 
@@ -154,7 +154,7 @@ def _convergence(key: str, source: Source, tau_m: float, heading: str) -> Metric
         said = found.points
         window, minimum = found.window, found.minimum
         return convergence_of(
-            said.said_m, said.truth_m, said.valid, tau_m=tau_m, step_s=said.step_s, window=window, minimum=minimum
+            said.predicted_m, said.truth_m, said.valid, tau_m=tau_m, step_s=said.step_s, window=window, minimum=minimum
         )
 
     return MetricSpec(

@@ -206,9 +206,9 @@ class Dispersion(MeanMetric):
         super().__init__(**options)
         self.reading, self.window, self.minimum = reading, window, minimum
 
-    def update(self, said_m: Any, valid: Any = None) -> None:
+    def update(self, predicted_m: Any, valid: Any = None) -> None:
         """Add points: (points, steps, 2) metres, what forecasts issued 1, 2, … steps before predicted for each."""
-        self.add(dispersion_of(said_m, valid, reading=self.reading, window=self.window, minimum=self.minimum))
+        self.add(dispersion_of(predicted_m, valid, reading=self.reading, window=self.window, minimum=self.minimum))
 
 
 class ConvergenceToRange(MeanMetric):
@@ -220,10 +220,10 @@ class ConvergenceToRange(MeanMetric):
         super().__init__(**options)
         self.tau_m, self.step_s, self.window, self.minimum = tau_m, step_s, window, minimum
 
-    def update(self, said_m: Any, truth_m: Any, valid: Any = None) -> None:
+    def update(self, predicted_m: Any, truth_m: Any, valid: Any = None) -> None:
         """Add points: (points, steps, 2) metres as for :class:`Dispersion`, and where each really was, (points, 2)."""
         options: dict[str, Any] = {"window": self.window, "minimum": self.minimum}
-        self.add(convergence_of(said_m, truth_m, valid, tau_m=self.tau_m, step_s=self.step_s, **options))
+        self.add(convergence_of(predicted_m, truth_m, valid, tau_m=self.tau_m, step_s=self.step_s, **options))
 
 
 class ListedMetric(ModesMetric):

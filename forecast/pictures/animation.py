@@ -138,7 +138,7 @@ def _draw_place(part: Any, dataset: Dataset, found: Successive, issued: int, row
             view, found.step_s, order=7.0,
         )  # fmt: skip
     for k in range(issued):
-        axes.plot(*view(found.said_m[k]), "o", color=colours[k], ms=6, mec="black", mew=0.5, zorder=9.5 + 0.01 * k)
+        axes.plot(*view(found.predicted_m[k]), "o", color=colours[k], ms=6, mec="black", mew=0.5, zorder=9.5 + 0.01 * k)
     axes.plot(*view(found.truth_m[-1]), "P", color="white", mec=TRUTH, mew=1.1, ms=9, zorder=11)
     axes.set_aspect("equal", adjustable="box")
     axes.set_xlim(-half, half)
@@ -164,7 +164,7 @@ def _draw_others(axes: Axes, moment: Moment, row: int, view: View) -> None:
 def _window(found: Successive, dataset: Dataset) -> tuple[View, float]:
     """The agent drives up at first; the window holds its way and all that was said of the point."""
     heading = dataset.tracks.row_heading_rad[found.rows[0]]
-    points = np.concatenate([found.truth_m, found.said_m])
+    points = np.concatenate([found.truth_m, found.predicted_m])
     turned = View(np.array([*found.truth_m[0], heading]))
     seen = turned(points)
     centre = (seen.min(0) + seen.max(0)) / 2
@@ -178,7 +178,7 @@ def _window(found: Successive, dataset: Dataset) -> tuple[View, float]:
 def _draw_dispersion(axes: Axes, found: Successive, issued: int) -> None:
     """What was said of the point, around the truth; the circle's radius is D."""
     view = View(np.array([*found.truth_m[-1], _arrival_heading(found)]))
-    every = view(found.said_m)
+    every = view(found.predicted_m)
     said = every[:issued]
     centre, radius = said.mean(0), found.dispersion_m(issued)
     colours = _colours(found)

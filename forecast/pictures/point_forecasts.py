@@ -39,7 +39,7 @@ class Successive:
         return len(self.rows)
 
     @property
-    def said_m(self) -> Floats:
+    def predicted_m(self) -> Floats:
         """(steps, 2) what each forecast's most likely mode said about the point, in order of issue."""
         paths, steps = self.forecasts.most_likely_m(), len(self)
         said: Floats = paths[np.arange(steps), steps - 1 - np.arange(steps)]
@@ -54,19 +54,19 @@ class Successive:
     @property
     def off_m(self) -> Floats:
         """(steps,) distance of what was said from the truth."""
-        distance: Floats = np.linalg.norm(self.said_m - self.truth_m[-1], axis=1)
+        distance: Floats = np.linalg.norm(self.predicted_m - self.truth_m[-1], axis=1)
         return distance
 
     def dispersion_m(self, issued: int) -> float:
         """D over the first ``issued`` forecasts, metres; over all of them it is the metric."""
-        return float(dispersion_of(self.said_m[None, :issued][:, ::-1]).values[0])
+        return float(dispersion_of(self.predicted_m[None, :issued][:, ::-1]).values[0])
 
     def within_s(self, tau_m: float, issued: int) -> float:
         """Seconds for which the newest of the first ``issued`` forecasts have been within τ without a break.
 
         Over all of them it is the metric, convergence-to-range.
         """
-        newest_first = self.said_m[None, :issued][:, ::-1]
+        newest_first = self.predicted_m[None, :issued][:, ::-1]
         return float(convergence_of(newest_first, self.truth_m[-1:], tau_m=tau_m, step_s=self.step_s).values[0])
 
 

@@ -55,7 +55,7 @@ def _about_points(scores: Scores, used: int, annotated: int, population: Populat
         denser += " and score with --population dense"
     points = f"{used} point{'s' * (used != 1)}"
     sparse = used < 0.2 * annotated
-    if scores.successive.said_m.shape[1] < 2:
+    if scores.successive.predicted_m.shape[1] < 2:
         return "dispersion cannot be computed: it compares forecasts at two leads or more, and there is one"
     if not used:
         return (

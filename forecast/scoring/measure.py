@@ -10,7 +10,7 @@ from forecast.core.errors import ConfigError
 from forecast.core.rows import ForecastRows, TruthRows, keys_of
 from forecast.eval import metric_list
 from forecast.eval.calibration import calibration
-from forecast.eval.consistency import SuccessiveForecasts, nothing_said, successive_forecasts
+from forecast.eval.consistency import SuccessiveForecasts, nothing_predicted, successive_forecasts
 from forecast.eval.displacement import Displacements
 from forecast.eval.evidence import AgentEvidence, PointEvidence
 from forecast.eval.hardest import difficulty, kalman_forecast
@@ -156,7 +156,7 @@ def point_scores(said: Successive, settings: Settings) -> dict[str, PerItem]:
     Raises:
         ConfigError: there are not as many leads as ``settings.minimum_leads``.
     """
-    minimum, steps = settings.minimum_leads, said.likeliest.said_m.shape[1]
+    minimum, steps = settings.minimum_leads, said.likeliest.predicted_m.shape[1]
     if minimum is not None and not 1 <= minimum <= steps:
         raise ConfigError(f"--minimum-leads {minimum}: expected 1 to {steps}, the leads that are compared")
     evidence = {
@@ -180,6 +180,6 @@ def _successive(temporal: ForecastRows, truth: TruthRows, tolerance_s: float | N
     try:
         found = successive_forecasts(temporal, truth, step_s=step_s, tolerance_s=tolerance_s)
     except NoGridError as gap:
-        return Successive(nothing_said(temporal), nothing_said(temporal), str(gap))
+        return Successive(nothing_predicted(temporal), nothing_predicted(temporal), str(gap))
     closest = successive_forecasts(temporal, truth, mode="closest", step_s=step_s, tolerance_s=tolerance_s)
     return Successive(found, closest)
