@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from forecast.eval.submission import Submission
-    from forecast.scoring.scores import Population
+    from forecast.core.rows import ForecastRows
+    from forecast.scoring.settings import Population
 
 Document = Mapping[str, Any]
 
@@ -42,11 +42,11 @@ class Judge:
         path = self.reports / f"{name}.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
-    def score(self, name: str, submission: Submission) -> Document:
+    def score(self, name: str, submission: ForecastRows) -> Document:
         """Keep forecasts and their report."""
         from forecast.data.cache import open_dataset
-        from forecast.eval.submission import write_submission
-        from forecast.scoring.report_document import score_submission
+        from forecast.eval.formats.submission_json import write_submission
+        from forecast.scoring.dataset_scores import score_submission
 
         file = self.forecasts / f"{name}.json"
         write_submission(file, submission)

@@ -21,7 +21,7 @@ from judged import Document, Judge
 
 from forecast.core.errors import ConfigError, ForecastError
 from forecast.core.files import written_whole
-from forecast.report.tables import at
+from forecast.report.figures import at
 
 #: What the paper's models are in this package: a shipped configuration and what differs from it. The published code
 #: trains the plain backbone without the lower clip and at another rate than CAB; a clipped one keeps the two apart.

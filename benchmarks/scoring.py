@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ import off_road_setup
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.displacement import displacements
 from forecast.eval.drivable import DrivableArea
-from forecast.eval.forecasts import iter_forecasts, read_forecasts, rows_from_submission, write_forecasts, write_truth
+from forecast.eval.forecasts import iter_forecasts, read_forecasts, write_forecasts, write_truth
+from forecast.eval.formats.submission_json import read_submission, write_submission
 from forecast.eval.offroad import off_road_rate
-from forecast.eval.submission import Submission, read_submission, write_submission
 
 MODES = 25
 KS = (1, 5, 10)
@@ -108,13 +109,13 @@ def speed(dataroot: str, agents: int) -> None:
     both_theirs, both_mine = theirs + seconds(lambda: by_devkit([rate]), 1), mine + road
     for name, a, b in (("without", theirs, mine), ("with", both_theirs, both_mine)):
         print(f"{name} off-road: devkit {a / agents * 1e6:.1f} us, ours {b / agents * 1e6:.2f} us, {a / b:.1f} times")
-    files(Submission(*(np.array([f"{c}{i}" for i in range(agents)]) for c in "is"), modes, likely))
+    files(ForecastRows.at_key_frames(*(np.array([f"{c}{i}" for i in range(agents)]) for c in "is"), modes, likely))
 
 
-def files(submission: Submission) -> None:
+def files(submission: ForecastRows) -> None:
     """Print predictions a second read from each form of file."""
     with tempfile.TemporaryDirectory() as folder:
-        rows = rows_from_submission(submission, np.arange(float(len(submission))))
+        rows = replace(submission, issue_time_s=np.arange(float(len(submission))))
         write_submission(f"{folder}/s.json", submission)
         write_forecasts(f"{folder}/nested.parquet", rows)
         write_forecasts(f"{folder}/flat.parquet", rows, flat=True)

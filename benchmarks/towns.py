@@ -27,7 +27,7 @@ from forecast.core.errors import ForecastError
 from forecast.data.synthetic.town_writer import write_town
 from forecast.prediction.checkpoint import load_checkpoint
 from forecast.prediction.predictor import predict
-from forecast.report.tables import at
+from forecast.report.figures import at
 from forecast.training.config import load_config
 from forecast.training.run import train
 from forecast.training.schema import TrainingConfig

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forecast.eval.displacement import Displacements
+from forecast.eval.mergeable import add, column, same
 from forecast.eval.results import Floats, Integers
 
 
@@ -15,18 +16,40 @@ class Calibration:
     """Reliability of the mode probabilities, in bins of equal width on 0…1.
 
     Attributes:
-        edges: (bins + 1,).
-        stated: (bins,) mean probability of the modes in each bin; NaN where empty.
-        observed: (bins,) share of them that were the closest to the truth; NaN where empty.
+        edges: (bins + 1,) of the bins, 0 to 1.
+        stated_sum: (bins,) sum of the predicted probabilities of the modes in each bin.
+        hits: (bins,) how many of them were the closest to the truth.
         count: (bins,) modes.
-        error: expected calibration error: mean of |stated − observed|, weighted by count; NaN without modes.
     """
 
-    edges: Floats
-    stated: Floats
-    observed: Floats
-    count: Integers
-    error: float
+    edges: Floats = column(same)
+    stated_sum: Floats = column(add)
+    hits: Floats = column(add)
+    count: Integers = column(add)
+
+    @property
+    def stated(self) -> Floats:
+        """(bins,) mean predicted probability of the modes in each bin; NaN where empty."""
+        return self._per_mode(self.stated_sum)
+
+    @property
+    def observed(self) -> Floats:
+        """(bins,) share of them that were the closest to the truth; NaN where empty."""
+        return self._per_mode(self.hits)
+
+    @property
+    def error(self) -> float:
+        """Expected calibration error: mean of abs(stated − observed), weighted by count; NaN without modes."""
+        some = self.count > 0
+        if not some.any():
+            return float("nan")
+        gap = np.abs(self.stated - self.observed)[some]
+        return float((gap * self.count[some]).sum() / self.count.sum())
+
+    def _per_mode(self, total: Floats) -> Floats:
+        with np.errstate(invalid="ignore"):
+            mean: Floats = total / self.count
+        return mean
 
 
 def calibration(found: Displacements, *, bins: int = 10) -> Calibration:
@@ -45,9 +68,6 @@ def calibration(found: Displacements, *, bins: int = 10) -> Calibration:
     # 0.3 and 3/10 belong together, whichever is larger by rounding.
     place = np.clip(np.floor(share * bins + 1e-9).astype(np.int64), 0, bins - 1)
     count = np.bincount(place, minlength=bins)
-    with np.errstate(invalid="ignore"):
-        stated = np.bincount(place, weights=share, minlength=bins) / count
-        observed = np.bincount(place, weights=hit, minlength=bins) / count
-    gap = np.abs(stated - observed)[count > 0]
-    error = float((gap * count[count > 0]).sum() / count.sum()) if count.sum() else float("nan")
-    return Calibration(edges, stated, observed, count.astype(np.int64), error)
+    stated = np.bincount(place, weights=share, minlength=bins).astype(np.float64)
+    hits = np.bincount(place, weights=hit, minlength=bins).astype(np.float64)
+    return Calibration(edges, stated, hits, count.astype(np.int64))

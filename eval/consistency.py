@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.displacement import displacements, likeliest
 from forecast.eval.matching import Matches, match_points, truth_for
+from forecast.eval.mergeable import column, concatenate, same
 from forecast.eval.results import Bools, Floats, Integers, Mean, PerItem, per_item, shaped, steps_known
 
 #: How the distances to the barycentre become one figure. ``"mean_distance"`` is the published D: it alone gives the
@@ -40,19 +41,19 @@ class SuccessiveForecasts:
         track: (points,) name of the track.
         time_s: (points,) absolute time t̂ of each point.
         truth_m: (points, 2).
-        said_m: (points, steps, 2), ``said_m[:, t - 1]`` was issued t steps before; NaN where nothing was.
+        predicted_m: (points, steps, 2), ``predicted_m[:, t - 1]`` was issued t steps before; NaN where nothing was.
         valid: (points, steps).
         step_s: seconds between the steps.
         tolerance_s: largest difference in time that was accepted as a match.
     """
 
-    track: NDArray[np.str_]
-    time_s: Floats
-    truth_m: Floats
-    said_m: Floats
-    valid: Bools
-    step_s: float
-    tolerance_s: float
+    track: NDArray[np.str_] = column(concatenate, items="points")
+    time_s: Floats = column(concatenate, items="points")
+    truth_m: Floats = column(concatenate, items="points")
+    predicted_m: Floats = column(concatenate, items="points")
+    valid: Bools = column(concatenate, items="points")
+    step_s: float = column(same)
+    tolerance_s: float = column(same)
 
     def __len__(self) -> int:
         return len(self.track)
@@ -81,7 +82,7 @@ class PointScores:
         return float(self.scores.valid.mean()) if len(self.points) else float("nan")
 
 
-def nothing_said(forecasts: ForecastRows) -> SuccessiveForecasts:
+def nothing_predicted(forecasts: ForecastRows) -> SuccessiveForecasts:
     """No point at all, of as many steps as there are leads: for forecasts whose leads hold no grid."""
     steps = len(forecasts.lead_s)
     nowhere = np.zeros((0, steps, 2))
@@ -141,7 +142,7 @@ def _gather(forecasts: ForecastRows, matches: Matches, chosen: Integers) -> Floa
 
 
 def dispersion_of(
-    said_m: Any,
+    predicted_m: Any,
     valid: Any = None,
     *,
     reading: Reading = "mean_distance",
@@ -153,7 +154,7 @@ def dispersion_of(
     One position alone is at its own barycentre, which says nothing: a point counts with two of them or more.
 
     Args:
-        said_m: (points, steps, 2) metres.
+        predicted_m: (points, steps, 2) metres.
         valid: (points, steps); default: where finite.
         reading: ``"mean_distance"``, mean ‖y_t − ȳ‖, the published D; ``"rms"``, sqrt(mean ‖y_t − ȳ‖²); or
             ``"std_of_norms"``, the standard deviation of ‖y_t − ȳ‖.
@@ -163,7 +164,7 @@ def dispersion_of(
     Raises:
         ValueError: an unknown reading or window, or shapes that do not fit.
     """
-    said = shaped("said_m", said_m, (None, None, 2))
+    said = shaped("predicted_m", predicted_m, (None, None, 2))
     known = steps_known(valid, said.shape[:2], said)
     count = known.sum(-1)
     used = count >= max(_needed(window, minimum, said.shape[1]), 2)
@@ -186,7 +187,7 @@ def dispersion_of(
 
 
 def convergence_of(
-    said_m: Any,
+    predicted_m: Any,
     truth_m: Any,
     valid: Any = None,
     *,
@@ -200,9 +201,9 @@ def convergence_of(
     With ``window="partial"`` the steps from 1 up to the first gap count, of which there must be ``minimum``.
 
     Args:
-        said_m: (points, steps, 2) metres, step 1 first.
+        predicted_m: (points, steps, 2) metres, step 1 first.
         truth_m: (points, 2).
-        valid: (points, steps); default: where ``said_m`` is finite.
+        valid: (points, steps); default: where ``predicted_m`` is finite.
         tau_m: range; a distance equal to it is inside.
         step_s: seconds between the steps.
         window, minimum: see :func:`dispersion_of`.
@@ -214,7 +215,7 @@ def convergence_of(
         raise ValueError(f"tau_m: expected finite metres, 0 or more, got {tau_m}")
     if step_s <= 0:  # NaN is no step at all, where nothing was said
         raise ValueError(f"step_s: expected seconds, more than 0, got {step_s}")
-    said = shaped("said_m", said_m, (None, None, 2))
+    said = shaped("predicted_m", predicted_m, (None, None, 2))
     truth = shaped("truth_m", truth_m, (len(said), 2))
     known = steps_known(valid, said.shape[:2], said)
     known = known & np.isfinite(truth).all(-1)[:, None]
@@ -250,7 +251,7 @@ def dispersion(
 ) -> PointScores:
     """Dispersion D at every truth point, metres; see :func:`successive_forecasts` and :func:`dispersion_of`."""
     points = successive_forecasts(forecasts, truth, mode=mode, step_s=step_s, tolerance_s=tolerance_s)
-    scores = dispersion_of(points.said_m, points.valid, reading=reading, window=window, minimum=minimum)
+    scores = dispersion_of(points.predicted_m, points.valid, reading=reading, window=window, minimum=minimum)
     return PointScores(points, scores)
 
 
@@ -271,7 +272,7 @@ def convergence_to_range(
         tau: PointScores(
             points,
             convergence_of(
-                points.said_m,
+                points.predicted_m,
                 points.truth_m,
                 points.valid,
                 tau_m=tau,

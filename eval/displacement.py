@@ -123,6 +123,13 @@ class Displacements:
     def best_of(self, score: Floats, k: int) -> tuple[Floats, Integers]:
         """Smallest score among the k most probable modes, and that mode; absent ones and short ones never win.
 
+        Args:
+            score: (agents, modes) e.g. metres.
+            k: how many of the most probable modes compete.
+
+        Returns:
+            (agents,) scores, and (agents,) indices of modes.
+
         Raises:
             ValueError: k is less than 1.
         """

@@ -116,7 +116,12 @@ def issue_step_s(forecasts: ForecastRows) -> float:
 
 
 def typical_gap_s(code: Integers, issue_s: Floats) -> float:
-    """The same, of one integer a track."""
+    """The same, of one integer a track.
+
+    Args:
+        code: (forecasts,) which track.
+        issue_s: (forecasts,) seconds.
+    """
     order = np.lexsort((issue_s, code))
     gap = np.diff(issue_s[order])[np.diff(code[order]) == 0]
     return float(np.median(gap[gap > 0])) if (gap > 0).any() else float("inf")
@@ -128,6 +133,7 @@ def truth_for(forecasts: ForecastRows, truth: TruthRows, *, tolerance_s: float |
     Returns:
         positions (rows, steps, 2), NaN where unknown, and valid (rows, steps).
     """
+    _require_times(forecasts)
     tolerance = _tolerance(tolerance_s, lead_step_s(forecasts))
     code, truth_code = _codes(forecasts.track, truth.track)
     origin = _origin(code, truth_code, forecasts.issue_time_s, truth.time_s)
@@ -158,6 +164,7 @@ def match_points(
         NoGridError: the leads hold no such grid.
         SubmissionError: the tolerance would confuse two steps.
     """
+    _require_times(forecasts)
     step = step_s if step_s is not None else timing_of(forecasts).step_s
     tolerance = _tolerance(tolerance_s, step)
     lead_index = _grid(forecasts.lead_s, step, tolerance)
@@ -175,6 +182,11 @@ def match_points(
         meant = (_us(issue_s + column) for column in ahead_s.T)
         row = np.stack([_nearest(code, column, point_code, _us(time_s), tolerance) for column in meant], -1)
     return Matches(points, row, lead_index, step, tolerance)
+
+
+def _require_times(forecasts: ForecastRows) -> None:
+    if np.isnan(forecasts.issue_time_s).any():
+        raise SubmissionError("the forecasts' issue times are not known; join a submission with its data set first")
 
 
 def _tolerance(tolerance_s: float | None, step_s: float) -> float:

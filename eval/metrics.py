@@ -1,7 +1,13 @@
 """torchmetrics classes: they only add up sums and counts, so any batch split and any number of processes agree.
 
 Each class wraps one function of this package; ``compute`` gives the mean, ``count`` says over how many items.
-Sums are float64, whatever the default type.
+Sums are float64, whatever the default type. :func:`metric_of` gives the class of a key of ``report.json``.
+
+Arrays are NumPy arrays, nested lists or tensors on any device, in one frame, metres:
+
+* ``modes_m`` (agents, modes, steps, 2), NaN in absent modes; ``probabilities`` (agents, modes)
+* ``truth_m`` (agents, steps, 2); ``valid`` (agents, steps), True where it is known (default: where it is finite)
+* ``covariances_m2`` (agents, modes, steps, 2, 2); ``samples_m`` (agents, samples, steps, 2)
 """
 
 from __future__ import annotations
@@ -24,12 +30,14 @@ from forecast.eval.displacement import (
 )
 from forecast.eval.distribution import nll, sample_ade, sample_fde
 from forecast.eval.drivable import DrivableArea
+from forecast.eval.evidence import AgentEvidence
+from forecast.eval.metric_list import metric
 from forecast.eval.offroad import off_road_ml, off_road_rate
 from forecast.eval.results import PerItem
 
 
 class MeanMetric(Metric):
-    """Mean of per-item values; subclasses say in ``items`` how to get these from a batch."""
+    """Mean of per-item values; a subclass names in ``update`` what it takes, and calls :meth:`add`."""
 
     full_state_update = False
     total: torch.Tensor
@@ -40,13 +48,8 @@ class MeanMetric(Metric):
         self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("items_seen", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
-    def items(self, *batch: Any) -> PerItem:
-        """Values of a batch, one an item."""
-        raise NotImplementedError
-
-    def update(self, *batch: Any) -> None:
-        """Add a batch; its arguments are those of ``items``."""
-        found = self.items(*batch)
+    def add(self, found: PerItem) -> None:
+        """Add the values of a batch, one an item."""
         self.total += float(found.values[found.valid].sum())
         self.items_seen += int(found.valid.sum())
 
@@ -76,64 +79,81 @@ class MeanMetric(Metric):
         return super()._apply(moved, exclude_state)
 
 
-class _TopK(MeanMetric):
+class ModesMetric(MeanMetric):
+    """A metric of modes beside the truth; subclasses say in ``measure`` which."""
+
+    def measure(self, modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = None) -> PerItem:
+        """One value an agent."""
+        raise NotImplementedError
+
+    def update(self, modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = None) -> None:
+        """Add a batch.
+
+        Args:
+            modes_m: (agents, modes, steps, 2) metres; NaN in absent modes.
+            probabilities: (agents, modes); NaN in absent modes.
+            truth_m: (agents, steps, 2) metres, in the same frame; NaN where unknown.
+            valid: (agents, steps), True where the truth is known; default: where it is finite.
+        """
+        self.add(self.measure(modes_m, probabilities, truth_m, valid))
+
+
+class _TopK(ModesMetric):
     def __init__(self, k: int, **options: Any) -> None:
         super().__init__(**options)
         self.k = checked_k(k)
 
 
 class MinADE(_TopK):
-    """:func:`~forecast.eval.displacement.min_ade_k`: update(modes_m, probabilities, truth_m, valid=None)."""
+    """Mean of :func:`~forecast.eval.displacement.min_ade_k`, metres."""
 
-    def items(self, *batch: Any) -> PerItem:
+    def measure(self, modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = None) -> PerItem:
         """See :func:`~forecast.eval.displacement.min_ade_k`."""
-        return min_ade_k(*batch, k=self.k)
+        return min_ade_k(modes_m, probabilities, truth_m, valid, k=self.k)
 
 
 class MinFDE(_TopK):
-    """:func:`~forecast.eval.displacement.min_fde_k`: update(modes_m, probabilities, truth_m, valid=None)."""
+    """Mean of :func:`~forecast.eval.displacement.min_fde_k`, metres."""
 
-    def items(self, *batch: Any) -> PerItem:
+    def measure(self, modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = None) -> PerItem:
         """See :func:`~forecast.eval.displacement.min_fde_k`."""
-        return min_fde_k(*batch, k=self.k)
+        return min_fde_k(modes_m, probabilities, truth_m, valid, k=self.k)
 
 
 class BrierMinFDE(_TopK):
-    """:func:`~forecast.eval.displacement.brier_min_fde_k`: update(modes_m, probabilities, truth_m, valid=None)."""
+    """Mean of :func:`~forecast.eval.displacement.brier_min_fde_k`, metres."""
 
-    def items(self, *batch: Any) -> PerItem:
+    def measure(self, modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = None) -> PerItem:
         """See :func:`~forecast.eval.displacement.brier_min_fde_k`."""
-        return brier_min_fde_k(*batch, k=self.k)
+        return brier_min_fde_k(modes_m, probabilities, truth_m, valid, k=self.k)
 
 
 class MissRate(_TopK):
-    """:func:`~forecast.eval.displacement.miss_rate_k`: update(modes_m, probabilities, truth_m, valid=None)."""
+    """Mean of :func:`~forecast.eval.displacement.miss_rate_k`, a share."""
 
     def __init__(self, k: int, threshold_m: float = MISS_THRESHOLD_M, **options: Any) -> None:
         super().__init__(k, **options)
         self.threshold_m = threshold_m
 
-    def items(self, *batch: Any) -> PerItem:
+    def measure(self, modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = None) -> PerItem:
         """See :func:`~forecast.eval.displacement.miss_rate_k`."""
-        return miss_rate_k(*batch, k=self.k, threshold_m=self.threshold_m)
+        return miss_rate_k(modes_m, probabilities, truth_m, valid, k=self.k, threshold_m=self.threshold_m)
 
 
 class OffRoadRate(MeanMetric):
-    """:func:`~forecast.eval.offroad.off_road_rate`: update(modes_m, area), one map at a time."""
+    """Mean of :func:`~forecast.eval.offroad.off_road_rate`, a share."""
 
-    def items(self, *batch: Any) -> PerItem:
-        """See :func:`~forecast.eval.offroad.off_road_rate`."""
-        modes_m, area = batch
-        return off_road_rate(modes_m, _area(area))
+    def update(self, modes_m: Any, area: Any) -> None:
+        """Add agents that are all on one map: modes in its frame, and the map or its :class:`DrivableArea`."""
+        self.add(off_road_rate(modes_m, _area(area)))
 
 
 class OffRoadML(MeanMetric):
-    """:func:`~forecast.eval.offroad.off_road_ml`: update(modes_m, probabilities, area), one map at a time."""
+    """Mean of :func:`~forecast.eval.offroad.off_road_ml`, a share."""
 
-    def items(self, *batch: Any) -> PerItem:
-        """See :func:`~forecast.eval.offroad.off_road_ml`."""
-        modes_m, probabilities, area = batch
-        return off_road_ml(modes_m, probabilities, _area(area))
+    def update(self, modes_m: Any, probabilities: Any, area: Any) -> None:
+        """Add agents that are all on one map: modes in its frame, and the map or its :class:`DrivableArea`."""
+        self.add(off_road_ml(modes_m, probabilities, _area(area)))
 
 
 def _area(area: Any) -> DrivableArea:
@@ -141,39 +161,39 @@ def _area(area: Any) -> DrivableArea:
 
 
 class NLL(MeanMetric):
-    """:func:`~forecast.eval.distribution.nll`: update(modes_m, probabilities, covariances_m2, truth_m, valid=None)."""
+    """Mean of :func:`~forecast.eval.distribution.nll`, nats."""
 
-    def items(self, *batch: Any) -> PerItem:
-        """See :func:`~forecast.eval.distribution.nll`."""
-        return nll(*batch)
+    def update(self, modes_m: Any, probabilities: Any, covariances_m2: Any, truth_m: Any, valid: Any = None) -> None:
+        """Add a batch; the arguments are those of :func:`~forecast.eval.distribution.nll`."""
+        self.add(nll(modes_m, probabilities, covariances_m2, truth_m, valid))
 
 
 class SampleADE(MeanMetric):
-    """:func:`~forecast.eval.distribution.sample_ade`: update(samples_m, truth_m, valid=None)."""
+    """Mean of :func:`~forecast.eval.distribution.sample_ade`, metres."""
 
-    def items(self, *batch: Any) -> PerItem:
-        """See :func:`~forecast.eval.distribution.sample_ade`."""
-        return sample_ade(*batch)
+    def update(self, samples_m: Any, truth_m: Any, valid: Any = None) -> None:
+        """Add a batch; the arguments are those of :func:`~forecast.eval.distribution.sample_ade`."""
+        self.add(sample_ade(samples_m, truth_m, valid))
 
 
 class SampleFDE(MeanMetric):
-    """:func:`~forecast.eval.distribution.sample_fde`: update(samples_m, truth_m, valid=None)."""
+    """Mean of :func:`~forecast.eval.distribution.sample_fde`, metres."""
 
-    def items(self, *batch: Any) -> PerItem:
-        """See :func:`~forecast.eval.distribution.sample_fde`."""
-        return sample_fde(*batch)
+    def update(self, samples_m: Any, truth_m: Any, valid: Any = None) -> None:
+        """Add a batch; the arguments are those of :func:`~forecast.eval.distribution.sample_fde`."""
+        self.add(sample_fde(samples_m, truth_m, valid))
 
 
 class ContextKL(MeanMetric):
-    """:func:`~forecast.eval.context.kl_divergence`: update(with_context, without_context)."""
+    """Mean of :func:`~forecast.eval.context.kl_divergence`, nats."""
 
-    def items(self, *batch: Any) -> PerItem:
-        """See :func:`~forecast.eval.context.kl_divergence`."""
-        return kl_divergence(*batch)
+    def update(self, with_context: Any, without_context: Any) -> None:
+        """Add a batch: (agents, modes) probabilities of the same modes."""
+        self.add(kl_divergence(with_context, without_context))
 
 
 class Dispersion(MeanMetric):
-    """:func:`~forecast.eval.consistency.dispersion_of`: update(said_m, valid=None)."""
+    """Mean of :func:`~forecast.eval.consistency.dispersion_of`, metres."""
 
     def __init__(
         self,
@@ -186,13 +206,13 @@ class Dispersion(MeanMetric):
         super().__init__(**options)
         self.reading, self.window, self.minimum = reading, window, minimum
 
-    def items(self, *batch: Any) -> PerItem:
-        """See :func:`~forecast.eval.consistency.dispersion_of`."""
-        return dispersion_of(*batch, reading=self.reading, window=self.window, minimum=self.minimum)
+    def update(self, predicted_m: Any, valid: Any = None) -> None:
+        """Add points: (points, steps, 2) metres, what forecasts issued 1, 2, … steps before predicted for each."""
+        self.add(dispersion_of(predicted_m, valid, reading=self.reading, window=self.window, minimum=self.minimum))
 
 
 class ConvergenceToRange(MeanMetric):
-    """:func:`~forecast.eval.consistency.convergence_of`: update(said_m, truth_m, valid=None)."""
+    """Mean of :func:`~forecast.eval.consistency.convergence_of`, seconds."""
 
     def __init__(
         self, tau_m: float, *, step_s: float = 0.5, window: Window = "full", minimum: int | None = None, **options: Any
@@ -200,6 +220,32 @@ class ConvergenceToRange(MeanMetric):
         super().__init__(**options)
         self.tau_m, self.step_s, self.window, self.minimum = tau_m, step_s, window, minimum
 
-    def items(self, *batch: Any) -> PerItem:
-        """See :func:`~forecast.eval.consistency.convergence_of`."""
-        return convergence_of(*batch, tau_m=self.tau_m, step_s=self.step_s, window=self.window, minimum=self.minimum)
+    def update(self, predicted_m: Any, truth_m: Any, valid: Any = None) -> None:
+        """Add points: (points, steps, 2) metres as for :class:`Dispersion`, and where each really was, (points, 2)."""
+        options: dict[str, Any] = {"window": self.window, "minimum": self.minimum}
+        self.add(convergence_of(predicted_m, truth_m, valid, tau_m=self.tau_m, step_s=self.step_s, **options))
+
+
+class ListedMetric(ModesMetric):
+    """Any metric of the report that modes and truth are enough for: see :func:`metric_of`."""
+
+    def __init__(self, key: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.key = metric(key).key
+
+    def measure(self, modes_m: Any, probabilities: Any, truth_m: Any, valid: Any = None) -> PerItem:
+        """What the report measures."""
+        return metric(self.key).measure(AgentEvidence(modes_m, probabilities, truth_m, valid))
+
+
+def metric_of(key: str) -> ListedMetric:
+    """A metric of modes beside the truth by its key in report.json, e.g. ``metric_of("min_ade_5")``.
+
+    Raises:
+        KeyError: there is no such metric, or it takes more than modes and truth.
+    """
+    spec = metric(key)
+    if spec.source == "agents" and not spec.needs:
+        return ListedMetric(key)
+    instead = f"use forecast.eval.metrics.{spec.torch_class}" if spec.torch_class else "it has no class"
+    raise KeyError(f"{key}: takes more than modes and truth; {instead}")

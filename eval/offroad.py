@@ -59,9 +59,28 @@ def off_road(modes_m: Any, area: DrivableArea) -> tuple[Bools, Bools]:
 
 def off_road_rate(modes_m: Any, area: DrivableArea) -> PerItem:
     """Share of each agent's modes that leave the drivable area (nuScenes ``OffRoadRate``); see :func:`off_road`."""
-    off, valid = off_road(modes_m, area)
-    count = valid.sum(-1)
-    return per_item(off.sum(-1) / np.maximum(count, 1), count > 0)
+    return share_off_road(*off_road(modes_m, area))
+
+
+def share_off_road(off: Bools, valid: Bools) -> PerItem:
+    """Share of each agent's trajectories that leave the drivable area, by any rule.
+
+    Args:
+        off: (agents, trajectories) which leave it, see :func:`off_road` and :func:`off_road_exact`.
+        valid: (agents, trajectories) True where there is a trajectory.
+    """
+    return per_item(off.sum(-1, where=valid) / np.maximum(valid.sum(-1), 1), valid.any(-1))
+
+
+def likeliest_off_road(off: Bools, valid: Bools, probabilities: Any) -> PerItem:
+    """1 where the most likely mode leaves the drivable area, else 0, by any rule.
+
+    Args:
+        off, valid: (agents, modes), see :func:`share_off_road`.
+        probabilities: (agents, modes); NaN in absent modes.
+    """
+    each, chosen = np.arange(len(off)), likeliest(probabilities)
+    return per_item(off[each, chosen], valid[each, chosen])
 
 
 def off_road_ml(modes_m: Any, probabilities: Any, area: DrivableArea) -> PerItem:

@@ -13,6 +13,9 @@ from forecast.eval.displacement import likeliest
 from forecast.eval.matching import TOLERANCE_STEPS, lead_step_s, timing_of
 from forecast.eval.results import Bools, Floats, Integers, PerItem, per_item
 
+#: Two most likely modes farther apart than this at the last shared time have flipped, if another one stayed near, m.
+FLIP_M = 2.0
+
 
 @dataclass(frozen=True)
 class SuccessivePairs:
@@ -147,7 +150,7 @@ def _transport(cost: Floats, p: Floats, q: Floats) -> float:
     return float(linprog(cost.ravel(), A_eq=sums, b_eq=amounts, method="highs").fun)
 
 
-def mode_flips(forecasts: ForecastRows, pairs: SuccessivePairs, *, tau_m: float = 2.0) -> PerItem:
+def mode_flips(forecasts: ForecastRows, pairs: SuccessivePairs, *, tau_m: float = FLIP_M) -> PerItem:
     """1 where the most likely mode jumped although another one would have stayed, per pair.
 
     That is: the two most likely modes are more than τ apart at the last time both speak of, while another mode of the

@@ -180,7 +180,7 @@ def main(arguments: list[str] | None = None) -> None:
         said = {}
         for split in [name for name in data.splits if name.startswith("mini") == ("mini" in args.version)]:
             told = predict(args.weights, root, args.version, split, dense=True, cache=args.cache)
-            said |= dict(zip(zip(told.instance_tokens, told.sample_tokens, strict=True), told.positions_m, strict=True))
+            said |= dict(zip(zip(told.track, told.sample_tokens, strict=True), told.positions_m, strict=True))
         for rate_hz, between in ((2, 0), (10, 4)):
             print(f"{rate_hz} Hz, {args.cycles} cycles")
             log = drive(forecaster.stream(), data, between, args.cycles, said)

@@ -45,8 +45,8 @@ def main() -> None:
         write_forecasts(path, pieces())
         for piece in iter_forecasts(path, chunk_rows=256):
             points = successive_forecasts(piece, truth, step_s=0.1, tolerance_s=0.02)
-            spread.update(points.said_m, points.valid)
-            reach.update(points.said_m, points.truth_m, points.valid)
+            spread.update(points.predicted_m, points.valid)
+            reach.update(points.predicted_m, points.truth_m, points.valid)
     print(f"dispersion {spread.compute():.3f} m over {spread.count} points")
     print(f"convergence to 1 m {reach.compute():.2f} s over {reach.count} points")
 

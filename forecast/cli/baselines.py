@@ -27,8 +27,8 @@ def run(args: argparse.Namespace) -> None:
     from pathlib import Path
 
     from forecast.core.files import check_outside, check_place
+    from forecast.eval.forecasts import write_forecasts
     from forecast.prediction.physics import physics_forecasts
-    from forecast.scoring.dataset_join import write_for_dataset
 
     out = Path(args.out)
     check_place(out, folder=True)
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     dataset = open_named(args)
     samples = dataset.samples(args.split, dense=args.dense)
     where = dataset.where
-    for name, submission in physics_forecasts(dataset.tracks, samples.rows, where=where).items():
+    for name, forecasts in physics_forecasts(dataset.tracks, samples.rows, where=where).items():
         path = out / f"{name}.{args.format}"
-        write_for_dataset(path, submission, dataset)
-        print(f"{len(submission):>7,} forecasts: {path}")
+        write_forecasts(path, forecasts)
+        print(f"{len(forecasts):>7,} forecasts: {path}")

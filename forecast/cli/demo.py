@@ -97,7 +97,7 @@ def _say(line: str) -> None:
 
 def _forecast(out: Path, dataset: Dataset, run_folder: Path) -> list[Path]:
     from forecast.data.dataset import AgentDataset
-    from forecast.eval.submission import write_submission
+    from forecast.eval.formats.submission_json import write_submission
     from forecast.prediction.physics import physics_forecasts
     from forecast.prediction.predictor import Predictor, predict_all
 
@@ -109,16 +109,16 @@ def _forecast(out: Path, dataset: Dataset, run_folder: Path) -> list[Path]:
     }
     made |= physics_forecasts(dataset.tracks, samples.rows)
     files = [out / "forecasts" / f"{name}.json" for name in made]
-    for file, submission in zip(files, made.values(), strict=True):
-        write_submission(file, submission)
+    for file, forecasts in zip(files, made.values(), strict=True):
+        write_submission(file, forecasts)
     return files
 
 
 def _score(out: Path, dataset: Dataset, files: list[Path]) -> dict[str, Any]:
     from forecast.pictures.page_pictures import page_cases, page_curves
     from forecast.report.page import write_page
-    from forecast.report.tables import print_table
-    from forecast.scoring.report_document import score_submission
+    from forecast.report.terminal_table import print_table
+    from forecast.scoring.dataset_scores import score_submission
 
     # The oracle has no forecast for agents whose future is not annotated. A town has too few agent-samples for D and C
     # over them alone, as the published figures are.

@@ -15,7 +15,7 @@ from forecast.cli.data_options import add_data_options, open_named
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
-    from forecast.pictures.agent_forecasts import AnswerSource
+    from forecast.pictures.agent_forecasts import ForecastSource
 
 _STILLS, _MOVING, _RECORDING = (".png", ".svg", ".pdf"), ".gif", ".rrd"
 
@@ -46,14 +46,14 @@ def run(args: argparse.Namespace) -> None:
     """Draw and write."""
     from forecast.cli.model_files import model_files
     from forecast.core.files import check_outputs
-    from forecast.pictures.agent_forecasts import open_answers
+    from forecast.pictures.agent_forecasts import open_forecasts
 
     suffix = Path(args.out).suffix.lower()
     names = _check(args, suffix)
     inputs = [file for model in args.models for file in model_files(model)]
     check_outputs({"--out": args.out}, inputs, dataroot=args.dataroot)
     dataset = open_named(args)
-    sources = [open_answers(model, dataset, args.device) for model in args.models]
+    sources = [open_forecasts(model, dataset, args.device) for model in args.models]
     if names:
         sources = [type(source)(name, source.of) for name, source in zip(names, sources, strict=True)]
     write = {_MOVING: _animation, _RECORDING: _recording}.get(suffix, _still)
@@ -85,22 +85,22 @@ def _scene(args: argparse.Namespace, dataset: Dataset) -> str:
     return str(dataset.tracks.scene_names[0])
 
 
-def _still(args: argparse.Namespace, dataset: Dataset, sources: list[AnswerSource]) -> None:
+def _still(args: argparse.Namespace, dataset: Dataset, sources: list[ForecastSource]) -> None:
     from forecast.core.files import written_whole
     from forecast.pictures.key_frame_agents import moment_at
     from forecast.pictures.picture_subject import chosen_frame, position_of
     from forecast.pictures.scene_picture import draw_scenes
 
     moment = moment_at(dataset, chosen_frame(dataset.tracks, _scene(args, dataset), args.frame))
-    answers = [(source.name, source.of(moment.rows[moment.targets])) for source in sources]
-    steps = max(found.positions_m.shape[2] for _, found in answers)
+    found = [(source.name, source.of(moment.rows[moment.targets])) for source in sources]
+    steps = max(one.positions_m.shape[2] for _, one in found)
     centre = None if args.agent is None else position_of(dataset.tracks, args.agent, moment.sample)
-    figure = draw_scenes(moment, answers, moment.truth_m(dataset.tracks, steps), centre_m=centre, around_m=args.around)
+    figure = draw_scenes(moment, found, moment.truth_m(dataset.tracks, steps), centre_m=centre, around_m=args.around)
     with written_whole(args.out) as temporary:
         figure.savefig(temporary, dpi=130)
 
 
-def _animation(args: argparse.Namespace, dataset: Dataset, sources: list[AnswerSource]) -> None:
+def _animation(args: argparse.Namespace, dataset: Dataset, sources: list[ForecastSource]) -> None:
     import numpy as np
 
     from forecast.core.horizon import NUSCENES_HORIZON
@@ -116,7 +116,7 @@ def _animation(args: argparse.Namespace, dataset: Dataset, sources: list[AnswerS
     write_animation(args.out, dataset, found, sources[0].name)
 
 
-def _recording(args: argparse.Namespace, dataset: Dataset, sources: list[AnswerSource]) -> None:
+def _recording(args: argparse.Namespace, dataset: Dataset, sources: list[ForecastSource]) -> None:
     from forecast.pictures.rerun_recording import write_recording
 
     write_recording(args.out, dataset, _scene(args, dataset), sources[0])

@@ -36,13 +36,13 @@ def run(args: argparse.Namespace) -> None:
     """Forecast and write."""
     from forecast.cli.model_files import model_files
     from forecast.core.files import check_outputs
+    from forecast.eval.forecasts import check_forecast_name, write_forecasts
     from forecast.prediction.predictor import Predictor, predict_dataset
-    from forecast.scoring.dataset_join import check_forecast_name, write_for_dataset
 
     check_outputs({"--out": args.out}, model_files(args.checkpoint), dataroot=args.dataroot)
     check_forecast_name(args.out)
     predictor = Predictor.load(args.checkpoint, args.device, merge_radius_m=args.merge_radius_m)
     dataset = open_named(args)
-    submission = predict_dataset(predictor, dataset, args.split, dense=args.dense, null_context=args.null_context)
-    write_for_dataset(args.out, submission, dataset)
-    print(f"{len(submission.instance_tokens)} forecasts: {args.out}")
+    forecasts = predict_dataset(predictor, dataset, args.split, dense=args.dense, null_context=args.null_context)
+    write_forecasts(args.out, forecasts)
+    print(f"{len(forecasts)} forecasts: {args.out}")

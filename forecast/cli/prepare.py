@@ -78,7 +78,7 @@ def _misfits(dataset: Dataset) -> Iterator[str]:
 
     from forecast.core.agents import AgentType
     from forecast.core.errors import DataError
-    from forecast.scoring.off_road_scores import ROAD, misfit, near_road
+    from forecast.scoring.map_fit import ROAD, misfit, near_road
 
     tracks = dataset.tracks
     track = dataset.columns.row_track

@@ -10,7 +10,7 @@ from forecast.cli.data_options import add_data_options, open_named
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
     from forecast.scoring.report_document import Report
-    from forecast.scoring.scores import Settings
+    from forecast.scoring.settings import Settings
 
 _OUTPUTS = ("out", "html", "markdown", "latex", "per_sample", "per_point")
 
@@ -61,13 +61,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--exact-off-road", action="store_true", help="off-road against the polygons too, no raster")
     parser.add_argument("--samples", type=int, default=200, metavar="N", help="to draw from covariances (default 200)")
+    parser.add_argument(
+        "--metric",
+        action="append",
+        default=[],
+        metavar="MODULE:FUNCTION",
+        help="a metric of your own too: function(modes_m, probabilities, truth_m, valid) gives one value an "
+        "agent-sample (docs/extend/metric.md); may be repeated",
+    )
     parser.add_argument("--transport", action="store_true", help="overlap of all modes too: optimal transport, slow")
 
 
 def run(args: argparse.Namespace) -> None:
     """Score, print the table, and write what was asked for."""
     from forecast.core.files import check_outputs, written_whole
-    from forecast.report.tables import as_latex, as_markdown, print_table
+    from forecast.report.tables import as_latex, as_markdown
+    from forecast.report.terminal_table import print_table
 
     _check_combination(args)
     outputs = {f"--{name.replace('_', '-')}": getattr(args, name) for name in _OUTPUTS}
@@ -80,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
     for path, render in ((args.markdown, as_markdown), (args.latex, as_latex)):
         if path:
             with written_whole(path) as temporary:
-                temporary.write_text(render(document), encoding="utf-8", errors="replace")
+                temporary.write_text(render(document), encoding="utf-8", errors="backslashreplace")
     _write_details(args, report)
     if args.html:
         from forecast.pictures.page_pictures import page_cases, page_curves
@@ -129,8 +138,9 @@ def _check_combination(args: argparse.Namespace) -> None:
 
 def _settings(args: argparse.Namespace) -> Settings:
     from forecast.core.errors import ConfigError
-    from forecast.scoring.off_road_scores import open_road
-    from forecast.scoring.scores import Settings
+    from forecast.eval.own_metric import own_metrics
+    from forecast.scoring.road_rules import open_road
+    from forecast.scoring.settings import Settings
 
     for name, smallest in (("minimum_leads", 1), ("samples", 1)):
         value = getattr(args, name)
@@ -144,6 +154,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         road=open_road(args.map) if args.map else None,
         exact_road=args.exact_off_road,
         interval_s=args.interval_s,
+        metrics=own_metrics(args.metric),
     )
 
 
@@ -152,7 +163,7 @@ def _score(args: argparse.Namespace, settings: Settings) -> tuple[Report, Datase
         from forecast.scoring.stream_scores import score_streams
 
         return score_streams(args.forecasts, args.truth, settings, skip_bad_rows=args.skip_bad_rows), None
-    from forecast.scoring.report_document import score_submission
+    from forecast.scoring.dataset_scores import score_submission
 
     dataset = open_named(args)
     report = score_submission(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,8 @@ class ForecastRows:
         row_lead_s: (rows, steps) seconds from issue to each row's own points, where these stray from ``lead_s`` (real
             time stamps): positions are those at the row's own leads, ``lead_s`` says which step each is. None: all rows
             are at ``lead_s``.
+        sample_tokens: (rows,) key frame of a data set that each was issued at, or None; with them ``issue_time_s`` may
+            be NaN throughout: not known until the rows are joined with their data set.
 
     Raises:
         ValueError: in one line, shapes or types that do not fit, or times that are not finite seconds.
@@ -45,6 +47,7 @@ class ForecastRows:
     covariances_m2: Floats | None = None
     samples_m: Floats | None = None
     row_lead_s: Floats | None = None
+    sample_tokens: Strings | None = None
 
     def __post_init__(self) -> None:
         lead_s = seconds(self.lead_s, "ForecastRows.lead_s", clock=False)
@@ -52,9 +55,11 @@ class ForecastRows:
             raise ValueError(f"ForecastRows.lead_s: expected increasing seconds, one a step, got {lead_s.tolist()[:6]}")
         taken = {
             "track": _names(self.track, "ForecastRows.track"),
-            "issue_time_s": seconds(self.issue_time_s, "ForecastRows.issue_time_s"),
+            "issue_time_s": self._issues(),
             "lead_s": lead_s,
         }
+        if self.sample_tokens is not None:
+            taken["sample_tokens"] = _names(self.sample_tokens, "ForecastRows.sample_tokens")
         if self.row_lead_s is not None:
             taken["row_lead_s"] = seconds(self.row_lead_s, "ForecastRows.row_lead_s", clock=False)
         for name in ("positions_m", "probabilities", "covariances_m2", "samples_m"):
@@ -72,14 +77,70 @@ class ForecastRows:
             "covariances_m2": (rows, modes, steps, 2, 2),
             "samples_m": (rows, samples, steps, 2),
             "row_lead_s": (rows, steps),
+            "sample_tokens": (rows,),
         }
         for name, shape in expected.items():
             found: NDArray[Any] | None = getattr(self, name)
             if found is not None and found.shape != shape:
                 raise ValueError(f"ForecastRows.{name}: expected shape {shape}, got {found.shape}")
 
+    def _issues(self) -> Floats:
+        given = self.issue_time_s
+        numbers = isinstance(given, np.ndarray) and given.dtype == np.float64
+        if self.sample_tokens is not None and numbers and np.isnan(given).all():
+            return given
+        return seconds(given, "ForecastRows.issue_time_s")
+
+    @classmethod
+    def at_key_frames(
+        cls,
+        track: Any,
+        sample_tokens: Any,
+        positions_m: Any,
+        probabilities: Any,
+        *,
+        issue_time_s: Any = None,
+        step_s: float = 0.5,
+        covariances_m2: Any = None,
+        samples_m: Any = None,
+    ) -> ForecastRows:
+        """Forecasts of a data set's agents at its key frames, at even leads.
+
+        Args:
+            track: (rows,) tokens of the agents.
+            sample_tokens: (rows,) tokens of the key frames.
+            positions_m, probabilities, covariances_m2, samples_m: as in the class; world frame, metres.
+            issue_time_s: (rows,) time stamps of the key frames, s; default: not known.
+            step_s: seconds from one point to the next.
+        """
+        issues = np.full(len(track), np.nan) if issue_time_s is None else issue_time_s
+        lead_s = step_s * np.arange(1, np.shape(positions_m)[2] + 1)
+        return cls(
+            track, issues, lead_s, positions_m, probabilities, covariances_m2, samples_m, sample_tokens=sample_tokens
+        )
+
     def __len__(self) -> int:
         return len(self.track)
+
+    def take(self, rows: Any) -> ForecastRows:
+        """Some of the rows, in the order given: (chosen,) indices, or (rows,) True for those to keep."""
+        per_row = (one.name for one in fields(self) if one.name != "lead_s")
+        taken: dict[str, Any] = {
+            name: None if (values := getattr(self, name)) is None else values[rows] for name in per_row
+        }
+        return replace(self, **taken)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(rows,) which of them have a forecast: a mode with a probability."""
+        present: NDArray[np.bool_] = np.isfinite(self.probabilities).any(1)
+        return present
+
+    def most_likely_m(self) -> Floats:
+        """(rows, steps, 2) metres, positions of each row's most probable mode, the lowest among equals; NaN if none."""
+        best = np.argmax(np.where(np.isnan(self.probabilities), -np.inf, self.probabilities), 1)
+        path_m: Floats = self.positions_m[np.arange(len(self)), best]
+        return path_m
 
     @property
     def own_lead_s(self) -> Floats:
@@ -121,7 +182,7 @@ class TruthRows:
 
 
 def keys_of(track: Strings, time_s: Floats) -> Strings:
-    """``track@time`` of each row, the time in seconds to a microsecond: what files of forecasts are paired by."""
+    """(rows,) ``track@time`` of each row, in seconds to a microsecond: what files of forecasts are paired by."""
     pairs = zip(track.tolist(), time_s.tolist(), strict=True)
     return np.array([f"{name}@{time:.6f}" for name, time in pairs], dtype=np.str_)
 

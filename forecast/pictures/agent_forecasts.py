@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from forecast.core.errors import DataWarning, SubmissionError
 from forecast.core.files import as_text
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
+from forecast.core.rows import ForecastRows
+from forecast.core.tracks import Tracks
 from forecast.data.clock import check_step
 from forecast.data.samples import Samples
-from forecast.eval.notes import Notes
+from forecast.eval.formats.read_notes import Notes
 from forecast.scoring.key_frame_leads import observations_at, refuse_straying
 
 if TYPE_CHECKING:
@@ -26,44 +28,20 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Forecasts of agents, world frame.
-
-    Attributes:
-        positions_m: (agents, modes, steps, 2); NaN in absent modes, and throughout where nobody was asked.
-        probabilities: (agents, modes); NaN likewise.
-    """
-
-    positions_m: Floats
-    probabilities: Floats
-
-    @property
-    def known(self) -> NDArray[np.bool_]:
-        """(agents,) which agents have a forecast."""
-        present: NDArray[np.bool_] = np.isfinite(self.probabilities).any(1)
-        return present
-
-    def most_likely(self) -> Floats:
-        """(agents, steps, 2) positions of the most probable mode; NaN where there is no forecast."""
-        best = np.argmax(np.where(np.isnan(self.probabilities), -np.inf, self.probabilities), 1)
-        positions: Floats = self.positions_m[np.arange(len(best)), best]
-        return positions
-
-
-@dataclass(frozen=True)
-class AnswerSource:
+class ForecastSource:
     """Where forecasts come from.
 
     Attributes:
         name: for people.
-        of: forecasts of observations (agents,) of the data set that are time 0 of a target.
+        of: forecasts of observations (agents,) of the data set that are time 0 of a target, one row each, in their
+            order; NaN throughout where there is none.
     """
 
     name: str
-    of: Callable[[NDArray[np.int64]], Answers]
+    of: Callable[[NDArray[np.int64]], ForecastRows]
 
 
-def open_answers(given: Path | str, dataset: Dataset, device: str = "cpu") -> AnswerSource:
+def open_forecasts(given: Path | str, dataset: Dataset, device: str = "cpu") -> ForecastSource:
     """Open a source of forecasts.
 
     Args:
@@ -78,13 +56,13 @@ def open_answers(given: Path | str, dataset: Dataset, device: str = "cpu") -> An
     """
     path = Path(given)
     if path.suffix.lower() == ".json":
-        return AnswerSource(as_text(path.stem), _of_submission(path, dataset))
+        return ForecastSource(as_text(path.stem), _of_submission(path, dataset))
     if path.suffix.lower() in (".parquet", ".csv"):
-        return AnswerSource(as_text(path.stem), _of_rows(path, dataset))
-    return AnswerSource(as_text(path.stem if path.suffix else path.name), _of_model(given, dataset, device))
+        return ForecastSource(as_text(path.stem), _of_rows(path, dataset))
+    return ForecastSource(as_text(path.stem if path.suffix else path.name), _of_model(given, dataset, device))
 
 
-def _of_model(given: Path | str, dataset: Dataset, device: str) -> Callable[[NDArray[np.int64]], Answers]:
+def _of_model(given: Path | str, dataset: Dataset, device: str) -> Callable[[NDArray[np.int64]], ForecastRows]:
     from forecast.data.dataset import AgentDataset
     from forecast.data.map_crops import crop_adder
     from forecast.prediction.predictor import Predictor, world_forecast
@@ -93,31 +71,34 @@ def _of_model(given: Path | str, dataset: Dataset, device: str) -> Callable[[NDA
     config = predictor.model.config
     add_crops = crop_adder(dataset, config.crop) if config.uses_map else None
 
-    def of(rows: NDArray[np.int64]) -> Answers:
+    def of(rows: NDArray[np.int64]) -> ForecastRows:
         batch = AgentDataset.of(dataset, Samples(rows), horizon=config.horizon).batch(range(len(rows)))
         forecast = world_forecast(predictor, batch, add_crops)
-        return Answers(forecast.positions_m.numpy(), forecast.probabilities.numpy())
+        positions, probabilities = forecast.positions_m.numpy(), forecast.probabilities.numpy()
+        return _at(dataset, rows, positions, probabilities, config.horizon.step_s)
 
     return of
 
 
-def _of_submission(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]], Answers]:
-    from forecast.eval.submission import read_submission
+def _of_submission(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]], ForecastRows]:
+    from forecast.eval.formats.submission_json import agent_samples, read_submission
 
     notes = Notes()
-    submission = read_submission(path, steps=None, notes=notes)
+    whole = read_submission(path, steps=None, notes=notes)
     _tell(notes, path)
-    entry_of = {token: entry for entry, token in enumerate(submission.tokens)}
-    whole = Answers(submission.positions_m, submission.probabilities)
+    entry_of = {name: entry for entry, name in enumerate(agent_samples(whole))}
 
-    def of(rows: NDArray[np.int64]) -> Answers:
+    def of(rows: NDArray[np.int64]) -> ForecastRows:
         check_step(dataset.tracks, NUSCENES_HORIZON, dataset.where, rows)
-        return _chosen(whole, [entry_of.get(token, -1) for token in Samples(rows).tokens(dataset.tracks)])
+        tracks = dataset.tracks
+        agents, frames = tracks.track_tokens[_track_of(tracks, rows)], tracks.sample_tokens[tracks.row_sample[rows]]
+        names = zip(agents.tolist(), frames.tolist(), strict=True)
+        return _chosen(whole, [entry_of.get(name, -1) for name in names], dataset, rows)
 
     return of
 
 
-def _of_rows(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]], Answers]:
+def _of_rows(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]], ForecastRows]:
     from forecast.eval.forecasts import read_forecasts
 
     notes = Notes()
@@ -134,12 +115,11 @@ def _of_rows(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]], Answ
     samples = np.where(known, tracks.row_sample[observations], -1)
     refuse_straying(rows_read, tracks, samples, str(path))
     _tell(replace(notes, stray_s=0.0), path)
-    whole = Answers(rows_read.positions_m, rows_read.probabilities)
     step = Horizon(step_s=float(rows_read.lead_s[0]))  # pictures set point n beside key frame n
 
-    def of(rows: NDArray[np.int64]) -> Answers:
+    def of(rows: NDArray[np.int64]) -> ForecastRows:
         check_step(tracks, step, dataset.where, rows)
-        return _chosen(whole, [entry_of.get(row, -1) for row in rows.tolist()])
+        return _chosen(rows_read, [entry_of.get(row, -1) for row in rows.tolist()], dataset, rows)
 
     return of
 
@@ -149,9 +129,28 @@ def _tell(notes: Notes, path: Path) -> None:
         warnings.warn(line, DataWarning, stacklevel=4)
 
 
-def _chosen(whole: Answers, entries: list[int]) -> Answers:
-    """Some entries; −1 gives an agent without a forecast."""
+def _chosen(whole: ForecastRows, entries: list[int], dataset: Dataset, rows: NDArray[np.int64]) -> ForecastRows:
+    """Some entries, of the observations ``rows``; −1 gives an agent without a forecast."""
     at = np.array(entries, dtype=np.int64)
     positions, probabilities = whole.positions_m[at], whole.probabilities[at]
     positions[at < 0], probabilities[at < 0] = np.nan, np.nan
-    return Answers(positions, probabilities)
+    return _at(dataset, rows, positions, probabilities, float(whole.lead_s[0]))
+
+
+def _at(
+    dataset: Dataset, rows: NDArray[np.int64], positions_m: Floats, probabilities: Floats, step_s: float
+) -> ForecastRows:
+    """Forecasts of observations, under the names that the data set has for them."""
+    tracks, samples = dataset.tracks, dataset.tracks.row_sample[rows]
+    return ForecastRows.at_key_frames(
+        tracks.track_tokens[_track_of(tracks, rows)],
+        tracks.sample_tokens[samples],
+        positions_m,
+        probabilities,
+        issue_time_s=tracks.sample_time_us[samples] * 1e-6,
+        step_s=step_s,
+    )
+
+
+def _track_of(tracks: Tracks, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.searchsorted(tracks.first_row, rows, side="right") - 1

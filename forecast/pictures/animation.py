@@ -129,16 +129,16 @@ def _draw_place(part: Any, dataset: Dataset, found: Successive, issued: int, row
     axes.plot(*view(found.truth_m).T, "--", color=TRUTH, lw=1.0, zorder=6)
     colours = _colours(found)
     for k in range(issued - (not arrived)):
-        path = np.vstack([found.truth_m[k], found.answers.most_likely()[k, : len(found) - k]])
+        path = np.vstack([found.truth_m[k], found.forecasts.most_likely_m()[k, : len(found) - k]])
         axes.plot(*view(path).T, "-", color=colours[k], lw=1.0, alpha=0.8, zorder=6.5)
     if not arrived:
         newest = issued - 1
         draw_modes(
-            axes, found.truth_m[newest], found.answers.positions_m[newest], found.answers.probabilities[newest],
+            axes, found.truth_m[newest], found.forecasts.positions_m[newest], found.forecasts.probabilities[newest],
             view, found.step_s, order=7.0,
         )  # fmt: skip
     for k in range(issued):
-        axes.plot(*view(found.said_m[k]), "o", color=colours[k], ms=6, mec="black", mew=0.5, zorder=9.5 + 0.01 * k)
+        axes.plot(*view(found.predicted_m[k]), "o", color=colours[k], ms=6, mec="black", mew=0.5, zorder=9.5 + 0.01 * k)
     axes.plot(*view(found.truth_m[-1]), "P", color="white", mec=TRUTH, mew=1.1, ms=9, zorder=11)
     axes.set_aspect("equal", adjustable="box")
     axes.set_xlim(-half, half)
@@ -164,7 +164,7 @@ def _draw_others(axes: Axes, moment: Moment, row: int, view: View) -> None:
 def _window(found: Successive, dataset: Dataset) -> tuple[View, float]:
     """The agent drives up at first; the window holds its way and all that was said of the point."""
     heading = dataset.tracks.row_heading_rad[found.rows[0]]
-    points = np.concatenate([found.truth_m, found.said_m])
+    points = np.concatenate([found.truth_m, found.predicted_m])
     turned = View(np.array([*found.truth_m[0], heading]))
     seen = turned(points)
     centre = (seen.min(0) + seen.max(0)) / 2
@@ -178,7 +178,7 @@ def _window(found: Successive, dataset: Dataset) -> tuple[View, float]:
 def _draw_dispersion(axes: Axes, found: Successive, issued: int) -> None:
     """What was said of the point, around the truth; the circle's radius is D."""
     view = View(np.array([*found.truth_m[-1], _arrival_heading(found)]))
-    every = view(found.said_m)
+    every = view(found.predicted_m)
     said = every[:issued]
     centre, radius = said.mean(0), found.dispersion_m(issued)
     colours = _colours(found)

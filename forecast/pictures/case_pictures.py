@@ -15,9 +15,9 @@ from forecast.core.errors import DataError, SubmissionError
 from forecast.core.files import written_whole
 from forecast.core.maps import MapSource
 from forecast.core.progress import progress
+from forecast.core.rows import ForecastRows
 from forecast.core.tracks import Tracks
-from forecast.data.samples import Samples
-from forecast.eval.submission import Submission, read_submission
+from forecast.eval.formats.submission_json import agent_samples, read_submission
 from forecast.pictures.agent_picture import Agent, draw_forecast
 from forecast.prediction.key_frame_future import key_frame_future
 from forecast.scoring.dataset_join import Joined
@@ -51,8 +51,8 @@ class CaseDrawer:
         draw_forecast(
             axes,
             agent_at(tracks, row),
-            joined.submission.positions_m[entry],
-            joined.submission.probabilities[entry],
+            joined.forecasts.positions_m[entry],
+            joined.forecasts.probabilities[entry],
             truth_m=joined.future_m[entry],
             neighbours=[agent_at(tracks, int(other)) for other in others if other != row],
             source=self._map(str(joined.locations[entry])),
@@ -94,22 +94,20 @@ def draw_cases(folder: Path | str, dataset: Dataset, submission_path: Path | str
     return pictures
 
 
-def _chosen(submission: Submission, dataset: Dataset, rows: NDArray[np.int64], where: str) -> Joined:
+def _chosen(forecasts: ForecastRows, dataset: Dataset, rows: NDArray[np.int64], where: str) -> Joined:
     """The chosen agents alone, beside their data set."""
-    entry_of = {token: entry for entry, token in enumerate(submission.tokens)}
+    tracks = dataset.tracks
+    entry_of = {name: entry for entry, name in enumerate(agent_samples(forecasts))}
     entries = []
-    for token in Samples(rows).tokens(dataset.tracks):
-        if token not in entry_of:
-            raise SubmissionError(f"{where}: no forecast for {token}; it cannot be drawn")
-        entries.append(entry_of[token])
-    chosen = Submission(
-        submission.instance_tokens[entries],
-        submission.sample_tokens[entries],
-        submission.positions_m[entries],
-        submission.probabilities[entries],
-    )
-    future = key_frame_future(dataset.tracks, rows, chosen.positions_m.shape[2])
-    return Joined(chosen, dataset.tracks, rows, future, np.arange(len(rows)), missing=0)
+    for row in rows.tolist():
+        track = int(np.searchsorted(tracks.first_row, row, side="right")) - 1
+        name = str(tracks.track_tokens[track]), str(tracks.sample_tokens[tracks.row_sample[row]])
+        if name not in entry_of:
+            raise SubmissionError(f"{where}: no forecast for {'_'.join(name)}; it cannot be drawn")
+        entries.append(entry_of[name])
+    chosen = forecasts.take(entries)
+    future = key_frame_future(tracks, rows, chosen.positions_m.shape[2])
+    return Joined(chosen, tracks, rows, future, np.arange(len(rows)), missing=0)
 
 
 def _title(joined: Joined, entry: int) -> str:

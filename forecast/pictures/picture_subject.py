@@ -26,7 +26,7 @@ def chosen_frame(tracks: Tracks, scene: str, frame: int | None) -> int:
 
 
 def position_of(tracks: Tracks, instance: str, sample: int) -> NDArray[np.float64]:
-    """(2,) where an agent is at a key frame, world frame.
+    """(2,) metres, where an agent is at a key frame, world frame.
 
     Raises:
         DataError: no such agent there.

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.errors import DataError, SubmissionError
+from forecast.core.rows import ForecastRows
 from forecast.core.tracks import Tracks
 from forecast.eval.consistency import convergence_of, dispersion_of
-from forecast.pictures.agent_forecasts import Answers, AnswerSource
+from forecast.pictures.agent_forecasts import ForecastSource
 
 Floats = NDArray[np.float64]
 
@@ -22,14 +23,14 @@ class Successive:
     Attributes:
         rows: (steps,) observations at which they were issued; the first is ``steps`` before the point, the last one
             step.
-        answers: of the same, in that order.
+        forecasts: of the same, in that order.
         point_row: the observation that is the point: where the agent really was at t̂.
         truth_m: (steps + 1, 2) where it was at each issue, and at last the point.
         step_s: seconds between two of them.
     """
 
     rows: NDArray[np.int64]
-    answers: Answers
+    forecasts: ForecastRows
     point_row: int
     truth_m: Floats
     step_s: float
@@ -38,9 +39,9 @@ class Successive:
         return len(self.rows)
 
     @property
-    def said_m(self) -> Floats:
+    def predicted_m(self) -> Floats:
         """(steps, 2) what each forecast's most likely mode said about the point, in order of issue."""
-        paths, steps = self.answers.most_likely(), len(self)
+        paths, steps = self.forecasts.most_likely_m(), len(self)
         said: Floats = paths[np.arange(steps), steps - 1 - np.arange(steps)]
         return said
 
@@ -53,24 +54,24 @@ class Successive:
     @property
     def off_m(self) -> Floats:
         """(steps,) distance of what was said from the truth."""
-        distance: Floats = np.linalg.norm(self.said_m - self.truth_m[-1], axis=1)
+        distance: Floats = np.linalg.norm(self.predicted_m - self.truth_m[-1], axis=1)
         return distance
 
     def dispersion_m(self, issued: int) -> float:
         """D over the first ``issued`` forecasts, metres; over all of them it is the metric."""
-        return float(dispersion_of(self.said_m[None, :issued][:, ::-1]).values[0])
+        return float(dispersion_of(self.predicted_m[None, :issued][:, ::-1]).values[0])
 
     def within_s(self, tau_m: float, issued: int) -> float:
         """Seconds for which the newest of the first ``issued`` forecasts have been within τ without a break.
 
         Over all of them it is the metric, convergence-to-range.
         """
-        newest_first = self.said_m[None, :issued][:, ::-1]
+        newest_first = self.predicted_m[None, :issued][:, ::-1]
         return float(convergence_of(newest_first, self.truth_m[-1:], tau_m=tau_m, step_s=self.step_s).values[0])
 
 
 def points_of(tracks: Tracks, track: int, steps: int) -> NDArray[np.int64]:
-    """Observations of a track before which it was seen, and had a past, at each of the ``steps`` key frames.
+    """(points,) observations of a track before which it was seen, and had a past, at each of the ``steps`` key frames.
 
     Args:
         tracks: the data set.
@@ -83,7 +84,7 @@ def points_of(tracks: Tracks, track: int, steps: int) -> NDArray[np.int64]:
     return unbroken
 
 
-def successive_at(tracks: Tracks, row: int, source: AnswerSource, *, steps: int, step_s: float) -> Successive:
+def successive_at(tracks: Tracks, row: int, source: ForecastSource, *, steps: int, step_s: float) -> Successive:
     """Gather the forecasts about one observation.
 
     Args:
@@ -104,11 +105,13 @@ def successive_at(tracks: Tracks, row: int, source: AnswerSource, *, steps: int,
             "one; choose a later key frame, or another agent"
         )
     rows = np.arange(row - steps, row)
-    answers = source.of(rows)
-    if answers.positions_m.shape[2] < steps or not answers.known.all():
-        missing = f"a forecast of {steps} steps" if answers.known.all() else f"{int((~answers.known).sum())} forecasts"
+    forecasts = source.of(rows)
+    if forecasts.positions_m.shape[2] < steps or not forecasts.known.all():
+        missing = (
+            f"a forecast of {steps} steps" if forecasts.known.all() else f"{int((~forecasts.known).sum())} forecasts"
+        )
         raise SubmissionError(
             f"{source.name}: lacks {missing} of instance {tracks.track_tokens[track]}; "
             "successive forecasts need one at every key frame: write them with --dense"
         )
-    return Successive(rows, answers, row, tracks.row_position_m[row - steps : row + 1], step_s)
+    return Successive(rows, forecasts, row, tracks.row_position_m[row - steps : row + 1], step_s)

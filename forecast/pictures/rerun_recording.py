@@ -13,7 +13,7 @@ from forecast.core.extras import optional_module
 from forecast.core.files import written_whole
 from forecast.core.maps import MapSource
 from forecast.core.progress import progress
-from forecast.pictures.agent_forecasts import AnswerSource
+from forecast.pictures.agent_forecasts import ForecastSource
 from forecast.pictures.key_frame_agents import Moment, frames_of, moment_at
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _HEIGHT_M = 1.6
 _AROUND_M = 150.0
 
 
-def write_recording(path: Path | str, dataset: Dataset, scene: str, source: AnswerSource) -> None:
+def write_recording(path: Path | str, dataset: Dataset, scene: str, source: ForecastSource) -> None:
     """Write a recording: outlines of the map once; boxes, forecasts and truth at every key frame.
 
     Positions are metres from the scene's first ego or agent position, x east, y north, since Rerun keeps float32.
@@ -95,7 +95,7 @@ def _agents(rerun: Any, recording: Any, moment: Moment, origin: Floats) -> None:
     recording.log("agents", boxes)
 
 
-def _forecasts(rerun: Any, recording: Any, moment: Moment, source: AnswerSource, origin: Floats) -> None:
+def _forecasts(rerun: Any, recording: Any, moment: Moment, source: ForecastSource, origin: Floats) -> None:
     found = source.of(moment.rows[moment.targets])
     lines, radii = [], []
     for start, modes, probabilities in zip(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from forecast.core.agents import AgentType
 from forecast.core.frames import rotate
-from forecast.pictures.agent_forecasts import Answers
+from forecast.core.rows import ForecastRows
 from forecast.pictures.agent_picture import Agent
 from forecast.pictures.key_frame_agents import Moment
 from forecast.pictures.literal import literal
@@ -36,7 +36,7 @@ _SMALL: dict[str, Any] = {"fontsize": 8, "frameon": False}
 
 def draw_scenes(
     moment: Moment,
-    answers: Sequence[tuple[str, Answers]],
+    forecasts: Sequence[tuple[str, ForecastRows]],
     truth_m: Floats,
     *,
     centre_m: Floats | None = None,
@@ -47,18 +47,18 @@ def draw_scenes(
 
     Args:
         moment: who is where.
-        answers: names, and forecasts of the moment's targets.
+        forecasts: names, and forecasts of the moment's targets.
         truth_m: (targets, steps, 2) what they did, NaN where unknown.
         centre_m: (2,) middle of the window, world frame; the targets' middle by default.
         around_m: half the window's side; by default what shows everything that moves.
         step_s: seconds between the forecasts' points.
     """
-    shown = [found.most_likely() for _, found in answers]
+    shown = [found.most_likely_m() for _, found in forecasts]
     middle, half = _window(moment, [*shown, truth_m], centre_m, around_m)
     view = View.north_up(middle)
-    figure = Figure(figsize=(6.0 * len(answers) + 0.4, 7.2), layout="constrained")
-    panels = figure.subplots(1, len(answers), squeeze=False, sharex=True, sharey=True)[0]
-    for panel, (name, found) in zip(panels, answers, strict=True):
+    figure = Figure(figsize=(6.0 * len(forecasts) + 0.4, 7.2), layout="constrained")
+    panels = figure.subplots(1, len(forecasts), squeeze=False, sharex=True, sharey=True)[0]
+    for panel, (name, found) in zip(panels, forecasts, strict=True):
         _draw_moment(panel, moment, view, half)
         _draw_truth(panel, moment, truth_m, view, step_s)
         _draw_forecasts(panel, moment, found, view, step_s)
@@ -120,7 +120,7 @@ def _draw_truth(axes: Axes, moment: Moment, truth_m: Floats, view: View, step_s:
         axes.plot(*view(path[every - 1 :: every]).T, "x", color=TRUTH, ms=4, mew=1.0, zorder=7.5)
 
 
-def _draw_forecasts(axes: Axes, moment: Moment, found: Answers, view: View, step_s: float) -> None:
+def _draw_forecasts(axes: Axes, moment: Moment, found: ForecastRows, view: View, step_s: float) -> None:
     starts = moment.positions_m[moment.targets]
     for start, modes_m, probabilities in zip(starts, found.positions_m, found.probabilities, strict=True):
         draw_modes(axes, start, modes_m, probabilities, view, step_s)
@@ -176,10 +176,10 @@ def _frame(axes: Axes, half: float, title: str) -> None:
     axes.set_title(title, fontsize=10)
 
 
-def _heading(name: str, found: Answers, truth_m: Floats) -> str:
+def _heading(name: str, found: ForecastRows, truth_m: Floats) -> str:
     """The name, and the mean error of the most likely modes over all vehicles and annotated steps of the moment."""
     steps = min(found.positions_m.shape[2], truth_m.shape[1])
-    off_m = np.linalg.norm(found.most_likely()[:, :steps] - truth_m[:, :steps], axis=-1)
+    off_m = np.linalg.norm(found.most_likely_m()[:, :steps] - truth_m[:, :steps], axis=-1)
     scored = int(np.isfinite(off_m).any(1).sum())
     if not scored:
         return name

@@ -36,7 +36,7 @@ def temporal_figure(report: Report) -> Figure:
         points = scores.successive
         # The same points at every lead, so that the curve compares like with like.
         rows = rows[points.valid[rows].all(-1)]
-        said, truth = points.said_m[rows], points.truth_m[rows]
+        said, truth = points.predicted_m[rows], points.truth_m[rows]
         steps = np.arange(2, said.shape[1] + 1)
         spread = [dispersion_of(said[:, :step]).mean.value for step in steps.tolist()]
         dispersions.plot(steps * points.step_s, spread, ".-", label=literal(scores.name))

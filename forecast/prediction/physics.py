@@ -9,19 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.frames import wrap_angle
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
+from forecast.core.rows import ForecastRows
 from forecast.core.tracks import Tracks
 from forecast.data.clock import check_step
 from forecast.prediction.key_frame_future import key_frame_future
-
-if TYPE_CHECKING:
-    from forecast.eval.submission import Submission
 
 Floats = NDArray[np.float64]
 
@@ -148,7 +145,7 @@ def oracle_choice(paths_m: Floats, truth_m: Floats) -> NDArray[np.int64]:
 
 def physics_forecasts(
     tracks: Tracks, rows: NDArray[np.int64], horizon: Horizon = NUSCENES_HORIZON, where: str = ""
-) -> dict[str, Submission]:
+) -> dict[str, ForecastRows]:
     """Forecast agents with the four physics models and the oracle over them.
 
     Args:
@@ -169,17 +166,17 @@ def physics_forecasts(
     stacked = np.stack(list(paths.values()), 1)
     choice = oracle_choice(stacked, key_frame_future(tracks, rows, horizon.future_steps))
     known = np.flatnonzero(choice >= 0)
-    forecasts = {name: _submission(tracks, rows, path) for name, path in paths.items()}
-    return forecasts | {ORACLE: _submission(tracks, rows[known], stacked[known, choice[known]])}
+    forecasts = {name: _rows(tracks, rows, path, horizon) for name, path in paths.items()}
+    return forecasts | {ORACLE: _rows(tracks, rows[known], stacked[known, choice[known]], horizon)}
 
 
-def _submission(tracks: Tracks, rows: NDArray[np.int64], path_m: Floats) -> Submission:
-    from forecast.eval.submission import Submission
-
-    track = np.searchsorted(tracks.first_row, rows, side="right") - 1
-    return Submission(
-        instance_tokens=tracks.track_tokens[track],
-        sample_tokens=tracks.sample_tokens[tracks.row_sample[rows]],
-        positions_m=path_m[:, None],
-        probabilities=np.ones((len(rows), 1)),
+def _rows(tracks: Tracks, rows: NDArray[np.int64], path_m: Floats, horizon: Horizon) -> ForecastRows:
+    samples = tracks.row_sample[rows]
+    return ForecastRows.at_key_frames(
+        tracks.track_tokens[np.searchsorted(tracks.first_row, rows, side="right") - 1],
+        tracks.sample_tokens[samples],
+        path_m[:, None],
+        np.ones((len(rows), 1)),
+        issue_time_s=tracks.sample_time_us[samples] * 1e-6,
+        step_s=horizon.step_s,
     )

@@ -13,13 +13,13 @@ import torch
 from forecast.core.batch import AgentBatch
 from forecast.core.forecast import Forecast
 from forecast.core.progress import progress
+from forecast.core.rows import ForecastRows
 from forecast.model.network_protocol import Network
 from forecast.prediction.checkpoint import Checkpoint, load_checkpoint, on_device
 
 if TYPE_CHECKING:
     from forecast.data.dataset import AgentDataset
     from forecast.data.track_source import TrackSource
-    from forecast.eval.submission import Submission
 
 #: The devkit accepts no more modes than this.
 MAX_MODES = 25
@@ -81,7 +81,7 @@ def predict(
     cache: Path | str | None = None,
     batch_size: int = 256,
     device: torch.device | str = "cpu",
-) -> Submission:
+) -> ForecastRows:
     """Forecast a split of a data set.
 
     Args:
@@ -114,7 +114,7 @@ def predict_dataset(
     dense: bool = False,
     null_context: bool = False,
     batch_size: int = 256,
-) -> Submission:
+) -> ForecastRows:
     """Forecast a split of an open data set; the arguments are those of :func:`predict`.
 
     Raises:
@@ -134,7 +134,7 @@ def predict_all(
     null_context: bool = False,
     batch_size: int = 256,
     what: str = "agents",
-) -> Submission:
+) -> ForecastRows:
     """Forecast all agent-samples of an open data set, with the covariances of each mode's positions.
 
     Args:
@@ -152,15 +152,11 @@ def predict_all(
     config = predictor.model.config
     add_crops = None if config.map_crop is None else crop_adder(source.dataset, config.map_crop)
     parts: list[Forecast] = []
-    instances: list[str] = []
-    samples: list[str] = []
     starts = range(0, len(source), batch_size)
     for start in progress(starts, f"forecasting {what}", total=len(starts)):
         batch = source.batch(list(range(start, min(start + batch_size, len(source)))))
         parts.append(world_forecast(predictor, batch, add_crops, null_context=null_context))
-        instances += batch.track_tokens
-        samples += batch.sample_tokens
-    return _submission(parts, instances, samples)
+    return _rows(parts, source)
 
 
 def world_forecast(
@@ -208,19 +204,22 @@ def most_probable(forecast: Forecast, modes: int) -> Forecast:
     )
 
 
-def _submission(parts: list[Forecast], instances: list[str], samples: list[str]) -> Submission:
+def _rows(parts: list[Forecast], source: AgentDataset) -> ForecastRows:
     from forecast.core.errors import DataError
-    from forecast.eval.submission import Submission
 
     if not parts:
         raise DataError("the split holds no agent-samples to forecast")
     covariances = torch.cat([part.covariances_m2 for part in parts if part.covariances_m2 is not None])
     # Turning a matrix into the world leaves its two sides equal but for the last bit; files want them equal.
     covariances = (covariances + covariances.transpose(-1, -2)) / 2
-    return Submission(
-        instance_tokens=np.array(instances),
-        sample_tokens=np.array(samples),
-        positions_m=torch.cat([part.positions_m for part in parts]).numpy(),
-        probabilities=torch.cat([part.probabilities for part in parts]).numpy(),
+    tracks, rows = source.dataset.tracks, source.samples.rows
+    samples = tracks.row_sample[rows]
+    return ForecastRows.at_key_frames(
+        tracks.track_tokens[np.searchsorted(tracks.first_row, rows, side="right") - 1],
+        tracks.sample_tokens[samples],
+        torch.cat([part.positions_m for part in parts]).numpy(),
+        torch.cat([part.probabilities for part in parts]).numpy(),
+        issue_time_s=tracks.sample_time_us[samples] * 1e-6,
+        step_s=source.horizon.step_s,
         covariances_m2=covariances.numpy(),
     )

@@ -12,17 +12,10 @@ import numpy as np
 
 from forecast.core.files import written_whole
 from forecast.eval.strata import SPEEDS_MPS, STATIONARY_M, STRAIGHT_DEG, U_TURN_DEG, in_order
-from forecast.report.tables import at, bodies, columns, shared_points, text, warnings
+from forecast.report.figures import at, bodies, columns, heading_of, headings, shared_points, text, warnings
 
 #: Metrics of which several files' differences are shown.
-_COMPARED = {
-    "minADE_1": ("metrics", "min_ade_1"),
-    "minFDE_1": ("metrics", "min_fde_1"),
-    "minADE_5": ("metrics", "min_ade_5"),
-    "MissRate_5": ("metrics", "miss_rate_5_2m"),
-    "D": ("temporal", "dispersion_m"),
-    "C 1 m": ("temporal", "convergence_s.1.0"),
-}
+_COMPARED = ("min_ade_1", "min_fde_1", "min_ade_5", "miss_rate_5_2m", "dispersion_m", "convergence_s.1.0")
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}
 table{border-collapse:collapse;margin:1em 0;font-size:13px}td,th{padding:.3em .6em;border-bottom:1px solid #ddd;
 text-align:right}td:first-child,th:first-child{text-align:left}img{max-width:100%}
@@ -94,12 +87,23 @@ def _headline(document: Mapping[str, Any]) -> str:
         else:
             lines.append([name, *(f"{text(one)}\n{_span(one)}" if text(one) != "–" else "–" for one in found)])
     return _table(lines) + (
-        "<p>Metres, seconds and shares; for C higher is better, for all else lower. Beside each figure its 95 % "
+        f"<p>Metres, seconds and shares; for {_higher(document)} higher is better, for all else lower. Beside each "
+        "figure its 95 % "
         "bootstrap interval over tracks, and the number of items behind it. D is the mean distance of successive "
         "forecasts to their barycentre; D rms and D std are other readings of it.</p>"
         + _points_note(document)
         + _coverage(document)
     )
+
+
+def _higher(document: Mapping[str, Any]) -> str:
+    """Of which metrics larger values are better: C at any range is one."""
+    found = [
+        one.text.split(" ")[0] if one.path[0] == "temporal" else one.text
+        for one in headings(document)
+        if not one.lower_is_better
+    ]
+    return escape(", ".join(dict.fromkeys(found)))
 
 
 def _points_note(document: Mapping[str, Any]) -> str:
@@ -173,11 +177,15 @@ def _stratum(figures: dict[str, Any] | None) -> str:
 
 
 def _comparisons(document: Mapping[str, Any]) -> str:
-    lines = [["second − first", *_COMPARED, "shared agent-samples, points"]]
+    compared = {key: heading_of(key) for key in _COMPARED}
+    names = [heading.text for heading in compared.values()]
+    own = {key: one["heading"] for key, one in document.get("own_metrics", {}).items() if one["path"][0] == "metrics"}
+    lines = [["second − first", *names, *own.values(), "shared agent-samples, points"]]
     for pair in document["comparisons"]:
-        found = [at(pair, path) for path in _COMPARED.values()]
+        of_key = {key: at(pair, (heading.path[0], key)) for key, heading in compared.items()}
+        found = [*of_key.values(), *(at(pair, ("metrics", key)) for key in own)]
         cells = ["–" if one is None or not one["count"] else _change(one) for one in found]
-        counts = (at(pair, _COMPARED["minFDE_1"]), at(pair, _COMPARED["D"]))
+        counts = (of_key["min_fde_1"], of_key["dispersion_m"])
         shared = ", ".join(f"{one['count']:,}" if one else "other leads" for one in counts)
         lines.append([f"{pair['second']} − {pair['first']}", *cells, shared])
     return (

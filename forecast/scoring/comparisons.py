@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from forecast.core.rows import keys_of
 from forecast.eval.bootstrap import bootstrap_difference
 from forecast.eval.results import PerItem
-
-if TYPE_CHECKING:
-    from forecast.scoring.scores import Scores
+from forecast.scoring.scores import Scores
 
 Strings = NDArray[np.str_]
 Integers = NDArray[np.int64]

@@ -1,91 +1,65 @@
-"""Joins a nuScenes submission with its data set: which agent, where, when, and what really happened."""
+"""Joins forecasts with the data set that they are of: which agent, where, when, and what really happened."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.core.errors import ConfigError, DataError, SubmissionError
+from forecast.core.errors import DataError, SubmissionError
 from forecast.core.files import as_text
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.core.tracks import Tracks
 from forecast.data.clock import check_step
-from forecast.eval.forecasts import read_forecasts, rows_from_submission, submission_from_rows, write_forecasts
-from forecast.eval.notes import Notes
-from forecast.eval.submission import Submission, check_values, read_submission, write_submission
+from forecast.data.prepared import Dataset
+from forecast.eval.forecasts import read_forecasts
+from forecast.eval.formats.read_notes import Notes
+from forecast.eval.formats.submission_json import agent_samples, check_values, read_submission
 from forecast.prediction.key_frame_future import key_frame_future
 from forecast.scoring.key_frame_leads import nearest_observation, observations_at, refuse_straying
 
-if TYPE_CHECKING:
-    from forecast.data.cache import Dataset
-
-#: Endings of files of rows, and of submissions.
-_ROWS, _SUBMISSION = (".parquet", ".csv"), ".json"
+#: Endings of files of rows.
+_ROWS = (".parquet", ".csv")
 _STEPS = NUSCENES_HORIZON.future_steps
 _LEAD_S = NUSCENES_HORIZON.step_s * np.arange(1, _STEPS + 1)
 
 
-def check_forecast_name(path: Path | str, option: str = "--out") -> None:
-    """Refuse, before any work, a file of forecasts whose ending does not say its form.
-
-    Raises:
-        ConfigError: it ends in neither .json, .parquet nor .csv.
-    """
-    if Path(path).suffix.lower() not in (_SUBMISSION, *_ROWS):
-        raise ConfigError(
-            f"{option} {path}: expected a name that ends in .json (a nuScenes submission), or in .parquet or .csv "
-            "(rows, which hold covariances too)"
-        )
-
-
-def write_for_dataset(path: Path | str, submission: Submission, dataset: Dataset) -> None:
-    """Write forecasts of a data set in the form that the name's ending says.
-
-    Rows hold covariances and samples too. Their tracks are instance tokens, and their times of issue the key frames'
-    time stamps in seconds.
-
-    Raises:
-        ConfigError: another ending.
-        DataError: an agent that the data set does not have.
-    """
-    check_forecast_name(path, "file")
-    if Path(path).suffix.lower() == _SUBMISSION:
-        write_submission(path, submission)
-        return
-    pairs = zip(submission.instance_tokens.tolist(), submission.sample_tokens.tolist(), strict=True)
-    rows = np.array([dataset.locate(instance, sample) for instance, sample in pairs], np.int64)
-    time_us = dataset.tracks.sample_time_us[dataset.tracks.row_sample[rows]]
-    write_forecasts(path, rows_from_submission(submission, time_us * 1e-6, step_s=NUSCENES_HORIZON.step_s))
-
-
-def read_for_dataset(path: Path | str, dataset: Dataset, warnings: list[str] | None = None) -> Submission:
-    """Read forecasts of a data set: a submission, or rows as :func:`write_for_dataset` writes them.
+def read_for_dataset(path: Path | str, dataset: Dataset, warnings: list[str] | None = None) -> ForecastRows:
+    """Read forecasts of a data set: a submission, or rows whose times of issue are the key frames' time stamps.
 
     Args:
         path: JSON, Parquet or CSV.
         dataset: that they are of.
         warnings: where to add what was noticed, one line each.
 
+    Returns:
+        Rows with the tokens of their key frames, whose time stamps are the times of issue; point n is key frame n.
+
     Raises:
         SubmissionError: in one line, which entry, what was found and what was expected.
     """
     where, notes = str(path), Notes()
     if Path(path).suffix.lower() not in _ROWS:
-        submission = read_submission(path, notes=notes)
+        rows = _timed(read_submission(path, notes=notes), dataset, where)
     else:
-        submission = _submission_of(read_forecasts(path, notes=notes), dataset, where)
+        rows = _at_key_frames(read_forecasts(path, notes=notes), dataset, where)
     if warnings is not None:
         # Leads that stray farther than is noticed here have been refused, or are the key frames' own.
         warnings.extend(replace(notes, stray_s=0.0).warnings(as_text(path)))
-    return submission
+    return rows
 
 
-def _submission_of(rows: ForecastRows, dataset: Dataset, where: str) -> Submission:
+def _timed(rows: ForecastRows, dataset: Dataset, where: str) -> ForecastRows:
+    """A submission with the time stamps of its key frames."""
+    tracks, found = dataset.tracks, observations_of(rows, dataset, where)
+    return replace(rows, issue_time_s=tracks.sample_time_us[tracks.row_sample[found]] * 1e-6)
+
+
+def _at_key_frames(rows: ForecastRows, dataset: Dataset, where: str) -> ForecastRows:
+    """Rows with the tokens of their key frames."""
     if len(rows.lead_s) != _STEPS or not np.allclose(rows.lead_s, _LEAD_S, rtol=0, atol=1e-6):
         raise SubmissionError(
             f"{where}: leads of {rows.lead_s[0]:g} to {rows.lead_s[-1]:g} s, {len(rows.lead_s)} of them; on a data "
@@ -94,9 +68,9 @@ def _submission_of(rows: ForecastRows, dataset: Dataset, where: str) -> Submissi
     samples = _key_frames(rows, dataset, where)
     refuse_straying(rows, dataset.tracks, samples, where)
     # Point n is that of key frame n from here on.
-    submission = submission_from_rows(replace(rows, row_lead_s=None), dataset.tracks.sample_tokens[samples])
-    check_values(submission, where)
-    return submission
+    placed = replace(rows, row_lead_s=None, sample_tokens=dataset.tracks.sample_tokens[samples])
+    check_values(placed, where)
+    return placed
 
 
 def _key_frames(rows: ForecastRows, dataset: Dataset, where: str) -> NDArray[np.int64]:
@@ -122,10 +96,10 @@ def _key_frames(rows: ForecastRows, dataset: Dataset, where: str) -> NDArray[np.
 
 @dataclass(frozen=True)
 class Joined:
-    """A submission beside its data set. World frame, float64.
+    """Forecasts beside their data set. World frame, float64.
 
     Attributes:
-        submission: the forecasts, all of them.
+        forecasts: all of them.
         tracks: the data set.
         rows: (entries,) each entry's observation at time 0.
         future_m: (entries, steps, 2) annotated future; NaN where there is none.
@@ -134,7 +108,7 @@ class Joined:
         horizon: the time axis.
     """
 
-    submission: Submission
+    forecasts: ForecastRows
     tracks: Tracks
     rows: NDArray[np.int64]
     future_m: NDArray[np.float64]
@@ -157,14 +131,12 @@ class Joined:
         """The forecasts on the clock of key frames (one is ``step_s``): leads count key frames."""
         chosen = np.arange(len(self.rows)) if entries is None else entries
         rows = self.rows[chosen]
-        return ForecastRows(
-            self.tracks.track_tokens[_track_of(self.tracks, rows)],
-            _clock_s(self.tracks, self.horizon)[self.tracks.row_sample[rows]],
-            self.horizon.step_s * np.arange(1, self.horizon.future_steps + 1),
-            self.submission.positions_m[chosen],
-            self.submission.probabilities[chosen],
-            _some(self.submission.covariances_m2, chosen),
-            _some(self.submission.samples_m, chosen),
+        return replace(
+            self.forecasts.take(chosen),
+            track=self.tracks.track_tokens[_track_of(self.tracks, rows)],
+            issue_time_s=_clock_s(self.tracks, self.horizon)[self.tracks.row_sample[rows]],
+            lead_s=self.horizon.step_s * np.arange(1, self.horizon.future_steps + 1),
+            sample_tokens=None,
         )
 
     def truth_rows(self) -> TruthRows:
@@ -178,10 +150,6 @@ class Joined:
         )
 
 
-def _some(values: NDArray[np.float64] | None, chosen: NDArray[np.int64]) -> NDArray[np.float64] | None:
-    return None if values is None else values[chosen]
-
-
 def _track_of(tracks: Tracks, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.searchsorted(tracks.first_row, rows, side="right") - 1
 
@@ -192,21 +160,21 @@ def _clock_s(tracks: Tracks, horizon: Horizon) -> NDArray[np.float64]:
     return (np.arange(len(tracks.sample_tokens)) - first[tracks.sample_scene]) * horizon.step_s
 
 
-def join(submission: Submission, dataset: Dataset, split: str, where: str, *, allow_missing: bool = False) -> Joined:
-    """Join a submission with its data set.
+def join(forecasts: ForecastRows, dataset: Dataset, split: str, where: str, *, allow_missing: bool = False) -> Joined:
+    """Join forecasts with their data set.
 
     Args:
-        submission: the forecasts: the split's agent-samples and, where dense, more of the same scenes.
+        forecasts: with ``sample_tokens``: the split's agent-samples and, where dense, more of the same scenes.
         dataset, split: what it was made for.
         where: the file, for messages.
         allow_missing: accept that agent-samples of the split have no forecast.
 
     Raises:
         SubmissionError: an unknown agent, one of another split's scenes, or a missing one.
-        DataError: key frames are not half a second apart, as a submission's points are.
+        DataError: key frames are not half a second apart, as the forecasts' points are.
     """
-    rows = np.array([_locate(dataset, submission, entry, where) for entry in range(len(submission))], dtype=np.int64)
-    _check_scenes(submission, dataset, rows, split, where)
+    rows = observations_of(forecasts, dataset, where)
+    _check_scenes(forecasts, dataset, rows, split, where)
     check_step(dataset.tracks, NUSCENES_HORIZON, dataset.where, rows)
     wanted = dataset.samples(split).rows
     entry_of = {row: entry for entry, row in enumerate(rows.tolist())}
@@ -219,24 +187,33 @@ def join(submission: Submission, dataset: Dataset, split: str, where: str, *, al
             f"{where}: no forecast for {missing} of the {len(wanted)} agent-samples of {split}, e.g. {first}; "
             "add them, or pass --allow-missing"
         )
-    future = key_frame_future(dataset.tracks, rows, submission.positions_m.shape[2])
-    return Joined(submission, dataset.tracks, rows, future, official, missing)
+    future = key_frame_future(dataset.tracks, rows, forecasts.positions_m.shape[2])
+    return Joined(forecasts, dataset.tracks, rows, future, official, missing)
 
 
-def _locate(dataset: Dataset, submission: Submission, entry: int, where: str) -> int:
-    try:
-        return dataset.locate(str(submission.instance_tokens[entry]), str(submission.sample_tokens[entry]))
-    except DataError as fault:
-        raise SubmissionError(f"{where}: entry {entry}: {fault}; is this the data set it was made for?") from None
+def observations_of(forecasts: ForecastRows, dataset: Dataset, where: str) -> NDArray[np.int64]:
+    """(rows,) the observation that is each forecast's time 0, by the tokens of its agent and its key frame.
+
+    Raises:
+        SubmissionError: one that the data set does not have.
+    """
+    found = np.zeros(len(forecasts), dtype=np.int64)
+    for entry, (agent, sample) in enumerate(agent_samples(forecasts)):
+        try:
+            found[entry] = dataset.locate(agent, sample)
+        except DataError as fault:
+            raise SubmissionError(f"{where}: entry {entry}: {fault}; is this the data set it was made for?") from None
+    return found
 
 
-def _check_scenes(submission: Submission, dataset: Dataset, rows: NDArray[np.int64], split: str, where: str) -> None:
+def _check_scenes(forecasts: ForecastRows, dataset: Dataset, rows: NDArray[np.int64], split: str, where: str) -> None:
     tracks = dataset.tracks
     names = tracks.scene_names[tracks.sample_scene[tracks.row_sample[rows]]]
     outside = ~np.isin(names, dataset.scenes_of(split))
     if outside.any():
         entry = int(outside.argmax())
+        name = "_".join(agent_samples(forecasts)[entry])
         raise SubmissionError(
-            f"{where}: entry {entry} ({submission.tokens[entry]}) is of {names[entry]}, which is no scene of {split}; "
+            f"{where}: entry {entry} ({name}) is of {names[entry]}, which is no scene of {split}; "
             f"{int(outside.sum())} entries are; give the split they were made for"
         )

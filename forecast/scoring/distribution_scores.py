@@ -8,42 +8,48 @@ from zlib import crc32
 import numpy as np
 
 from forecast.core.rows import ForecastRows, keys_of
-from forecast.eval.distribution import draw_samples, nll, sample_ade, sample_fde
+from forecast.eval.distribution import draw_samples
+from forecast.eval.evidence import SampleEvidence
+from forecast.eval.metric_list import metrics_of
+from forecast.eval.metric_spec import MetricSpec
 from forecast.eval.results import Floats, PerItem, joined
-from forecast.scoring.off_road_scores import Road
+from forecast.scoring.road_rules import Road
 
 #: Forecasts whose samples are held at a time.
 _BLOCK = 256
 
 
 def distribution_scores(
-    forecasts: ForecastRows, truth_m: Floats, *, samples: int, road: Road | None = None
+    forecasts: ForecastRows,
+    truth_m: Floats,
+    *,
+    samples: int,
+    road: Road | None = None,
+    extra: tuple[MetricSpec, ...] = (),
 ) -> dict[str, PerItem]:
-    """NLL from covariances; ADE-f and FDE-f, and on a map OffR-f, from the samples given or else drawn.
+    """Metrics of samples of the full distribution, ADE-f, FDE-f and, on a map, OffR-f: of those given, or else drawn.
 
     Samples are drawn from covariances: a mode by its probability, then each step by its own Gaussian. The seed is a
     hash of the track and the issue time, so that neither the order nor the pieces of a file matter.
 
     Args:
         forecasts: with covariances, samples, both or neither; neither gives no scores.
-        truth_m: (rows, steps, 2), NaN where unknown.
+        truth_m: (rows, steps, 2) metres, NaN where unknown.
         samples: how many to draw for each forecast.
         road: where to drive; None gives no OffR-f.
+        extra: metrics from outside the list.
     """
-    scores: dict[str, PerItem] = {}
-    if forecasts.covariances_m2 is not None:
-        parts = forecasts.positions_m, forecasts.probabilities, forecasts.covariances_m2
-        scores["nll_nats"] = nll(*parts, truth_m)
     if forecasts.samples_m is None and forecasts.covariances_m2 is None:
-        return scores
+        return {}
     blocks: dict[str, list[PerItem]] = {}
     for rows, drawn in _samples(forecasts, samples):
-        found = {"ade_f_m": sample_ade(drawn, truth_m[rows]), "fde_f_m": sample_fde(drawn, truth_m[rows])}
+        evidence = SampleEvidence(drawn, truth_m[rows])
+        found = {spec.key: spec.measure(evidence) for spec in metrics_of("samples", extra=extra)}
         if road is not None:
-            found |= road.samples(drawn)
+            found |= road.samples(drawn, extra)
         for name, part in found.items():
             blocks.setdefault(name, []).append(part)
-    return scores | {name: joined(parts) for name, parts in blocks.items()}
+    return {name: joined(parts) for name, parts in blocks.items()}
 
 
 def _samples(forecasts: ForecastRows, count: int) -> Iterator[tuple[slice, Floats]]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.displacement import Displacements
 from forecast.eval.matching import TOLERANCE_STEPS, lead_step_s
 from forecast.eval.results import Floats, Integers
-
-if TYPE_CHECKING:
-    from forecast.scoring.scores import Scores
+from forecast.scoring.scores import Scores
 
 _KEYS = (
     "points_forecast_while_observed",

@@ -1,52 +1,38 @@
-"""Scores files of forecasts against a nuScenes data set, or against rows of truth, into one report."""
+"""The document of ``report.json``: figures with their counts and intervals, made from the scores of whole files."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import forecast
 from forecast.core.files import as_text, written_whole
-from forecast.core.progress import progress
+from forecast.eval import metric_list
 from forecast.eval.bootstrap import bootstrap_mean
-from forecast.eval.hardest import ACCELERATION_MPS2, OBSERVATION_M, on_hardest
+from forecast.eval.evidence import HardnessEvidence
+from forecast.eval.hardest import ACCELERATION_MPS2, OBSERVATION_M
+from forecast.eval.metric_list import metrics_of
+from forecast.eval.metric_spec import MetricSpec
 from forecast.eval.results import PerItem, per_item
 from forecast.eval.strata import in_order
 from forecast.scoring.comparisons import about_leads, codes, compare, on_shared_points
-from forecast.scoring.dataset_join import Joined, join, read_for_dataset
-from forecast.scoring.joined_strata import strata_of_joined
-from forecast.scoring.off_road_scores import add_off_road
-from forecast.scoring.scores import Population, Scores, Settings, finish, score_rows
-
-if TYPE_CHECKING:
-    from forecast.data.cache import Dataset
+from forecast.scoring.dataset_join import Joined
+from forecast.scoring.scores import Scores
+from forecast.scoring.settings import Settings
 
 #: Raised whenever a field of report.json changes its name or meaning.
 REPORT_FORMAT = 2
 
-_FULL = "needs covariances or samples, which only files of rows carry (docs/forecasts-format.md)"
-#: What may be missing from a report, and what it takes.
-NEEDS = {
-    "nll_nats": "needs covariances, which only files of rows carry (docs/forecasts-format.md)",
-    "ade_f_m": _FULL,
-    "fde_f_m": _FULL,
-    "off_road_rate": "needs a nuScenes map: score on a data set, or give rows a map expansion (--map FILE.json)",
-    "off_road_ml": "needs a nuScenes map: score on a data set, or give rows a map expansion (--map FILE.json)",
-    "off_road_f": "needs covariances or samples, and a map: rows with --map",
-    "off_road_exact_rate": "needs drivable polygons: --map FILE.geojson for rows, --exact-off-road on a data set",
-    "transport_overlap_m": "takes some milliseconds a pair of forecasts: ask for it with --transport",
-}
 #: Metrics that strata are given on.
 STRATA_METRICS = ("min_ade_1", "min_fde_1", "min_ade_5")
-#: Shares of the agent-samples, hardest first, that minFDE_1 is given on too (CAB paper, table 3).
-HARDEST_PERCENT = (1, 2, 3)
 
 
 @dataclass(frozen=True)
@@ -57,11 +43,13 @@ class Report:
         scores: one per file.
         joined: the files beside their data set, in the same order; empty where scored without nuScenes.
         about: what was scored, and how.
+        own_metrics: from outside the list.
     """
 
     scores: tuple[Scores, ...]
     joined: tuple[Joined, ...]
     about: Mapping[str, Any]
+    own_metrics: tuple[MetricSpec, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The documented fields of ``report.json`` (docs/report.md), worked out once."""
@@ -70,71 +58,23 @@ class Report:
     @cached_property
     def _document(self) -> dict[str, Any]:
         head = {"format_version": REPORT_FORMAT, "package_version": forecast.__version__, **self.about}
+        if self.own_metrics:
+            head["own_metrics"] = {spec.key: _told(spec) for spec in self.own_metrics}
         bodies = [_body(scores) for scores in self.scores]
         if len(bodies) == 1:
             return head | bodies[0]
         shared, remarks = on_shared_points(self.scores), about_leads(self.scores)
         for body, points, remark in zip(bodies, shared, remarks, strict=True):
-            body["temporal_shared"] = _by_point(*points) if points else {}
+            body["temporal_shared"] = _by_key(*points) if points else {}
             body["warnings"] = [*([remark] if remark else []), *body["warnings"]]
         return head | {"reports": bodies, "comparisons": compare(self.scores)}
 
     def write(self, path: Path | str) -> None:
         """Write ``report.json``; what is not a finite number is null."""
-        import json
-
         with written_whole(path) as temporary:
             text = json.dumps(_finite(self.as_json()), indent=2, ensure_ascii=False, allow_nan=False)
             # A file's name need not be text: what UTF-8 lacks becomes the \\u escape that JSON has for it.
             temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-
-
-def score_submission(
-    paths: Path | str | Sequence[Path | str],
-    dataset: Dataset,
-    split: str,
-    *,
-    allow_missing: bool = False,
-    population: Population = "challenge",
-    settings: Settings = Settings(),  # noqa: B008 frozen
-) -> Report:
-    """Score forecasts of a nuScenes data set: submissions, or rows of its instances, which may have covariances.
-
-    The accuracy metrics run over the split's agent-samples; the temporal ones over all forecasts given.
-
-    Args:
-        paths: one or several files: JSON, or rows in Parquet or CSV.
-        dataset, split: what they were made for.
-        allow_missing: accept that agent-samples of the split have no forecast.
-        population: of the temporal metrics: the split's agent-samples alone (``"challenge"``, the published one),
-            all forecasts given (``"dense"``), or those of tracks that occur among the split's agent-samples
-            (``"challenge-tracks"``).
-        settings: what to measure beside the defaults.
-
-    Raises:
-        ForecastError: in one line, what is wrong with a file or the data.
-    """
-    files = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
-    scores: list[Scores] = []
-    joined: list[Joined] = []
-    names = names_of(files)
-    for path in progress(files, "scoring", total=len(files)):
-        said: list[str] = []
-        both = join(read_for_dataset(path, dataset, said), dataset, split, str(path), allow_missing=allow_missing)
-        result = score_joined(names[len(scores)], both, population=population, settings=settings)
-        result.warnings.extend(said)
-        add_off_road(result, both, dataset)
-        if settings.exact_road:
-            add_off_road(result, both, dataset, "exact")
-        scores.append(result)
-        joined.append(both)
-    about = {
-        "dataset": {"version": dataset.version, "fingerprint": dataset.fingerprint},
-        "split": split,
-        "population": population,
-        **window_of(settings),
-    }
-    return Report(tuple(scores), tuple(joined), about)
 
 
 def window_of(settings: Settings) -> dict[str, Any]:
@@ -144,42 +84,27 @@ def window_of(settings: Settings) -> dict[str, Any]:
     return {"window": "partial", "minimum_leads": settings.minimum_leads}
 
 
-def score_joined(
-    name: str,
-    joined: Joined,
-    *,
-    population: Population = "challenge",
-    settings: Settings = Settings(),  # noqa: B008 frozen
-) -> Scores:
-    """Score one submission that is joined with its data set."""
-    official = joined.forecast_rows(joined.official)
-    temporal = joined.forecast_rows(_entries_of(joined, population))
-    scores = score_rows(name, official, temporal, joined.truth_rows(), settings)
-    scores.coverage["missing_agent_samples"] = joined.missing
-    if joined.missing:
-        scores.warnings.append(f"{joined.missing} agent-samples of the split have no forecast and do not count")
-    return finish(replace(scores, strata=strata_of_joined(joined)), population)
-
-
-def _entries_of(joined: Joined, population: Population) -> NDArray[np.int64]:
-    if population == "challenge":
-        return joined.official
-    every = np.arange(len(joined.rows))
-    if population == "dense":
-        return every
-    track = np.searchsorted(joined.tracks.first_row, joined.rows, side="right")
-    return every[np.isin(track, track[joined.official])]
-
-
 def names_of(files: Sequence[Path]) -> list[str]:
     """What to call files: their stems, or their paths where two stems are the same."""
     stems = [as_text(path.stem) for path in files]
     return stems if len(set(stems)) == len(stems) else [as_text(path) for path in files]
 
 
+def _told(spec: MetricSpec) -> dict[str, Any]:
+    """What tables and the page need to know of a metric that is not in the list."""
+    return {
+        "path": list(spec.path),
+        "heading": spec.heading or spec.key,
+        "definition": spec.definition,
+        "unit": spec.unit,
+        "lower_is_better": spec.lower_is_better,
+    }
+
+
 def _body(scores: Scores) -> dict[str, Any]:
     # Integers once, instead of names in every bootstrap.
     agent, point = codes(scores.agent_track), codes(scores.successive.track)
+    hard = HardnessEvidence(scores.agents["min_fde_1"], scores.hardness)
     return {
         "name": scores.name,
         "metrics": {name: figure(values, agent) for name, values in scores.agents.items()},
@@ -190,42 +115,44 @@ def _body(scores: Scores) -> dict[str, Any]:
         "hardest": {
             "kalman_acceleration_mps2": ACCELERATION_MPS2,
             "kalman_observation_m": OBSERVATION_M,
-            "min_fde_1": {
-                str(percent): figure(on_hardest(scores.agents["min_fde_1"], scores.hardness, percent), agent)
-                for percent in HARDEST_PERCENT
-            },
+            **_by_key({spec.key: spec.measure(hard) for spec in metrics_of("hardest")}, agent),
         },
         "calibration": {
-            name: value.tolist() if isinstance(value, np.ndarray) else value
-            for name, value in vars(scores.calibration).items()
+            "edges": scores.calibration.edges.tolist(),
+            "stated": scores.calibration.stated.tolist(),
+            "observed": scores.calibration.observed.tolist(),
+            "count": scores.calibration.count.tolist(),
+            "error": scores.calibration.error,
         },
         "matching": {"step_s": scores.successive.step_s, "tolerance_s": scores.successive.tolerance_s},
         "temporal": _temporal(scores, point),
         "strata": _strata(scores, agent),
         "coverage": scores.coverage,
         "not_computable": {
-            name: why for name, why in NEEDS.items() if name not in scores.agents and name not in scores.stability.pairs
+            spec.key: spec.lacking
+            for spec in metric_list.METRICS
+            if spec.lacking and spec.key not in scores.agents and spec.key not in scores.stability.pairs
         },
         "warnings": scores.warnings,
     }
 
 
-def _by_point(points: Mapping[str, PerItem], track: NDArray[np.int64]) -> dict[str, Any]:
+def _by_key(metrics: Mapping[str, PerItem], track: NDArray[np.int64]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, values in points.items():
-        group, _, tau = name.partition(".")
-        if tau:
-            found.setdefault(group, {})[tau] = figure(values, track)
+    for name, values in metrics.items():
+        group, _, deeper = name.partition(".")
+        if deeper:
+            found.setdefault(group, {})[deeper] = figure(values, track)
         else:
             found[name] = figure(values, track)
     return found
 
 
 def _temporal(scores: Scores, point: NDArray[np.int64]) -> dict[str, Any]:
-    found = _by_point(scores.points, point)
+    found = _by_key(scores.points, point)
     pair = codes(scores.stability.pair_track)
     found |= {name: figure(values, pair) for name, values in scores.stability.pairs.items()}
-    return found | {"endpoint_jitter_m": figure(scores.stability.jitter)}
+    return found | {name: figure(values) for name, values in scores.stability.of_tracks.items()}
 
 
 def _strata(scores: Scores, agent: NDArray[np.int64]) -> dict[str, Any]:

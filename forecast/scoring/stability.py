@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.rows import ForecastRows
+from forecast.eval.evidence import PairEvidence
 from forecast.eval.matching import timing_of
-from forecast.eval.overlap import (
-    SuccessivePairs,
-    endpoint_jitter,
-    mode_flips,
-    shifted_overlap,
-    successive_pairs,
-    transport_overlap,
-)
-from forecast.eval.results import Floats, PerItem, joined
-
-#: Two most likely modes farther apart than this at the last shared time have flipped, if another one stayed near, m.
-FLIP_M = 2.0
+from forecast.eval.mergeable import add, column, concatenate, first_given, same
+from forecast.eval.metric_list import metrics_of
+from forecast.eval.metric_spec import MetricSpec, Source
+from forecast.eval.overlap import SuccessivePairs, successive_pairs
+from forecast.eval.results import Floats, PerItem
 
 
 @dataclass(frozen=True)
@@ -32,17 +25,17 @@ class Stability:
         interval_s: seconds between the forecasts of a pair; inf where no track is forecast twice.
         candidates: forecasts that another one of their track follows, pairs or not: what coverage counts against.
         pair_track, pairs: (pairs,) the track of each, and metric → values.
-        tracks, jitter: (tracks,) names, and the end-point jitter of each.
+        tracks, of_tracks: (tracks,) names, and metric → values.
         reason: why there are no pairs, where there are none.
     """
 
-    interval_s: float
-    candidates: int
-    pair_track: NDArray[np.str_]
-    pairs: dict[str, PerItem]
-    tracks: NDArray[np.str_]
-    jitter: PerItem
-    reason: str = ""
+    interval_s: float = column(same)
+    candidates: int = column(add)
+    pair_track: NDArray[np.str_] = column(concatenate, items="pairs")
+    pairs: dict[str, PerItem] = column(concatenate, items="pairs")
+    tracks: NDArray[np.str_] = column(concatenate, items="tracks")
+    of_tracks: dict[str, PerItem] = column(concatenate, items="tracks")
+    reason: str = column(first_given, default="")
 
 
 def stability(
@@ -52,6 +45,7 @@ def stability(
     interval_s: float | None = None,
     tolerance_s: float | None = None,
     transport: bool = False,
+    extra: tuple[MetricSpec, ...] = (),
 ) -> Stability:
     """Compare each forecast with the next one of its track (docs/temporal-consistency.md, further views).
 
@@ -61,6 +55,7 @@ def stability(
         interval_s: between successive forecasts; default: the median.
         tolerance_s: by which their distance in time may differ; default: a tenth of the leads' step.
         transport: the optimal-transport overlap of all modes too, 12 ms a pair with 25 modes.
+        extra: metrics from outside the list.
     """
     interval = timing_of(forecasts).interval_s if interval_s is None else interval_s
     reason = ""
@@ -69,30 +64,14 @@ def stability(
     except ValueError as problem:
         reason = str(problem)
         pairs = SuccessivePairs(np.zeros(0, np.int64), np.zeros(0, np.int64), 1, 0)
-    values = {
-        "overlap_m": shifted_overlap(forecasts, pairs),
-        "mode_flip_rate": mode_flips(forecasts, pairs, tau_m=FLIP_M),
-    }
-    if transport:
-        values["transport_overlap_m"] = transport_overlap(forecasts, pairs)
+    evidence = PairEvidence(forecasts, pairs, present_m)
+    asked: tuple[Source, ...] = ("pairs", "slow pairs") if transport else ("pairs",)
     return Stability(
         interval,
         pairs.candidates,
         forecasts.track[pairs.earlier],
-        values,
+        {spec.key: spec.measure(evidence) for spec in metrics_of(*asked, extra=extra)},
         np.unique(forecasts.track),
-        endpoint_jitter(forecasts, pairs, present_m),
+        {spec.key: spec.measure(evidence) for spec in metrics_of("tracks", extra=extra)},
         reason,
-    )
-
-
-def merged_stability(parts: Sequence[Stability]) -> Stability:
-    """All parts of a file, each holding whole tracks."""
-    return replace(
-        parts[0],
-        candidates=sum(part.candidates for part in parts),
-        pair_track=np.concatenate([part.pair_track for part in parts]),
-        pairs={name: joined([part.pairs[name] for part in parts]) for name in parts[0].pairs},
-        tracks=np.concatenate([part.tracks for part in parts]),
-        jitter=joined([part.jitter for part in parts]),
     )

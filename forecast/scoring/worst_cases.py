@@ -76,6 +76,7 @@ def worst_cases(forecasts: ForecastRows, error_m: PerItem, past_m: Floats, truth
     ]
 
 
-def worst_first(cases: Sequence[Case]) -> list[Case]:
-    """The worst of several lists."""
+def worst_of(parts: Sequence[Sequence[Case]]) -> list[Case]:
+    """The worst of several lists, worst first."""
+    cases = [case for part in parts for case in part]
     return sorted(cases, key=lambda case: (-case.error_m, case.track, case.issue_time_s))[:WORST]

@@ -11,7 +11,7 @@ import torch
 from forecast.core.errors import SubmissionError
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.forecasts import iter_forecasts, read_forecasts, read_truth
-from forecast.eval.notes import Notes
+from forecast.eval.formats.read_notes import Notes
 
 FLAT = {
     "track": ["a", "a", "b", "b"],

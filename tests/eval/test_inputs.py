@@ -94,7 +94,7 @@ def test_a_mask_that_happens_to_broadcast_is_refused():
         (lambda: nll(MODES, LIKELY, np.eye(2), TRUTH), r"covariances_m2: expected shape \(3, 2, 12, 2, 2\)"),
         (lambda: draw_samples(MODES, LIKELY, np.eye(2)), r"covariances_m2: expected shape \(3, 2, 12, 2, 2\)"),
         (lambda: sample_ade(MODES, TRUTH[0]), r"truth_m: expected shape \(3, 12, 2\)"),
-        (lambda: dispersion_of(TRUTH[0]), r"said_m: expected shape \(any, any, 2\)"),
+        (lambda: dispersion_of(TRUTH[0]), r"predicted_m: expected shape \(any, any, 2\)"),
         (lambda: convergence_of(TRUTH, TRUTH, tau_m=1, step_s=1), r"truth_m: expected shape \(3, 2\)"),
         (lambda: kalman_forecast(TRUTH[0], step_s=1), r"history_m: expected shape \(any, any, 2\)"),
         (lambda: difficulty(TRUTH[:, 0], TRUTH[:1, 0]), r"truth_m: expected shape \(3, 2\)"),

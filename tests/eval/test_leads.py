@@ -78,7 +78,7 @@ def test_stamps_that_wander_are_counted(tmp_path):
     np.testing.assert_allclose(positions[valid], rows.positions_m[:, 0][valid], atol=1e-5)
     said = successive_forecasts(rows, truth)
     assert said.valid.all(-1).sum() == sum(len(stamp) - 12 for stamp in stamps)
-    np.testing.assert_allclose(said.said_m[said.valid], np.repeat(said.truth_m, said.valid.sum(-1), 0), atol=1e-5)
+    np.testing.assert_allclose(said.predicted_m[said.valid], np.repeat(said.truth_m, said.valid.sum(-1), 0), atol=1e-5)
 
 
 def test_successive_forecasts_of_stamps_that_wander_meet(tmp_path):

@@ -23,7 +23,7 @@ from forecast.data.maps.layers import near_layer
 from forecast.data.maps.raster_file import save_raster
 from forecast.data.maps.sources import PolygonMap, from_geojson, is_geojson, open_map
 from forecast.prediction.scene_maps import SceneMaps
-from forecast.scoring.off_road_scores import open_road
+from forecast.scoring.road_rules import open_road
 
 SPEC = CropSpec((("drivable_area", "lane"), ("walkway",)), 16.0, 8.0, 8.0, 8.0, 2.0)
 ROAD = box(-20, -8, 40, 8)

@@ -52,7 +52,7 @@ def scene_at(tracks: Tracks, sample: int) -> Scene:
 def test_it_says_what_forecast_predict_says(world, weights: Path) -> None:
     data, split = world.dataset, "mini_val"
     said = predict(weights, world.root, VERSION, split, dense=True)
-    place = {key: n for n, key in enumerate(zip(said.instance_tokens, said.sample_tokens, strict=True))}
+    place = {key: n for n, key in enumerate(zip(said.track, said.sample_tokens, strict=True))}
     forecaster = Forecaster.load(weights, {name: data.load_map(name) for name in data.map_names})
     tokens = data.tracks.sample_tokens
     checked = 0

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from forecast.cli.main import main
+from forecast.core.rows import ForecastRows
 from forecast.data.cache import Dataset, open_dataset
 from forecast.data.synthetic.town_writer import write_town
-from forecast.eval.submission import Submission, write_submission
+from forecast.eval.formats.submission_json import write_submission
 from forecast.prediction.key_frame_future import key_frame_future
 
 VERSION, SPLIT = "v1.0-mini", "mini_val"
@@ -31,16 +32,11 @@ class World:
         return ["--dataroot", str(self.root), "--version", VERSION, "--split", SPLIT]
 
     @staticmethod
-    def part_of(submission: Submission, chosen: np.ndarray) -> Submission:
+    def part_of(submission: ForecastRows, chosen: np.ndarray) -> ForecastRows:
         """Some entries of a submission."""
-        return Submission(
-            submission.instance_tokens[chosen],
-            submission.sample_tokens[chosen],
-            submission.positions_m[chosen],
-            submission.probabilities[chosen],
-        )
+        return submission.take(chosen)
 
-    def forecasts(self, *, modes: int = 6, dense: bool = False, seed: int = 0) -> Submission:
+    def forecasts(self, *, modes: int = 6, dense: bool = False, seed: int = 0) -> ForecastRows:
         """Modes scattered around what really happened, growing with time; probabilities without ties."""
         tracks = self.dataset.tracks
         samples = self.dataset.samples(SPLIT, dense=dense)
@@ -50,7 +46,10 @@ class World:
         spread = random.normal(0, 0.4, (len(samples), modes, 12, 2)).cumsum(2)
         tokens = np.array([token.split("_") for token in samples.tokens(tracks)])
         probabilities = random.dirichlet(np.ones(modes), len(samples))
-        return Submission(tokens[:, 0], tokens[:, 1], path[:, None] + spread, probabilities)
+        issue_s = tracks.sample_time_us[tracks.row_sample[samples.rows]] * 1e-6
+        return ForecastRows.at_key_frames(
+            tokens[:, 0], tokens[:, 1], path[:, None] + spread, probabilities, issue_time_s=issue_s
+        )
 
 
 @pytest.fixture(scope="session")

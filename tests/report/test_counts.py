@@ -14,9 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forecast.core.rows import ForecastRows, TruthRows
-from forecast.report.tables import as_latex, as_markdown, print_table
+from forecast.report.tables import as_latex, as_markdown
+from forecast.report.terminal_table import print_table
+from forecast.scoring.completion import finish
+from forecast.scoring.measure import score_rows
 from forecast.scoring.report_document import Report
-from forecast.scoring.scores import Scores, Settings, finish, score_rows
+from forecast.scoring.scores import Scores
+from forecast.scoring.settings import Settings
 
 EXAMPLES = pytest.mark.parametrize(
     "examples", [20, pytest.param(1500, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]

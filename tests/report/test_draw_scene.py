@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,11 +16,12 @@ from PIL import Image
 from forecast.cli.main import main
 from forecast.core.agents import AgentType
 from forecast.core.errors import DataError, SubmissionError
+from forecast.core.rows import ForecastRows
 from forecast.eval.consistency import convergence_to_range, dispersion
-from forecast.eval.forecasts import rows_from_submission, write_forecasts
-from forecast.eval.submission import Submission, write_submission
+from forecast.eval.forecasts import write_forecasts
+from forecast.eval.formats.submission_json import write_submission
 from forecast.model.cvae import CVAE
-from forecast.pictures.agent_forecasts import Answers, AnswerSource, open_answers
+from forecast.pictures.agent_forecasts import ForecastSource, open_forecasts
 from forecast.pictures.animation import _colours, draw_frame
 from forecast.pictures.key_frame_agents import frames_of, moment_at
 from forecast.pictures.map_background import View
@@ -43,12 +45,12 @@ def moment(town, scene: str):
 
 
 @pytest.fixture(scope="module")
-def source(town, dense_file: Path) -> AnswerSource:
-    return open_answers(dense_file, town.dataset)
+def source(town, dense_file: Path) -> ForecastSource:
+    return open_forecasts(dense_file, town.dataset)
 
 
 @pytest.fixture(scope="module")
-def found(town, scene: str, source: AnswerSource):
+def found(town, scene: str, source: ForecastSource):
     tracks = town.dataset.tracks
     return successive_at(tracks, chosen_point(tracks, scene, None, None, 12), source, steps=12, step_s=0.5)
 
@@ -74,10 +76,10 @@ def test_all_sources_of_the_same_forecasts_agree(town, moment, tmp_path: Path, s
     tracks = town.dataset.tracks
     time_of = dict(zip(tracks.sample_tokens.tolist(), (tracks.sample_time_us * 1e-6).tolist(), strict=True))
     issued = [time_of[token] for token in submission.sample_tokens.tolist()]
-    write_forecasts(tmp_path / "net.parquet", rows_from_submission(submission, issued))
+    write_forecasts(tmp_path / "net.parquet", replace(submission, issue_time_s=issued))
     rows = moment.rows[moment.targets]
     first, *others = (
-        open_answers(tmp_path / f"net.{kind}", town.dataset).of(rows) for kind in ("safetensors", "json", "parquet")
+        open_forecasts(tmp_path / f"net.{kind}", town.dataset).of(rows) for kind in ("safetensors", "json", "parquet")
     )
     assert first.known.all()
     for other in others:
@@ -85,19 +87,22 @@ def test_all_sources_of_the_same_forecasts_agree(town, moment, tmp_path: Path, s
         np.testing.assert_allclose(other.probabilities, first.probabilities, atol=1e-5)
 
 
-def test_who_is_not_in_a_file_has_no_forecast(town, moment, source: AnswerSource) -> None:
+def test_who_is_not_in_a_file_has_no_forecast(town, moment, source: ForecastSource) -> None:
     ego = moment.rows[moment.ego]
     mixed = np.concatenate([ego, moment.rows[moment.targets][:1]])
     answers = source.of(mixed)
     assert answers.known.tolist() == [False, True]
-    assert np.isnan(answers.most_likely()[0]).all()
-    assert np.isfinite(answers.most_likely()[1]).all()
+    assert np.isnan(answers.most_likely_m()[0]).all()
+    assert np.isfinite(answers.most_likely_m()[1]).all()
 
 
 def test_the_most_likely_of_modes_with_gaps() -> None:
     positions = np.arange(2 * 3 * 1 * 2, dtype=float).reshape(2, 3, 1, 2)
     probabilities = np.array([[0.2, 0.5, np.nan], [np.nan, np.nan, 0.1]])
-    np.testing.assert_array_equal(Answers(positions, probabilities).most_likely()[:, 0], [[2, 3], [10, 11]])
+    rows = ForecastRows(
+        np.array(["a", "b"]), np.zeros(2), np.arange(1, positions.shape[2] + 1), positions, probabilities
+    )
+    np.testing.assert_array_equal(rows.most_likely_m()[:, 0], [[2, 3], [10, 11]])
 
 
 def test_north_is_up_and_a_pose_can_be(moment) -> None:
@@ -107,7 +112,7 @@ def test_north_is_up_and_a_pose_can_be(moment) -> None:
     np.testing.assert_allclose(View(np.array([0, 0, np.pi]))(np.array([-5.0, 2.0])), [2.0, 5.0], atol=1e-12)
 
 
-def test_panels_share_their_window_and_say_what_is_on_them(town, moment, source: AnswerSource) -> None:
+def test_panels_share_their_window_and_say_what_is_on_them(town, moment, source: ForecastSource) -> None:
     truth_m = moment.truth_m(town.dataset.tracks, 12)
     answers = source.of(moment.rows[moment.targets])
     figure = draw_scenes(moment, [("one", answers), ("two", answers)], truth_m)
@@ -116,7 +121,7 @@ def test_panels_share_their_window_and_say_what_is_on_them(town, moment, source:
     assert one.get_ylim() == two.get_ylim()
     assert one.get_aspect() == two.get_aspect() == 1.0
     assert (one.get_xlabel(), one.get_ylabel()) == ("east, m", "north, m")
-    off_m = np.linalg.norm(answers.most_likely() - truth_m, axis=-1)
+    off_m = np.linalg.norm(answers.most_likely_m() - truth_m, axis=-1)
     scored = int(np.isfinite(off_m).any(1).sum())
     assert (
         one.get_title() == f"one\nmost likely modes of all {scored} vehicles: {np.nanmean(off_m):.1f} m off on average"
@@ -131,7 +136,9 @@ def test_probable_modes_are_thicker_and_improbable_ones_are_left_out(town, momen
     paths = start[:, None, None] + np.linspace(1, 30, 12)[:, None] * np.array(
         [[[1.0, 0.0]], [[0.0, 1.0]], [[1.0, 1.0]]]
     )
-    answers = Answers(paths, np.tile([0.6, 0.395, 0.005], (len(rows), 1)))
+    likely = np.tile([0.6, 0.395, 0.005], (len(rows), 1))
+    lead_s = 0.5 * np.arange(1, paths.shape[2] + 1)
+    answers = ForecastRows(np.arange(len(rows)), np.zeros(len(rows)), lead_s, paths, likely)
     (panel,) = draw_scenes(moment, [("net", answers)], moment.truth_m(town.dataset.tracks, 12)).axes
     lines = [drawn for drawn in panel.collections if isinstance(drawn, LineCollection)]
     widths = [line.get_linewidth()[0] for line in lines if to_rgb(FORECAST) == tuple(line.get_color()[0][:3])]
@@ -155,13 +162,14 @@ def test_issues_get_darker_with_time(found) -> None:
     assert (np.diff(shades) < -0.01).all()
 
 
-def test_d_and_c_beside_the_animation_are_the_metrics(town, found, dense_file: Path, source: AnswerSource) -> None:
+def test_d_and_c_beside_the_animation_are_the_metrics(town, found, dense_file: Path, source: ForecastSource) -> None:
     """Against the metrics themselves, over all forecasts of the file."""
-    from forecast.eval.submission import read_submission
+    from forecast.eval.formats.submission_json import read_submission
 
     dataset, submission = town.dataset, read_submission(dense_file)
     tracks = dataset.tracks
-    rows = np.array([dataset.locate(*token.split("_")) for token in submission.tokens])
+    pairs = zip(submission.track, submission.sample_tokens, strict=True)
+    rows = np.array([dataset.locate(str(agent), str(sample)) for agent, sample in pairs])
     joined = Joined(submission, tracks, rows, np.zeros((len(rows), 12, 2)), np.arange(0), 0)
     forecasts, truth = joined.forecast_rows(), joined.truth_rows()
     measured = dispersion(forecasts, truth)
@@ -263,19 +271,19 @@ def test_a_mistake_is_one_line(
 def test_forecasts_that_are_missing_are_counted(town, scene: str, tmp_path: Path) -> None:
     whole = town.forecasts(dense=True)
     kept = np.arange(len(whole)) % 3 > 0
-    parts = (whole.instance_tokens, whole.sample_tokens, whole.positions_m, whole.probabilities)
-    write_submission(tmp_path / "sparse.json", Submission(*(part[kept] for part in parts)))
-    sparse = open_answers(tmp_path / "sparse.json", town.dataset)
+    parts = (whole.track, whole.sample_tokens, whole.positions_m, whole.probabilities)
+    write_submission(tmp_path / "sparse.json", ForecastRows.at_key_frames(*(part[kept] for part in parts)))
+    sparse = open_forecasts(tmp_path / "sparse.json", town.dataset)
     tracks = town.dataset.tracks
     with pytest.raises(SubmissionError, match=r"sparse: lacks \d+ forecasts .* --dense"):
         successive_at(tracks, chosen_point(tracks, scene, None, None, 12), sparse, steps=12, step_s=0.5)
 
 
 def test_rows_of_another_data_set_are_refused(town, tmp_path: Path) -> None:
-    other = rows_from_submission(town.forecasts(), np.arange(len(town.forecasts())))
+    other = replace(town.forecasts(), issue_time_s=np.arange(len(town.forecasts())))
     write_forecasts(tmp_path / "other.parquet", other)
     with pytest.raises(SubmissionError, match="none of its"):
-        open_answers(tmp_path / "other.parquet", town.dataset)
+        open_forecasts(tmp_path / "other.parquet", town.dataset)
 
 
 def test_a_frame_beyond_the_scene_is_named(town, scene: str) -> None:

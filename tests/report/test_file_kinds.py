@@ -18,7 +18,7 @@ from forecast.cli.main import main
 from forecast.core.errors import SubmissionError
 from forecast.core.rows import TruthRows
 from forecast.eval.forecasts import read_forecasts, read_truth, write_truth
-from forecast.eval.submission import read_submission, write_submission
+from forecast.eval.formats.submission_json import read_submission, write_submission
 
 TABLE = {
     "track": ["a", "a", "b", "b"],

@@ -28,8 +28,8 @@ from forecast.cli.main import main
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.bootstrap import bootstrap_mean
 from forecast.eval.forecasts import write_forecasts, write_truth
-from forecast.eval.nested_rows import nested_table_of
-from forecast.eval.submission import write_submission
+from forecast.eval.formats.nested_rows import nested_table_of
+from forecast.eval.formats.submission_json import write_submission
 from forecast.scoring import report_document
 
 FORMS = ("csv", "flat", "nested", "truth.csv", "truth.parquet", "json")

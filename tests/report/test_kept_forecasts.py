@@ -13,15 +13,16 @@ import pytest
 import torch
 
 from forecast.cli.main import main
-from forecast.core.errors import ConfigError, SubmissionError
+from forecast.core.errors import SubmissionError
+from forecast.core.rows import ForecastRows
 from forecast.data.dataset import AgentDataset
 from forecast.data.map_crops import crop_adder
 from forecast.eval.forecasts import read_forecasts, write_forecasts
-from forecast.eval.submission import Submission, read_submission, write_submission
+from forecast.eval.formats.submission_json import read_submission, write_submission
 from forecast.model.mixture import joint_nll
 from forecast.prediction.key_frame_future import key_frame_future
 from forecast.prediction.predictor import Predictor, predict, world_forecast
-from forecast.scoring.dataset_join import read_for_dataset, write_for_dataset
+from forecast.scoring.dataset_join import read_for_dataset
 
 VERSION, SPLIT = "v1.0-mini", "mini_val"
 
@@ -78,7 +79,8 @@ def test_rows_are_on_the_clock_of_the_key_frames(town: Any, kept: Path, tmp_path
 def test_what_predict_gives_is_what_the_file_holds(town: Any, kept: Path) -> None:
     given = predict("town", town.root, VERSION, SPLIT)
     found = read_for_dataset(kept / "f.parquet", town.dataset)
-    assert found.tokens == given.tokens
+    assert found.track.tolist() == given.track.tolist()
+    assert found.sample_tokens.tolist() == given.sample_tokens.tolist()
     assert found.covariances_m2 is not None
     assert given.covariances_m2 is not None
     for one, other in (
@@ -95,7 +97,7 @@ def test_absent_modes_and_samples_come_back(town: Any, tmp_path: Path) -> None:
     given = town.forecasts(modes=4)
     given.positions_m[::2, 3], given.probabilities[::2, 3] = np.nan, np.nan
     given = replace(given, samples_m=given.positions_m[:, :2] + 1.0)
-    write_for_dataset(tmp_path / "f.parquet", given, town.dataset)
+    write_forecasts(tmp_path / "f.parquet", given)
     found = read_for_dataset(tmp_path / "f.parquet", town.dataset)
     assert found.samples_m is not None
     assert given.samples_m is not None
@@ -124,8 +126,8 @@ def test_another_ending_is_refused_before_any_work(refused: Callable[[list[str]]
 def test_names_that_lie_about_the_form_are_refused(town: Any, tmp_path: Path) -> None:
     with pytest.raises(SubmissionError, match=r"f\.parquet: a submission is JSON"):
         write_submission(tmp_path / "f.parquet", town.forecasts())
-    with pytest.raises(ConfigError, match=r"f\.xlsx: expected a name that ends in \.json"):
-        write_for_dataset(tmp_path / "f.xlsx", town.forecasts(), town.dataset)
+    with pytest.raises(SubmissionError, match=r"f\.xlsx: a file of rows ends in \.parquet or \.csv; found '\.xlsx'"):
+        write_forecasts(tmp_path / "f.xlsx", town.forecasts())
     assert not list(tmp_path.iterdir())
 
 
@@ -146,7 +148,7 @@ def test_names_that_lie_about_the_form_are_refused(town: Any, tmp_path: Path) ->
     ],
 )
 def test_rows_that_are_not_of_the_data_set(town: Any, tmp_path: Path, change: Any, said: str) -> None:
-    write_for_dataset(tmp_path / "f.parquet", town.forecasts(), town.dataset)
+    write_forecasts(tmp_path / "f.parquet", town.forecasts())
     write_forecasts(tmp_path / "g.parquet", change(read_forecasts(tmp_path / "f.parquet")))
     with pytest.raises(SubmissionError, match=said) as caught:
         read_for_dataset(tmp_path / "g.parquet", town.dataset)
@@ -163,6 +165,6 @@ def test_two_forecasts_of_one_key_frame(town: Any, tmp_path: Path) -> None:
 
 
 def read_rows(town: Any, folder: Path) -> Any:
-    given: Submission = town.forecasts()
-    write_for_dataset(folder / "f.parquet", given, town.dataset)
+    given: ForecastRows = town.forecasts()
+    write_forecasts(folder / "f.parquet", given)
     return read_forecasts(folder / "f.parquet")

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from forecast.core.rows import ForecastRows
 from forecast.eval.displacement import displacements
-from forecast.eval.submission import Submission, read_submission, write_submission
+from forecast.eval.formats.submission_json import read_submission, write_submission
 from forecast.prediction.key_frame_future import key_frame_future
 from forecast.prediction.physics import physics_forecasts
 from forecast.scoring.dataset_join import join
-from forecast.scoring.off_road_scores import Road, road_of
+from forecast.scoring.road_rules import Road, road_of
 
 KS = list(range(1, 26))
 SPLIT = "mini_val"
@@ -56,7 +57,7 @@ def random_submission(world: Any, seed: int, *, agents: int = 4, off_m: float = 
     positions[absent], probabilities[absent] = np.nan, np.nan
     probabilities /= np.nansum(probabilities, -1, keepdims=True)
     tokens = np.array([token.split("_") for token in samples.tokens(tracks)])[chosen]
-    return Submission(tokens[:, 0], tokens[:, 1], positions, probabilities)
+    return ForecastRows.at_key_frames(tokens[:, 0], tokens[:, 1], positions, probabilities)
 
 
 def by_devkit(path: Path, helper: Any) -> dict[str, list[float]]:
@@ -73,7 +74,7 @@ def by_devkit(path: Path, helper: Any) -> dict[str, list[float]]:
 
 def by_us(path: Path, world: Any) -> dict[str, list[float]]:
     joined = join(read_submission(path), world.dataset, SPLIT, str(path), allow_missing=True)
-    found = displacements(joined.submission.positions_m, joined.submission.probabilities, joined.future_m)
+    found = displacements(joined.forecasts.positions_m, joined.forecasts.probabilities, joined.future_m)
     metrics = {"MinADEK": found.min_ade_k, "MinFDEK": found.min_fde_k, "MissRateTopK_2.0": found.miss_k}
     return {name: [metric(k).mean.value for k in KS] for name, metric in metrics.items()}
 
@@ -113,7 +114,7 @@ def test_modes_leave_the_road_as_the_devkit_says(world, helper_of, agents, reque
         for entry in range(len(submission)):
             modes = submission.positions_m[entry]
             ours = roads[str(joined.locations[entry])].judge(modes[None])[0][0]
-            tokens = submission.instance_tokens[entry].item(), submission.sample_tokens[entry].item()
+            tokens = submission.track[entry].item(), submission.sample_tokens[entry].item()
             theirs = [metric(None, Prediction(*tokens, mode[None], np.ones(1)))[0] > 0 for mode in modes]
             judged, differ = judged + len(modes), differ + int((ours != theirs).sum())
             off_road_modes += int(ours.sum())

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from forecast.data.cache import Dataset, open_dataset
-from forecast.eval.submission import write_submission
+from forecast.eval.formats.submission_json import write_submission
 from forecast.prediction.physics import physics_forecasts
-from forecast.scoring.report_document import score_submission
+from forecast.scoring.dataset_scores import score_submission
 from forecast.scoring.scores import Scores
 
 VERSION = "v1.0-trainval"

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from forecast.cli.main import main
-from forecast.eval.submission import Submission, write_submission
+from forecast.core.rows import ForecastRows
+from forecast.eval.formats.submission_json import write_submission
 from forecast.pictures.case_pictures import draw_cases
-from forecast.report.tables import as_latex, as_markdown, columns, print_table
-from forecast.scoring.report_document import score_submission
-from forecast.scoring.scores import Settings
+from forecast.report.figures import columns
+from forecast.report.tables import as_latex, as_markdown
+from forecast.report.terminal_table import print_table
+from forecast.scoring.dataset_scores import score_submission
+from forecast.scoring.settings import Settings
 
 VERSION, SPLIT = "v1.0-mini", "mini_val"
 
@@ -170,8 +173,8 @@ def test_names_what_is_wrong_with_the_file(town, tmp_path, refused):
     good, file = town.forecasts(), tmp_path / "f.json"
     write_submission(file, town.part_of(good, np.arange(1, len(good))))
     assert "--allow-missing" in refused(["score", str(file), *town.arguments, *out])
-    unknown = Submission(
-        np.where(np.arange(len(good)) == 2, "nobody", good.instance_tokens),
+    unknown = ForecastRows.at_key_frames(
+        np.where(np.arange(len(good)) == 2, "nobody", good.track),
         good.sample_tokens,
         good.positions_m,
         good.probabilities,

@@ -12,16 +12,16 @@ import pytest
 
 from forecast.core.errors import DataWarning, SubmissionError
 from forecast.core.rows import ForecastRows
-from forecast.eval.forecasts import read_forecasts, submission_from_rows, write_forecasts
-from forecast.eval.notes import Digits
-from forecast.eval.submission import Submission, write_submission
-from forecast.pictures.agent_forecasts import open_answers
-from forecast.scoring.dataset_join import read_for_dataset, write_for_dataset
+from forecast.eval.forecasts import read_forecasts, write_forecasts
+from forecast.eval.formats.read_notes import Digits
+from forecast.eval.formats.submission_json import write_submission
+from forecast.pictures.agent_forecasts import open_forecasts
+from forecast.scoring.dataset_join import read_for_dataset
 from forecast.scoring.key_frame_leads import refuse_straying
 
 
 def rows_of(town: Any, folder: Path) -> ForecastRows:
-    write_for_dataset(folder / "f.parquet", town.forecasts(), town.dataset)
+    write_forecasts(folder / "f.parquet", town.forecasts())
     return read_forecasts(folder / "f.parquet")
 
 
@@ -44,9 +44,11 @@ def test_leads_that_stray_from_the_key_frames_are_refused(town: Any, tmp_path: P
         read_for_dataset(path, town.dataset)
     assert "\n" not in str(caught.value)
     with pytest.raises(SubmissionError, match="its key frame"):
-        open_answers(path, town.dataset)
+        open_forecasts(path, town.dataset)
+    rows = read_forecasts(path)
+    rows = replace(rows, sample_tokens=["s"] * len(rows))
     with pytest.raises(SubmissionError, match=r"a submission has its points at multiples of 0\.5 s"):
-        submission_from_rows(read_forecasts(path), ["s"] * len(read_forecasts(path)))
+        write_submission(tmp_path / "s.json", rows)
 
 
 def test_leads_of_real_key_frames_are_taken(town: Any, tmp_path: Path) -> None:
@@ -62,7 +64,7 @@ def test_leads_of_real_key_frames_are_taken(town: Any, tmp_path: Path) -> None:
         refuse_straying(moved, tracks, samples, "f")
 
 
-def rounded(given: Submission, through: Any) -> Submission:
+def rounded(given: ForecastRows, through: Any) -> ForecastRows:
     return replace(given, positions_m=given.positions_m.astype(through).astype(np.float64))
 
 
@@ -73,13 +75,13 @@ def test_lost_digits_are_told(town: Any, tmp_path: Path, form: str, through: Any
     if form == "json":
         write_submission(path, given)
     else:
-        write_for_dataset(path, given, town.dataset)
+        write_forecasts(path, given)
     warnings: list[str] = []
     read_for_dataset(path, town.dataset, warnings)
     assert len(warnings) == 1
     assert "steps by" in warnings[0]
     with pytest.warns(DataWarning, match="steps by"):
-        open_answers(path, town.dataset)
+        open_forecasts(path, town.dataset)
 
 
 def test_the_report_says_it(town: Any, tmp_path: Path) -> None:

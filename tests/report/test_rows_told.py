@@ -25,7 +25,7 @@ from forecast.core.errors import SubmissionError
 from forecast.eval.bootstrap import bootstrap_mean
 from forecast.eval.forecasts import read_forecasts, write_forecasts
 from forecast.scoring import report_document
-from forecast.scoring.scores import Settings
+from forecast.scoring.settings import Settings
 from forecast.scoring.stream_scores import score_streams
 
 

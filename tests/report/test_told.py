@@ -11,9 +11,11 @@ import pytest
 from forecast.core.rows import ForecastRows, TruthRows, keys_of
 from forecast.eval.consistency import dispersion_of
 from forecast.eval.forecasts import write_forecasts, write_truth
-from forecast.eval.submission import write_submission
-from forecast.report.tables import as_latex, as_markdown, print_table, rows, shared_points, warnings
-from forecast.scoring.report_document import score_submission
+from forecast.eval.formats.submission_json import write_submission
+from forecast.report.figures import rows, shared_points, warnings
+from forecast.report.tables import as_latex, as_markdown
+from forecast.report.terminal_table import print_table
+from forecast.scoring.dataset_scores import score_submission
 from forecast.scoring.stream_scores import score_streams
 
 SPLIT = "mini_val"
@@ -107,7 +109,7 @@ def test_modes_of_uneven_length_are_told(tmp_path):
 def test_another_frame_is_told_of_rows_and_of_submissions(town, tmp_path, reading):
     good = town.forecasts()
     tracks = town.dataset.tracks
-    row = np.array([town.dataset.locate(*pair) for pair in zip(good.instance_tokens, good.sample_tokens, strict=True)])
+    row = np.array([town.dataset.locate(*pair) for pair in zip(good.track, good.sample_tokens, strict=True)])
     here, heading = tracks.row_position_m[row][:, None, None], tracks.row_heading_rad[row][:, None, None]
     moved = good.positions_m - here
     cos, sin = np.cos(heading), np.sin(heading)

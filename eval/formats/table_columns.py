@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from forecast.core.errors import SubmissionError
 from forecast.core.units import clock_complaint, coarse_complaint
-from forecast.eval.notes import Notes
+from forecast.eval.formats.read_notes import Notes
 from forecast.eval.results import Bools, Floats, Integers
 
 #: The number of each row in its file, from 0, beside the file's own columns.

@@ -14,12 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forecast.core.units import MAX_LEAD_S, MAX_TIME_S
-from forecast.eval.columns import numbered, numbers, times
-from forecast.eval.flat_rows import SAMPLE, check_leads
-from forecast.eval.lead_grid import LeadGrid, Spans, lead_grid
+from forecast.eval.formats.flat_rows import SAMPLE, check_leads
+from forecast.eval.formats.lead_grid import LeadGrid, Spans, lead_grid
+from forecast.eval.formats.row_source import Source
+from forecast.eval.formats.table_columns import numbered, numbers, times
+from forecast.eval.formats.track_order import Grouping, named_rows, whole_tracks
 from forecast.eval.matching import typical_gap_s
 from forecast.eval.results import Bools, Floats, Integers
-from forecast.eval.row_files import Grouping, Source, named_rows, whole_tracks
 
 _WHO = ("track", "issue_time_s")
 _US = 1e6

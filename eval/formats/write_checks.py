@@ -11,7 +11,7 @@ import pyarrow as pa
 from forecast.core.errors import SubmissionError
 from forecast.core.rows import ForecastRows
 from forecast.core.units import ratio_complaint
-from forecast.eval.columns import BadRowsError, numbered
+from forecast.eval.formats.table_columns import BadRowsError, numbered
 from forecast.eval.matching import lead_step_s, typical_gap_s
 from forecast.eval.results import Bools, Floats, Integers
 
@@ -28,6 +28,11 @@ def checked(rows: ForecastRows, where: str) -> ForecastRows:
     Raises:
         SubmissionError: in one line, which row, and what of it.
     """
+    if np.isnan(rows.issue_time_s).any():
+        raise SubmissionError(
+            f"{where}: not written: rows whose issue times are not known, as of a submission; "
+            "read them with their data set (forecast.scoring.dataset_join.read_for_dataset)"
+        )
     if rows.row_lead_s is not None:
         own = rows.row_lead_s
         _refuse(rows, (own <= 0).any(-1) | (np.diff(own) <= 0).any(-1), "leads are not positive and increasing", where)

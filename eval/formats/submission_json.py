@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import codecs
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from forecast.core.errors import SubmissionError
 from forecast.core.files import written_whole
-from forecast.eval.flat_rows import MAX_PROBABILITY
-from forecast.eval.notes import Notes
-from forecast.eval.results import Floats
+from forecast.core.rows import ForecastRows
+from forecast.eval.formats.flat_rows import MAX_PROBABILITY
+from forecast.eval.formats.read_notes import Notes
 
 MAX_MODES = 25
 MAX_BYTES = 2 * 1024**3
 #: Positions farther than this from the map's origin are no positions, m.
 MAX_COORDINATE_M = 1e7
-_SUM_TOLERANCE = 1e-3
+#: Points may be so many steps from even leads.
+_STRAY_STEPS = 0.1
 
 
 class _Entry(msgspec.Struct):
@@ -32,57 +32,27 @@ class _Entry(msgspec.Struct):
     probabilities: list[float]
 
 
-@dataclass(frozen=True)
-class Submission:
-    """Forecasts of agent-samples, world frame.
-
-    Attributes:
-        instance_tokens: (entries,) which agent.
-        sample_tokens: (entries,) at which key frame the forecast was issued.
-        positions_m: (entries, modes, steps, 2) float64; NaN in the modes that an entry does not have.
-        probabilities: (entries, modes) float64; NaN likewise. Not necessarily normalised.
-        covariances_m2: (entries, modes, steps, 2, 2) of the positions, or None: JSON has no place for them.
-        samples_m: (entries, samples, steps, 2) draws of the full distribution, or None, likewise.
-    """
-
-    instance_tokens: NDArray[np.str_]
-    sample_tokens: NDArray[np.str_]
-    positions_m: Floats
-    probabilities: Floats
-    covariances_m2: Floats | None = None
-    samples_m: Floats | None = None
-
-    def __len__(self) -> int:
-        return len(self.instance_tokens)
-
-    @property
-    def tokens(self) -> list[str]:
-        """``instance_sample`` of each entry, as the challenge's splits list them."""
-        return [f"{i}_{s}" for i, s in zip(self.instance_tokens.tolist(), self.sample_tokens.tolist(), strict=True)]
-
-    @property
-    def unnormalised(self) -> NDArray[np.bool_]:
-        """(entries,) True where the probabilities do not sum to 1 (official submissions may do so)."""
-        off: NDArray[np.bool_] = np.abs(np.nansum(self.probabilities, -1) - 1.0) > _SUM_TOLERANCE
-        return off
-
-
 def read_submission(
     path: Path | str,
     *,
     steps: int | None = 12,
+    step_s: float = 0.5,
     max_modes: int = MAX_MODES,
     max_bytes: int = MAX_BYTES,
     notes: Notes | None = None,
-) -> Submission:
+) -> ForecastRows:
     """Read and check a submission.
 
     Args:
         path: JSON as the devkit's ``[prediction.serialize() for prediction in ...]`` gives it.
         steps: points expected in each mode, or None to accept any number, the same everywhere.
+        step_s: seconds from one point to the next.
         max_modes: most modes an entry may have.
         max_bytes: refuse larger files before reading them; Parquet is the form for those.
         notes: what is noticed.
+
+    Returns:
+        The tracks are the instances, ``sample_tokens`` the key frames; ``issue_time_s`` is not known, NaN.
 
     Raises:
         SubmissionError: in one line, which entry, what was found and what was expected.
@@ -94,63 +64,95 @@ def read_submission(
     steps = steps if steps is not None else _steps_of_first(path, entries)
     for index, entry in enumerate(entries):
         _check_shape(f"{path}: entry {index}", entry, steps, max_modes)
-    submission = _as_arrays(entries, steps)
-    check_values(submission, str(path))
+    rows = _as_rows(entries, steps, step_s)
+    check_values(rows, str(path))
     if notes is not None:
-        notes.digits.see(submission.positions_m, [])
-    return submission
+        notes.digits.see(rows.positions_m, [])
+    return rows
 
 
-def write_submission(path: Path | str, submission: Submission) -> None:
+def write_submission(path: Path | str, rows: ForecastRows | Iterable[ForecastRows]) -> None:
     """Write a submission as the devkit does, without covariances and samples; absent (NaN) modes are left out.
 
     Raises:
-        SubmissionError: the name is that of a file of rows.
+        SubmissionError: the name is that of a file of rows, or rows that a submission has no place for.
     """
     if Path(path).suffix.lower() in (".parquet", ".csv"):
         raise SubmissionError(f"{path}: a submission is JSON; rows are written by forecast.eval.forecasts")
-    present = ~np.isnan(submission.probabilities)
-    entries = [
-        {
-            "instance": submission.instance_tokens[i].item(),
-            "sample": submission.sample_tokens[i].item(),
-            "prediction": submission.positions_m[i, present[i]].tolist(),
-            "probabilities": submission.probabilities[i, present[i]].tolist(),
-        }
-        for i in range(len(submission))
-    ]
+    pieces = [rows] if isinstance(rows, ForecastRows) else rows
+    entries = [entry for piece in pieces for entry in _entries_of(piece, str(path))]
     with written_whole(path) as temporary:
         temporary.write_bytes(msgspec.json.encode(entries))
 
 
-def check_values(submission: Submission, where: str) -> None:
-    """Refuse duplicates, empty tokens, and numbers that cannot be positions or probabilities.
+def _entries_of(rows: ForecastRows, where: str) -> list[dict[str, Any]]:
+    if rows.sample_tokens is None:
+        raise SubmissionError(
+            f"{where}: not written: rows without sample_tokens; a submission needs the key frame of each: "
+            "write .parquet or .csv"
+        )
+    _refuse_uneven(rows, where)
+    present = ~np.isnan(rows.probabilities)
+    return [
+        {
+            "instance": rows.track[i].item(),
+            "sample": rows.sample_tokens[i].item(),
+            "prediction": rows.positions_m[i, present[i]].tolist(),
+            "probabilities": rows.probabilities[i, present[i]].tolist(),
+        }
+        for i in range(len(rows))
+    ]
+
+
+def _refuse_uneven(rows: ForecastRows, where: str) -> None:
+    """Refuse leads that stray from even steps: a submission has no place for either."""
+    step_s = float(rows.lead_s[0]) if len(rows.lead_s) else 0.0
+    off_s = np.abs(rows.own_lead_s - step_s * np.arange(1, len(rows.lead_s) + 1))
+    if off_s.max(initial=0.0) > _STRAY_STEPS * step_s:
+        row, step = np.unravel_index(int(off_s.argmax()), off_s.shape)
+        raise SubmissionError(
+            f"{where}: not written: row {row} ({rows.track[row]}): point {step} is {rows.own_lead_s[row, step]:.6g} s "
+            f"ahead; a submission has its points at multiples of {step_s:g} s: interpolate them to these leads"
+        )
+
+
+def check_values(rows: ForecastRows, where: str) -> None:
+    """Refuse duplicates, and numbers that cannot be positions or probabilities.
 
     Raises:
         SubmissionError: in one line.
     """
-    present = ~np.isnan(submission.probabilities)
-    positions = np.where(present[..., None, None], submission.positions_m, 0.0)
+    given = rows.probabilities
+    present = ~np.isnan(given)
+    positions = np.where(present[..., None, None], rows.positions_m, 0.0)
     refused = [
         (~present.any(-1), "no mode with a probability; expected at least one"),
         (~np.isfinite(positions).all((1, 2, 3)), "a position that is not finite"),
         ((np.abs(positions) > MAX_COORDINATE_M).any((1, 2, 3)), "a position over 10,000 km out; expected metres"),
-        ((submission.probabilities < 0).any(-1), "a negative probability; expected 0 or more"),
-        (np.isinf(submission.probabilities).any(-1), "an infinite probability; expected a finite one"),
-        ((submission.probabilities > MAX_PROBABILITY).any(-1), "a probability over a million; expected up to 1"),
-        (np.nansum(submission.probabilities, -1) <= 0, "all probabilities are 0; expected a positive sum"),
+        ((given < 0).any(-1), "a negative probability; expected 0 or more"),
+        (np.isinf(given).any(-1), "an infinite probability; expected a finite one"),
+        ((given > MAX_PROBABILITY).any(-1), "a probability over a million; expected up to 1"),
+        (np.nansum(given, -1) <= 0, "all probabilities are 0; expected a positive sum"),
     ]
+    names = agent_samples(rows)
     for wrong, complaint in refused:
         if wrong.any():
             index = int(wrong.argmax())
-            raise SubmissionError(f"{where}: entry {index} ({_name(submission, index)}): {complaint}")
-    token, count = Counter(submission.tokens).most_common(1)[0]
+            raise SubmissionError(f"{where}: entry {index} ({'_'.join(names[index])}): {complaint}")
+    name, count = Counter(names).most_common(1)[0]
     if count > 1:
-        raise SubmissionError(f"{where}: {count} entries for {token}; expected one each, remove the others")
+        raise SubmissionError(f"{where}: {count} entries for {'_'.join(name)}; expected one each, remove the others")
 
 
-def _name(submission: Submission, index: int) -> str:
-    return f"{submission.instance_tokens[index]}_{submission.sample_tokens[index]}"
+def agent_samples(rows: ForecastRows) -> list[tuple[str, str]]:
+    """Token of the agent and token of the key frame of each row.
+
+    Raises:
+        ValueError: the rows have no ``sample_tokens``.
+    """
+    if rows.sample_tokens is None:
+        raise ValueError("sample_tokens: expected the key frame of each row, got None")
+    return list(zip(rows.track.tolist(), rows.sample_tokens.tolist(), strict=True))
 
 
 def _read_bytes(path: Path, max_bytes: int) -> bytes:
@@ -197,7 +199,7 @@ def _check_shape(where: str, entry: _Entry, steps: int, max_modes: int) -> None:
             raise SubmissionError(f"{where}: mode {number} has {len(mode)} points; expected {steps}")
 
 
-def _as_arrays(entries: list[_Entry], steps: int) -> Submission:
+def _as_rows(entries: list[_Entry], steps: int, step_s: float) -> ForecastRows:
     counts = np.array([len(entry.prediction) for entry in entries])
     modes = int(counts.max())
     present = np.arange(modes) < counts[:, None]
@@ -206,9 +208,10 @@ def _as_arrays(entries: list[_Entry], steps: int) -> Submission:
     flat: list[Any] = [point for entry in entries for mode in entry.prediction for point in mode]
     positions[present] = np.array(flat, dtype=np.float64).reshape(-1, steps, 2)
     probabilities[present] = np.array([p for entry in entries for p in entry.probabilities], dtype=np.float64)
-    return Submission(
+    return ForecastRows.at_key_frames(
         np.array([entry.instance for entry in entries]),
         np.array([entry.sample for entry in entries]),
         positions,
         probabilities,
+        step_s=step_s,
     )

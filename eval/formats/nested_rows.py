@@ -12,9 +12,9 @@ import pyarrow as pa
 from forecast.core.errors import SubmissionError
 from forecast.core.rows import ForecastRows
 from forecast.core.units import MAX_TIME_S
-from forecast.eval.columns import is_number, names, numbered, refuse, refuse_times, require, times
-from forecast.eval.flat_rows import MAX_COORDINATE_M, MAX_PROBABILITY, check_leads
-from forecast.eval.notes import Notes
+from forecast.eval.formats.flat_rows import MAX_COORDINATE_M, MAX_PROBABILITY, check_leads
+from forecast.eval.formats.read_notes import Notes
+from forecast.eval.formats.table_columns import is_number, names, numbered, refuse, refuse_times, require, times
 from forecast.eval.results import Bools, Floats, Integers
 
 _LEADS = b"lead_s"

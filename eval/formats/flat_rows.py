@@ -10,9 +10,18 @@ import pyarrow as pa
 from forecast.core.errors import SubmissionError
 from forecast.core.rows import ForecastRows
 from forecast.core.units import MAX_FIRST_LEAD_S, MAX_LEAD_S, MIN_LAST_LEAD_S, lead_complaint
-from forecast.eval.columns import names, numbered, numbers, refuse, refuse_times, require, times, told_twice
-from forecast.eval.lead_grid import LeadGrid, Spans, lead_grid
-from forecast.eval.notes import COVARIANCE, Notes
+from forecast.eval.formats.lead_grid import LeadGrid, Spans, lead_grid
+from forecast.eval.formats.read_notes import COVARIANCE, Notes
+from forecast.eval.formats.table_columns import (
+    names,
+    numbered,
+    numbers,
+    refuse,
+    refuse_times,
+    require,
+    times,
+    told_twice,
+)
 from forecast.eval.results import Bools, Floats, Integers
 
 REQUIRED = ("track", "issue_time_s", "mode", "probability", "lead_s", "x_m", "y_m")
@@ -57,11 +66,7 @@ def rows_of(
     value = {name: numbers(table, name, where) for name in ("mode", "probability", "x_m", "y_m")}
     refuse_times(where, "issue_time_s", issue_s)
     refuse_leads(where, lead_s)
-    for name in ("x_m", "y_m"):
-        refuse(where, ~np.isfinite(value[name]), f"{name} is not a finite number")
-    positions = np.stack([value["x_m"], value["y_m"]], -1)
-    far = np.abs(positions).max(-1) > MAX_COORDINATE_M
-    refuse(where, far, "a position over 10,000 km out; expected metres")
+    positions = _positions(where, value)
     sample = numbers(table, SAMPLE, where) if SAMPLE in table.column_names else np.full(len(code), np.nan)
     is_mode = np.isnan(sample)
     _check_indices(where, value, sample, is_mode, max_modes)
@@ -92,8 +97,22 @@ def rows_of(
     )
 
 
+def _positions(where: str, value: dict[str, Floats]) -> Floats:
+    """(rows, 2) metres."""
+    for name in ("x_m", "y_m"):
+        refuse(where, ~np.isfinite(value[name]), f"{name} is not a finite number")
+    positions = np.stack([value["x_m"], value["y_m"]], -1)
+    far = np.abs(positions).max(-1) > MAX_COORDINATE_M
+    refuse(where, far, "a position over 10,000 km out; expected metres")
+    return positions
+
+
 def refuse_leads(where: str, lead_s: Floats) -> None:
     """Refuse leads that are none: not finite, not positive, or far too large for seconds.
+
+    Args:
+        where: the file.
+        lead_s: (rows,) seconds.
 
     Raises:
         BadRowsError: in one line.
@@ -106,6 +125,10 @@ def refuse_leads(where: str, lead_s: Floats) -> None:
 
 def check_leads(where: str, lead_s: Floats) -> None:
     """Refuse leads that cannot be seconds, all of them taken together.
+
+    Args:
+        where: the file.
+        lead_s: (steps,) seconds, increasing.
 
     Raises:
         SubmissionError: in one line, which unit they look like.

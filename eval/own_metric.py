@@ -1,0 +1,71 @@
+"""A metric from outside the package: a function of modes and truth, named as ``module:function``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from forecast.core.errors import ConfigError
+from forecast.core.user_code import load_outside
+from forecast.eval import metric_list
+from forecast.eval.evidence import AgentEvidence
+from forecast.eval.metric_spec import MetricSpec
+from forecast.eval.results import PerItem, as_floats, per_item
+
+_OPTION = "--metric"
+
+
+def own_metrics(names: Sequence[str]) -> tuple[MetricSpec, ...]:
+    """Load metrics from outside.
+
+    Args:
+        names: ``module:name`` each, of a function as :func:`own_metric` takes it, or of a whole
+            :class:`~forecast.eval.metric_spec.MetricSpec`.
+
+    Raises:
+        ConfigError: in one line, what cannot be imported or used, or a key that is taken.
+    """
+    specs: list[MetricSpec] = []
+    for name in names:
+        found = load_outside(name, _OPTION)
+        spec = found if isinstance(found, MetricSpec) else own_metric(name, found)
+        if any(spec.key == other.key for other in (*metric_list.METRICS, *specs)):
+            raise ConfigError(f"{_OPTION} {name}: a metric {spec.key} is there already; rename the function")
+        specs.append(spec)
+    return tuple(specs)
+
+
+def own_metric(name: str, function: Callable[..., Any]) -> MetricSpec:
+    """A metric of a function ``function(modes_m, probabilities, truth_m, valid)`` → one value an agent-sample.
+
+    The function gets float64 arrays in the world frame: modes (agents, modes, steps, 2), NaN in absent modes;
+    probabilities (agents, modes), NaN likewise; truth (agents, steps, 2), NaN where unknown; and valid (agents, steps),
+    True where it is known. It returns (agents,) numbers; those that are NaN do not count. Files are scored in pieces:
+    a value may depend on its own agent alone. The first line of its docstring is the definition.
+
+    Args:
+        name: as it was given; its last part is the key and the heading.
+        function: see above.
+
+    Raises:
+        ConfigError: it is no function.
+    """
+    if not callable(function):
+        raise ConfigError(f"{_OPTION} {name}: is {type(function).__name__}; expected a function or a MetricSpec")
+
+    def measure(found: AgentEvidence) -> PerItem:
+        known = np.isfinite(found.truth_m).all(-1) if found.valid is None else found.valid
+        try:
+            given = as_floats(function(found.modes_m, found.probabilities, found.truth_m, known))
+        except Exception as fault:  # whatever the user's function does
+            raise ConfigError(f"{_OPTION} {name}: {type(fault).__name__}: {fault}") from fault
+        if given.shape != (len(found.modes_m),):
+            expected = f"expected ({len(found.modes_m)},), one value an agent-sample"
+            raise ConfigError(f"{_OPTION} {name}: gave shape {given.shape}; {expected}")
+        return per_item(given, np.isfinite(given))
+
+    key = name.rpartition(":")[2].rpartition(".")[2]
+    first = (function.__doc__ or "").strip().partition("\n")[0].strip()
+    return MetricSpec(key, "agents", measure, first or f"of {name}", heading=key, rigid=False)

@@ -1,0 +1,141 @@
+"""Figures of a report's document: which there are, where they stand, and how they are written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from forecast.eval import metric_list
+from forecast.eval.metric_list import metric
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A figure of the tables.
+
+    Attributes:
+        text: what it is called.
+        path: where it stands in a body of the document.
+        short: whether the short tables have it.
+        unit: of its values.
+        lower_is_better: False where larger values are better.
+    """
+
+    text: str
+    path: tuple[str, ...]
+    short: bool = True
+    unit: str = ""
+    lower_is_better: bool = True
+
+
+def headings(document: Mapping[str, Any]) -> list[Heading]:
+    """All figures that tables may hold: those of the list of metrics, then those from outside it."""
+    listed = [
+        Heading(spec.heading, spec.path, spec.short, spec.unit, spec.lower_is_better)
+        for spec in metric_list.METRICS
+        if spec.heading
+    ]
+    own = document.get("own_metrics", {}).values()
+    return listed + [
+        Heading(one["heading"], tuple(one["path"]), True, one["unit"], one["lower_is_better"]) for one in own
+    ]
+
+
+def heading_of(key: str) -> Heading:
+    """That of a metric of the list, by its key."""
+    spec = metric(key)
+    return Heading(spec.heading, spec.path, spec.short, spec.unit, spec.lower_is_better)
+
+
+def columns(document: Mapping[str, Any], *, short: bool = False) -> dict[str, tuple[str, ...]]:
+    """Heading → where it stands, of all that at least one file has a figure for.
+
+    Of several files, D and C are those on the target points that all of them share.
+
+    Args:
+        document: of report.json.
+        short: only what fits the page of a paper.
+    """
+    wanted = [(one.text, _shared(document, one.path)) for one in headings(document) if one.short or not short]
+    return {name: path for name, path in wanted if any(text(at(body, path)) != "–" for body in bodies(document))}
+
+
+def _shared(document: Mapping[str, Any], path: tuple[str, ...]) -> tuple[str, ...]:
+    shared = ("temporal_shared", *path[1:])
+    return shared if any(at(body, shared) for body in bodies(document)) else path
+
+
+def bodies(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The scores of each file in a report's document."""
+    return list(document.get("reports", [document]))
+
+
+def warnings(document: Mapping[str, Any]) -> list[str]:
+    """What the reader must know; said once where it holds for several files, with their names."""
+    names: dict[str, list[str]] = {}
+    for body in bodies(document):
+        for line in body["warnings"]:
+            names.setdefault(line, []).append(body["name"])
+    count = len(bodies(document))
+    return [f"{'all' if 1 < len(found) == count else ', '.join(found)}: {line}" for line, found in names.items()]
+
+
+def rows(document: Mapping[str, Any], *, short: bool = False) -> list[list[str]]:
+    """One row a file: its name, then the figures of :func:`columns`; a dash where there is none.
+
+    A figure that rests on another number of items than those beside it has that number in brackets.
+    """
+    by_column = [_column(document, path) for path in columns(document, short=short).values()]
+    return [[body["name"], *cells] for body, *cells in zip(bodies(document), *by_column, strict=True)]
+
+
+def _column(document: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
+    figures = [at(body, path) for body in bodies(document)]
+    counts = [figure.get("count") if text(figure) != "–" else None for figure in figures]
+    usual = {count for count in counts if count is not None}
+    if path[0] in ("metrics", "strata"):  # all of one file are of its agent-samples
+        usual |= {at(body, ("metrics", "min_ade_1", "count")) for body in bodies(document)} - {None}
+    differ = len(usual) > 1
+    return [
+        f"{text(figure)} ({count:,})" if differ and count is not None else text(figure)
+        for figure, count in zip(figures, counts, strict=True)
+    ]
+
+
+def items(document: Mapping[str, Any]) -> list[str]:
+    """For each of :func:`columns` on how many items its figures rest; empty where the files differ in it."""
+    found = []
+    for path in columns(document).values():
+        counts = {figure.get("count") for body in bodies(document) if text(figure := at(body, path)) != "–"}
+        found.append(f"{counts.pop():,}" if len(counts) == 1 and None not in counts else "")
+    return found
+
+
+def shared_points(document: Mapping[str, Any]) -> str | None:
+    """On which points D and C of several files rest, and how many each of them has; None where that is no question."""
+    own = {
+        body["name"]: figure["count"] for body in bodies(document) if (figure := at(body, ("temporal", "dispersion_m")))
+    }
+    shared = [figure["count"] for body in bodies(document) if (figure := at(body, ("temporal_shared", "dispersion_m")))]
+    if len(own) < 2 or not shared:
+        return None
+    line = f"D and C: on the {max(shared):,} target points that all files with any share"
+    if len(set(own.values())) == 1:
+        return line
+    return f"{line}; of their own they have {', '.join(f'{name} {count:,}' for name, count in own.items())}"
+
+
+def at(body: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    """What stands at a place of a report's body; None where nothing does."""
+    found: Any = body
+    for key in path:
+        found = found.get(key) if found else None
+    return found
+
+
+def text(figure: Mapping[str, Any] | None) -> str:
+    """A figure's value; a dash where there is none."""
+    value = figure["value"] if figure else None
+    return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"

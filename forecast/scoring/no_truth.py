@@ -1,0 +1,61 @@
+"""Why none of the forecasts of a file has any truth: other names, other times, another unit."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import numpy as np
+
+from forecast.scoring.scores import Scores
+from forecast.scoring.truth_by_track import TruthByTrack
+
+
+def why_no_truth(scores: Scores, truth: TruthByTrack, unknown: list[str], reach_s: tuple[float, float]) -> str:
+    """What to say of a file whose forecasts have no truth at all.
+
+    Args:
+        scores: of the file.
+        truth: all of it.
+        unknown: tracks of the file that the truth does not know.
+        reach_s: first and last time that the forecasts are for, s.
+    """
+    tracks = len(np.unique(scores.agent_track))
+    if len(unknown) == tracks:
+        alike = {_rough_name(name): name for name in np.unique(truth.all.track).tolist()}
+        near = [name for name in unknown if _rough_name(name) in alike]
+        first = near[0] if near else unknown[0]
+        other = alike.get(_rough_name(first), str(truth.all.track[0]))
+        how = " (they differ only in case, blanks, leading zeros or Unicode form)" if near else ""
+        return (
+            f"no track is in both: e.g. {first!r} is forecast and {other!r} is known{how}; "
+            "expected the same track names in both"
+        )
+    known = truth.of(np.unique(scores.agent_track).tolist()).time_s
+    return (
+        f"{tracks - len(unknown)} of its {tracks} tracks are known there, but not at these times: the forecasts are "
+        f"for {_span(*reach_s)}, the truth of these tracks is from {_span(known.min(), known.max())}"
+        f"{_unit_guess(reach_s, (known.min(), known.max()))}; expected seconds on the same clock in both"
+    )
+
+
+def _span(first: float, last: float) -> str:
+    return f"{first:.13g} to {last:.13g} s"
+
+
+def _unit_guess(first: tuple[float, float], second: tuple[float, float]) -> str:
+    """Whether one clock looks like a thousandth, or less, of the other."""
+    sizes = [max(abs(value) for value in span) for span in (first, second)]
+    small, large = sorted(sizes)
+    if small <= 0:
+        return ""
+    for factor, unit in ((1e3, "milliseconds"), (1e6, "microseconds"), (1e9, "nanoseconds")):
+        if 0.5 < large / small / factor < 2:
+            return f" ({'those' if sizes[0] > sizes[1] else 'these'} look like {unit})"
+    return ""
+
+
+def _rough_name(name: str) -> str:
+    """What is left of a name without case, blanks, leading zeros and Unicode forms."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return re.sub(r"(?<!\d)0+(?=\d)", "", "".join(folded.split()))
