@@ -29,13 +29,14 @@ def merge_modes(forecast: Forecast, radius_m: float) -> Forecast:
     """
     if radius_m <= 0:
         return forecast
-    odds, (x, y) = forecast.probabilities, forecast.positions_m.unbind(-1)
+    probabilities, (x, y) = forecast.probabilities, forecast.positions_m.unbind(-1)
     squared_m2 = (x[:, :, None] - x[:, None]).square() + (y[:, :, None] - y[:, None]).square()
     closeness = (1 - squared_m2.amax(-1) / radius_m**2).clamp(min=0)
-    around = (closeness * odds[:, None]).sum(-1)
+    around = (closeness * probabilities[:, None]).sum(-1)
     taker = torch.where(closeness > 0, around[:, None], -1).argmax(-1)
     # (batch, taker, giver) probability that is handed over.
-    given = odds[:, None] * (taker[:, None] == torch.arange(odds.shape[1], device=odds.device)[:, None])
+    takers = torch.arange(probabilities.shape[1], device=probabilities.device)[:, None]
+    given = probabilities[:, None] * (taker[:, None] == takers)
     merged = given.sum(-1)
     return replace(forecast, probabilities=merged, covariances_m2=_second_moments(forecast, taker, given, merged))
 
