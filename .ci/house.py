@@ -31,7 +31,7 @@ LIMITS = {
 }
 AT_LEAST = {"% of public array functions with shape and unit"}
 #: Limits that hold, and are kept.
-ENFORCED = {"median lines of a file", "median lines of a function"}
+ENFORCED = set(LIMITS)
 FOLDERS = {"forecast": "forecast", "data": "forecast.data", "eval": "forecast.eval", "configs": "forecast.configs"}
 
 
