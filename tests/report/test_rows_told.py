@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import forecast.eval.forecasts as files
+import forecast.eval.formats.forecast_file as files
 from forecast.cli.main import main
 from forecast.core.errors import SubmissionError
 from forecast.eval.bootstrap import bootstrap_mean

@@ -13,8 +13,8 @@ import pytest
 
 from forecast.cli.main import main
 from forecast.core.rows import ForecastRows, TruthRows
-from forecast.eval import forecasts as files
 from forecast.eval.forecasts import write_forecasts, write_truth
+from forecast.eval.formats import forecast_file as files
 
 LEAD_S = np.array([0.5, 1.0, 1.5])
 

@@ -56,7 +56,7 @@ def test_any_rate_and_form(tmp_path, rate_hz, suffix, flat):
 
 
 def test_pieces_give_what_the_whole_gives(tmp_path, monkeypatch):
-    import forecast.eval.forecasts as files
+    import forecast.eval.formats.forecast_file as files
 
     forecasts, truth = straight(2.0, off_m=0.5, tracks=9)
     noise = np.random.default_rng(0).normal(0, 1, forecasts.positions_m.shape)
