@@ -105,7 +105,7 @@ def _forecast(out: Path, dataset: Dataset, run_folder: Path) -> list[Path]:
     source = AgentDataset.of(dataset, samples, horizon=predictor.model.config.horizon)
     made = {
         name: predict_all(predictor, source, null_context=null_context, what=VAL_SPLIT)
-        for name, null_context in (("cab", False), ("cab_without_context", True))
+        for name, null_context in (("gain", False), ("gain_without_context", True))
     }
     made |= physics_forecasts(dataset.tracks, samples.rows)
     files = [out / "forecasts" / f"{name}.json" for name in made]
@@ -151,8 +151,8 @@ def _conclude(out: Path, document: dict[str, Any], pictures: int, minutes: float
         return float(reports[name][metric]["value"])
 
     print()
-    print(f"done in {minutes:.1f} minutes, on {reports['cab']['min_fde_1']['count']} agent-samples of unseen scenes:")
-    for name in ("cab", "cab_without_context", "physics_oracle", "constant_velocity_heading"):
+    print(f"done in {minutes:.1f} minutes, on {reports['gain']['min_fde_1']['count']} agent-samples of unseen scenes:")
+    for name in ("gain", "gain_without_context", "physics_oracle", "constant_velocity_heading"):
         ade, fde, best = (figure(name, metric) for metric in ("min_ade_1", "min_fde_1", "min_ade_5"))
         print(f"  {name:<28} minADE_1 {ade:5.2f} m   minFDE_1 {fde:5.2f} m   minADE_5 {best:5.2f} m")
     print(f"report: {out / 'report.html'}   numbers: {out / 'report.json'}   {pictures} pictures: {out / 'pictures'}")

@@ -1,4 +1,4 @@
-"""List what there is by name: configurations, networks, objectives, map layers, kinds of data sets, weights."""
+"""List what there is by name: configurations, networks, objectives, metrics, map layers, kinds of data sets, weights."""
 
 from __future__ import annotations
 
@@ -49,6 +49,13 @@ def _objectives() -> Iterable[Entry]:
         yield name, _first_line(sys.modules[objective.function.__module__])
 
 
+def _metrics() -> Iterable[Entry]:
+    from forecast.eval.metric_list import METRICS
+
+    for spec in METRICS:
+        yield spec.key, f"{spec.definition}{f', {spec.unit}' if spec.unit else ''}"
+
+
 def _weights() -> Iterable[Entry]:
     from forecast.prediction.checkpoint import SHIPPED, load_checkpoint
 
@@ -85,6 +92,7 @@ KINDS: dict[str, Callable[[], Iterable[Entry]]] = {
     "configs": _configs,
     "networks": _networks,
     "objectives": _objectives,
+    "metrics": _metrics,
     "layers": _layers,
     "sources": _sources,
     "weights": _weights,

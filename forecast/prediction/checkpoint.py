@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import types
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -61,18 +62,26 @@ class Checkpoint:
     def model_without_context(self) -> Network:
         """The model to ask with ``null_context=True``: itself or its twin, in evaluation mode, on the CPU.
 
+        A model that was trained with context alone is asked too, with a warning: what it answers then shows how much
+        it leans on its context, not how well one can forecast without.
+
         Raises:
-            CheckpointError: nobody has learnt to forecast without context, or the twin is not there.
+            CheckpointError: the twin that has learnt to forecast without context is not there.
         """
-        if not self.has_without_context:
-            missing = f"; the twin that has, {twin_path(self.path).name}, does not lie beside them"
-            raise CheckpointError(
-                f"{self.path}: these weights have not learnt to forecast without context"
-                f"{missing if self.without_context == 'twin' else ''}; train with objective.without_context "
-                "twin or shared"
-            )
         if self.without_context != "twin":
+            if not self.has_without_context:
+                warnings.warn(
+                    f"{self.path}: these weights were never trained without context; what they forecast without it shows how "
+                    "much they lean on it. Compare with a model of the configuration no_context",
+                    UserWarning,
+                    stacklevel=2,
+                )
             return self.model
+        if not self.has_without_context:
+            raise CheckpointError(
+                f"{self.path}: forecasts without context come from a twin, and {twin_path(self.path).name} does not lie "
+                "beside these weights; copy it there, or train a model with the configuration no_context"
+            )
         radius_m = self.model.config.merge_radius_m
         if self.twin is not None:
             self.twin.config = dataclasses.replace(self.twin.config, merge_radius_m=radius_m)

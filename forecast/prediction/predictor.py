@@ -60,7 +60,7 @@ class Predictor:
             null_context: forecast with neither map nor neighbours, by the model itself or its twin.
 
         Raises:
-            CheckpointError: ``null_context``, and nobody has learnt that (:meth:`Checkpoint.model_without_context`).
+            CheckpointError: ``null_context``, and the twin is not there (:meth:`Checkpoint.model_without_context`).
         """
         if not null_context:
             return self.model.predict(batch.to(self.device))
