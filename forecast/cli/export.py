@@ -16,9 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint", required=True, metavar="RUN|FILE", help="a run's folder, a .safetensors file, or town"
     )
     parser.add_argument("--out", required=True, metavar="FILE", help="the file to write, e.g. model.onnx")
-    parser.add_argument(
-        "--dataroot", metavar="DIR", help="compare on this nuScenes folder or town, not on made-up agents"
-    )
+    parser.add_argument("--dataroot", metavar="DIR", help="compare on this data set, not on made-up agents")
     parser.add_argument("--version", metavar="V", help="e.g. v1.0-trainval")
     parser.add_argument("--split", metavar="S", help="mini_train, mini_val, train, train_val or val")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""List what there is by name: configurations, networks, objectives, metrics, map layers, kinds of data sets, weights."""
+"""List what has a name: configurations, networks, objectives, metrics, map layers, kinds of data sets, weights."""
 
 from __future__ import annotations
 

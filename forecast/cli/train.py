@@ -1,4 +1,4 @@
-"""Train a model on a nuScenes folder. Any configuration key can be given as --a.b value."""
+"""Train a model on a data set. Any configuration key can be given as --a.b value."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", default="default", metavar="NAME|FILE", help="a shipped configuration or a YAML file"
     )
-    parser.add_argument("--dataroot", metavar="DIR", help="folder of a nuScenes data set (data.dataroot)")
+    parser.add_argument(
+        "--dataroot", metavar="DIR", help="folder of a data set: nuScenes, a town, Argoverse 2 (data.dataroot)"
+    )
     parser.add_argument("--version", metavar="V", help="e.g. v1.0-trainval (data.version)")
     parser.add_argument("--cache", metavar="DIR", help="where the compact cache lies (data.cache)")
     parser.add_argument("--out", metavar="RUN", help="folder of the run")

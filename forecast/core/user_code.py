@@ -36,7 +36,11 @@ def load_outside(name: str, where: str) -> Any:
     try:
         found: Any = import_module(module_name)
     except Exception as fault:  # whatever the user's module does
-        raise ConfigError(f"{where} {name}: cannot import {module_name}: {type(fault).__name__}: {fault}") from fault
+        found_out = " ".join(str(fault).split())[:160]
+        hint = "; install it, or set PYTHONPATH to its folder" if isinstance(fault, ModuleNotFoundError) else ""
+        raise ConfigError(
+            f"{where} {name}: {module_name} cannot be imported ({type(fault).__name__}: {found_out}){hint}"
+        ) from fault
     for part in inside.split("."):
         if not hasattr(found, part):
             raise ConfigError(f"{where} {name}: {module_name} has no {inside}")

@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 from torch import Tensor
 
 from forecast.core.errors import ConfigError, one_of
-from forecast.core.named_objects import named_object
+from forecast.core.user_code import load_outside
 from forecast.model.branch import Branch
 from forecast.model.objective_config import ObjectiveConfig
 from forecast.model.objectives.divergence import divergence
@@ -68,7 +68,7 @@ def objective_named(name: str) -> Objective:
             f"objective.name: no objective is called '{name}': {one_of(OBJECTIVES, name)}; or a function of your own "
             "as package.module:function"
         )
-    function = named_object(name, "objective.name")
+    function = load_outside(name, "objective.name")
     try:
         return Objective.of(function)
     except (ValueError, TypeError, NameError) as error:

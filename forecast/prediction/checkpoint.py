@@ -71,16 +71,16 @@ class Checkpoint:
         if self.without_context != "twin":
             if not self.has_without_context:
                 warnings.warn(
-                    f"{self.path}: these weights were never trained without context; what they forecast without it shows how "
-                    "much they lean on it. Compare with a model of the configuration no_context",
+                    f"{self.path}: these weights were never trained without context; what they forecast without it "
+                    "shows how much they lean on it. Compare with a model of the configuration no_context",
                     UserWarning,
                     stacklevel=2,
                 )
             return self.model
         if not self.has_without_context:
             raise CheckpointError(
-                f"{self.path}: forecasts without context come from a twin, and {twin_path(self.path).name} does not lie "
-                "beside these weights; copy it there, or train a model with the configuration no_context"
+                f"{self.path}: forecasts without context come from a twin, and {twin_path(self.path).name} does not "
+                "lie beside these weights; copy it there, or train a model with the configuration no_context"
             )
         radius_m = self.model.config.merge_radius_m
         if self.twin is not None:

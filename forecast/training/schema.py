@@ -17,7 +17,11 @@ from forecast.model.objective_config import ObjectiveConfig
 from forecast.model.objectives.gain import Gain
 from forecast.training.schedules import SchedulesConfig
 
-_SPLITS = {"v1.0-mini": ("mini_train", "mini_val"), "v1.0-trainval": ("train", "train_val")}
+_SPLITS = {
+    "v1.0-mini": ("mini_train", "mini_val"),
+    "v1.0-trainval": ("train", "train_val"),
+    "argoverse2": ("train", "val"),
+}
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,9 @@ class DataConfig:
     """Which agent-samples to learn from.
 
     Attributes:
-        dataroot: folder of a nuScenes data set.
-        version: e.g. ``v1.0-trainval``.
-        train_split, val_split: official names; by default those of the prediction challenge for the version.
+        dataroot: folder of a data set.
+        version: of nuScenes, e.g. ``v1.0-trainval``; of other data sets their kind, e.g. ``argoverse2``.
+        train_split, val_split: official names; by default those that the version is known by.
         cache: where the compact cache lies; by default where the data set says.
         dense: train on every vehicle at every key frame, not on the challenge's agent-samples alone.
         standing: where ``dense``, the share to keep of vehicles that stand at time 0.
