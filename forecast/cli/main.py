@@ -19,7 +19,7 @@ COMMANDS = {
     "town": "write a synthetic town as a genuine nuScenes folder",
     "prepare": "read a data set once into a compact cache",
     "inspect": "draw exactly what the network sees of one agent",
-    "train": "train a model on a nuScenes folder",
+    "train": "train a model on a data set",
     "predict": "forecast a split with a trained model",
     "baselines": "forecast a split with the physics baselines",
     "score": "score files of forecasts: accuracy and temporal consistency",
