@@ -104,7 +104,7 @@ def _compiled(checkpoint: Checkpoint, model: Network, threads: int) -> Engine:
 
 def _onnx(checkpoint: Checkpoint, model: Network, threads: int) -> Engine:
     from forecast.export.onnx_file import onnx_model
-    from forecast.export.runtime import OnnxPredictor
+    from forecast.prediction.onnx_predictor import OnnxPredictor
 
     if next(model.parameters()).device.type != "cpu":
         raise RuntimeError("the CPU provider of ONNX Runtime is what is measured")

@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="+",
         metavar="MODEL",
-        help="a run's folder, a .safetensors file, 'town' (weights of the package), a submission (.json), "
-        "or rows of forecasts (.parquet, .csv)",
+        help="a run's folder, a .safetensors file, 'town' (weights of the package), an exported file (.onnx), "
+        "module:function, a submission (.json), or rows of forecasts (.parquet, .csv)",
     )
     add_data_options(parser)
     parser.add_argument("--out", required=True, metavar="PICTURE", help=".png, .svg, .pdf; .gif moves; .rrd for Rerun")

@@ -33,8 +33,8 @@ def run(args: argparse.Namespace) -> None:
     from forecast.core.files import check_outputs
     from forecast.export.metadata import metadata_of
     from forecast.export.onnx_file import onnx_model, write_metadata, write_onnx
-    from forecast.export.runtime import OnnxPredictor
     from forecast.prediction.checkpoint import load_checkpoint
+    from forecast.prediction.onnx_predictor import OnnxPredictor
 
     _check(args)
     check_outputs({"--out": args.out}, model_files(args.checkpoint), dataroot=args.dataroot)

@@ -10,7 +10,11 @@ from forecast.cli.data_options import add_data_options, open_named
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say which model, which data, and where to."""
     parser.add_argument(
-        "--checkpoint", required=True, metavar="RUN|FILE", help="a run's folder, a .safetensors file, or town"
+        "--checkpoint",
+        required=True,
+        metavar="MODEL",
+        help="a run's folder, a .safetensors file, 'town' (weights of the package), an exported file (.onnx), or "
+        "module:function",
     )
     add_data_options(parser, split=True)
     parser.add_argument(
@@ -37,11 +41,12 @@ def run(args: argparse.Namespace) -> None:
     from forecast.cli.model_files import model_files
     from forecast.core.files import check_outputs
     from forecast.eval.forecasts import check_forecast_name, write_forecasts
-    from forecast.prediction.predictor import Predictor, predict_dataset
+    from forecast.prediction.model_names import open_model
+    from forecast.prediction.predictor import predict_dataset
 
     check_outputs({"--out": args.out}, model_files(args.checkpoint), dataroot=args.dataroot)
     check_forecast_name(args.out)
-    predictor = Predictor.load(args.checkpoint, args.device, merge_radius_m=args.merge_radius_m)
+    predictor = open_model(args.checkpoint, args.device, merge_radius_m=args.merge_radius_m)
     dataset = open_named(args)
     forecasts = predict_dataset(predictor, dataset, args.split, dense=args.dense, null_context=args.null_context)
     write_forecasts(args.out, forecasts)

@@ -12,11 +12,7 @@ from forecast.core.agents import STATE_CHANNELS, AgentType
 from forecast.export.exported_network import TensorSpec, input_specs, output_specs
 from forecast.model.scaling import FUTURE_M, NEIGHBOUR_RADIUS_M, PAST_M
 from forecast.prediction.checkpoint import Checkpoint
-
-#: Under this key the file's metadata hold one JSON object.
-METADATA_KEY = "cab-forecast"
-#: Of that object; raised when a key changes its meaning.
-METADATA_VERSION = 1
+from forecast.prediction.onnx_predictor import METADATA_VERSION
 
 _FRAMES = {
     "agent": "of each target at time 0: origin at its centre, x forward, y left, angles counter-clockwise",

@@ -14,9 +14,10 @@ import forecast
 from forecast.core.extras import optional_module
 from forecast.core.files import written_whole
 from forecast.export.exported_network import ExportedNetwork, TensorSpec, example_batch, input_specs, output_specs
-from forecast.export.metadata import METADATA_KEY, metadata_of
+from forecast.export.metadata import metadata_of
 from forecast.model.network_protocol import Network
 from forecast.prediction.checkpoint import Checkpoint
+from forecast.prediction.onnx_predictor import METADATA_KEY
 
 #: Read by ONNX Runtime 1.17 and later, and by what is built on it.
 OPSET = 20

@@ -45,9 +45,8 @@ def open_forecasts(given: Path | str, dataset: Dataset, device: str = "cpu") -> 
     """Open a source of forecasts.
 
     Args:
-        given: a run's folder, a .safetensors file or ``"town"`` (weights that come with the package); a submission
-            (.json); or rows (.parquet, .csv) whose tracks are instance tokens and whose times of issue are the key
-            frames' time stamps in seconds.
+        given: a model (:func:`forecast.prediction.model_names.open_model`); a submission (.json); or rows (.parquet,
+            .csv) whose tracks are instance tokens and whose times of issue are the key frames' time stamps in seconds.
         dataset: whose agents are asked for.
         device: where a model computes.
 
@@ -65,11 +64,12 @@ def open_forecasts(given: Path | str, dataset: Dataset, device: str = "cpu") -> 
 def _of_model(given: Path | str, dataset: Dataset, device: str) -> Callable[[NDArray[np.int64]], ForecastRows]:
     from forecast.data.dataset import AgentDataset
     from forecast.data.map_crops import crop_adder
-    from forecast.prediction.predictor import Predictor, world_forecast
+    from forecast.prediction.model_names import open_model
+    from forecast.prediction.predictor import world_forecast
 
-    predictor = Predictor.load(given, device)
-    config = predictor.model.config
-    add_crops = crop_adder(dataset, config.crop) if config.uses_map else None
+    predictor = open_model(given, device)
+    config = predictor.config
+    add_crops = None if config.map_crop is None else crop_adder(dataset, config.map_crop)
 
     def of(rows: NDArray[np.int64]) -> ForecastRows:
         batch = AgentDataset.of(dataset, Samples(rows), horizon=config.horizon).batch(range(len(rows)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from forecast.core.batch import AgentBatch
 from forecast.core.forecast import Forecast
 from forecast.core.progress import progress
 from forecast.core.rows import ForecastRows
+from forecast.model.network_config import NetworkConfig
 from forecast.model.network_protocol import Network
 from forecast.prediction.checkpoint import Checkpoint, load_checkpoint, on_device
 
@@ -23,6 +24,24 @@ if TYPE_CHECKING:
 
 #: The devkit accepts no more modes than this.
 MAX_MODES = 25
+
+
+class BatchPredictor(Protocol):
+    """Anything that forecasts batches: a trained model, an exported file, a function of the user's own.
+
+    Attributes:
+        config: what it reads (horizon, crop of the map or none) and how many modes it answers.
+        device: where it expects batches and crops.
+    """
+
+    @property
+    def config(self) -> NetworkConfig:
+        """What it reads and answers."""
+
+    device: torch.device
+
+    def predict(self, batch: AgentBatch, *, null_context: bool = False) -> Forecast:
+        """Forecast a batch (with crops where it reads the map): modes in the agent frame."""
 
 
 class Predictor:
@@ -38,6 +57,11 @@ class Predictor:
         self.model = on_device(checkpoint.model, device)
         self.device = torch.device(device)
         self._without_context: Network | None = None
+
+    @property
+    def config(self) -> NetworkConfig:
+        """What the network reads and answers."""
+        return self.model.config
 
     @classmethod
     def load(
@@ -107,7 +131,7 @@ def predict(
 
 
 def predict_dataset(
-    predictor: Predictor,
+    predictor: BatchPredictor,
     dataset: TrackSource,
     split: str,
     *,
@@ -123,12 +147,12 @@ def predict_dataset(
     from forecast.data.dataset import AgentDataset
 
     samples = dataset.samples(split, dense=dense)
-    source = AgentDataset.of(dataset, samples, horizon=predictor.model.config.horizon)
+    source = AgentDataset.of(dataset, samples, horizon=predictor.config.horizon)
     return predict_all(predictor, source, null_context=null_context, batch_size=batch_size, what=split)
 
 
 def predict_all(
-    predictor: Predictor,
+    predictor: BatchPredictor,
     source: AgentDataset,
     *,
     null_context: bool = False,
@@ -149,7 +173,7 @@ def predict_all(
     """
     from forecast.data.map_crops import crop_adder
 
-    config = predictor.model.config
+    config = predictor.config
     add_crops = None if config.map_crop is None else crop_adder(source.dataset, config.map_crop)
     parts: list[Forecast] = []
     starts = range(0, len(source), batch_size)
@@ -160,7 +184,7 @@ def predict_all(
 
 
 def world_forecast(
-    predictor: Predictor,
+    predictor: BatchPredictor,
     batch: AgentBatch,
     add_crops: Callable[[AgentBatch], AgentBatch] | None,
     *,
@@ -177,13 +201,11 @@ def world_forecast(
     moved = batch.to(predictor.device)
     forecast = predictor.predict(moved if add_crops is None else add_crops(moved), null_context=null_context)
     world = most_probable(forecast, MAX_MODES).to_world(moved.pose_world)
-    assert world.headings_rad is not None
-    assert world.covariances_m2 is not None
     return Forecast(
         world.positions_m.cpu(),
         world.probabilities.double().cpu(),
-        world.headings_rad.cpu(),
-        world.covariances_m2.cpu(),
+        None if world.headings_rad is None else world.headings_rad.cpu(),
+        None if world.covariances_m2 is None else world.covariances_m2.cpu(),
         "world",
     )
 
@@ -209,9 +231,11 @@ def _rows(parts: list[Forecast], source: AgentDataset) -> ForecastRows:
 
     if not parts:
         raise DataError("the split holds no agent-samples to forecast")
-    covariances = torch.cat([part.covariances_m2 for part in parts if part.covariances_m2 is not None])
-    # Turning a matrix into the world leaves its two sides equal but for the last bit; files want them equal.
-    covariances = (covariances + covariances.transpose(-1, -2)) / 2
+    covariances = None
+    if known := [part.covariances_m2 for part in parts if part.covariances_m2 is not None]:
+        whole = torch.cat(known)
+        # Turning a matrix into the world leaves its two sides equal but for the last bit; files want them equal.
+        covariances = ((whole + whole.transpose(-1, -2)) / 2).numpy()
     tracks, rows = source.dataset.tracks, source.samples.rows
     samples = tracks.row_sample[rows]
     return ForecastRows.at_key_frames(
@@ -221,5 +245,5 @@ def _rows(parts: list[Forecast], source: AgentDataset) -> ForecastRows:
         torch.cat([part.probabilities for part in parts]).numpy(),
         issue_time_s=tracks.sample_time_us[samples] * 1e-6,
         step_s=source.horizon.step_s,
-        covariances_m2=covariances.numpy(),
+        covariances_m2=covariances,
     )

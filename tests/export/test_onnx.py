@@ -19,11 +19,10 @@ from forecast.core.errors import CheckpointError
 from forecast.core.forecast import Forecast
 from forecast.data.synthetic.town_writer import write_town
 from forecast.export.exported_network import example_batch, input_specs, output_specs
-from forecast.export.metadata import METADATA_KEY
 from forecast.export.onnx_file import write_metadata, write_onnx
 from forecast.export.parity import POSITION_BAR_M, PROBABILITY_BAR, Parity, compare, varied_batches
-from forecast.export.runtime import OnnxPredictor
 from forecast.prediction.checkpoint import load_checkpoint
+from forecast.prediction.onnx_predictor import METADATA_KEY, OnnxPredictor
 from forecast.prediction.predictor import Predictor
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'cab-forecast[onnx]'")

@@ -107,7 +107,7 @@ def test_a_network_from_outside_is_exported(own_network: Path, made_up: Callable
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package)
     from forecast.export.onnx_file import onnx_model
-    from forecast.export.runtime import OnnxPredictor
+    from forecast.prediction.onnx_predictor import OnnxPredictor
 
     config = load_config(own_network, settings={**QUICK, "run.epochs": 1})
     out = train_on(config, own_network.parent / "run", made_up(16), made_up(8, seed=1), None, progress=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,17 @@ import torch
 from numpy.typing import NDArray
 
 from forecast.core.batch import AgentBatch
-from forecast.core.errors import CheckpointError
+from forecast.core.crops import CropSpec
+from forecast.core.errors import CheckpointError, ConfigError
 from forecast.core.extras import optional_module
 from forecast.core.forecast import Forecast
-from forecast.export.metadata import METADATA_KEY, METADATA_VERSION
+from forecast.core.horizon import Horizon
+from forecast.model.network_config import NetworkConfig
+
+#: Under this key an exported file's metadata hold one JSON object.
+METADATA_KEY = "cab-forecast"
+#: Of that object; raised when a key changes its meaning.
+METADATA_VERSION = 1
 
 Arrays = dict[str, NDArray[Any]]
 _AGENTS_A_BLOCK = 32
@@ -35,6 +43,8 @@ class OnnxPredictor:
 
     Attributes:
         metadata: what the file says of itself; ``docs/export.md`` lists the keys.
+        config: what the exported network reads and answers, from the metadata.
+        device: where batches and crops are expected: the CPU.
 
     Raises:
         CheckpointError: not an exported file of this package.
@@ -56,12 +66,19 @@ class OnnxPredictor:
             said = " ".join(str(error).split())[:160]
             raise CheckpointError(f"{where}: ONNX Runtime cannot read it ({said})") from error
         self.metadata = _metadata(self._session.get_modelmeta().custom_metadata_map, where)
+        self.config, self.device = _config(self.metadata), torch.device("cpu")
         self._inputs = [given.name for given in self._session.get_inputs()]
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
-    def predict(self, batch: AgentBatch) -> Forecast:
-        """Forecast a batch (with crops where the model reads the map): all modes, agent frame, float32."""
+    def predict(self, batch: AgentBatch, *, null_context: bool = False) -> Forecast:
+        """Forecast a batch (with crops where the model reads the map): all modes, agent frame, float32.
+
+        Raises:
+            ConfigError: ``null_context``: an exported file holds the network with context alone.
+        """
+        if null_context:
+            raise ConfigError("an exported file holds no network without context; use the run that it is from")
         if not len(batch):
             return self._nobody()
         given = batch.tensors()
@@ -92,6 +109,22 @@ class OnnxPredictor:
             torch.zeros(0, modes, steps),
             torch.zeros(0, modes, steps, 2, 2),
         )
+
+
+def _config(metadata: dict[str, Any]) -> NetworkConfig:
+    """What the exported network reads, as the rest of the package asks for it."""
+    crop, steps = metadata["crop"], metadata["steps"]
+    names = {field.name for field in fields(CropSpec)} & set(crop or {})
+    spec = {name: crop[name] for name in names}
+    if spec:
+        spec["channels"] = tuple(tuple(layers) for layers in spec["channels"])
+    return NetworkConfig(
+        uses_map=crop is not None,
+        uses_neighbours="neighbours" in metadata["inputs"],
+        modes=metadata["modes"],
+        crop=CropSpec(**spec),
+        horizon=Horizon(**{field.name: steps[field.name] for field in fields(Horizon)}),
+    )
 
 
 def _metadata(held: dict[str, str], where: str) -> dict[str, Any]:
