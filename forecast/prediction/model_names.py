@@ -20,9 +20,9 @@ class OwnPredictor:
 
     Args:
         function: takes an :class:`~forecast.core.batch.AgentBatch` and gives a
-            :class:`~forecast.core.forecast.Forecast` in the agent frame. Its attribute ``config``, where it has one, is a
-            :class:`~forecast.model.network_config.NetworkConfig` that says which crop and horizon it reads; without one
-            it reads no map, and two seconds of past at 2 Hz.
+            :class:`~forecast.core.forecast.Forecast` in the agent frame. It may have an attribute ``config``, a
+            :class:`~forecast.model.network_config.NetworkConfig` that says which crop and horizon it reads. Without
+            one it reads no map, and two seconds of past at 2 Hz.
         name: for messages.
         device: where it expects batches.
 
