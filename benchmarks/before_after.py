@@ -37,6 +37,7 @@ RENAMED_CONFIGS = {"cab": "gain", "cab_divergence": "cab", "blind": "no_context"
 RENAMED: dict[str, str] = {}
 #: What is not compared, and why.
 LEFT_OUT = {"$.package_version": "every version has its own"}
+SHIPPED = Path("forecast/weights/town.safetensors")
 #: Arguments that make a network small: differences show on a small one just as well.
 SMALL = "--model.decoder_size 16 --model.modes 6 --run.batch_size 16 --run.epochs 1 --run.accelerator cpu".split()
 CONFIGS = ("cab", "cab_divergence", "cab_paper", "reweight", "rubiz", "trajectron", "blind")
@@ -120,14 +121,14 @@ def _data_checks(name: str, dataroot: str, version: str, split: str) -> Iterator
         side.forecast("prepare", *where, "--truth", f"{name}/truth.parquet")
 
     def predict(side: Side) -> None:
-        for out, more in (
-            ("town.json", ()),
-            ("town.parquet", ()),
-            ("town.csv", ()),
-            ("dense.json", ("--dense",)),
-            ("null.json", ("--null-context", "--merge-radius-m", "0")),
+        for out, model, more in (
+            ("town.json", "town", ()),
+            ("town.parquet", "town", ()),
+            ("town.csv", "town", ()),
+            ("dense.json", "town", ("--dense",)),
+            ("null.json", _shipped(side), ("--null-context", "--merge-radius-m", "0")),
         ):
-            side.forecast("predict", "--checkpoint", "town", *where, "--split", split, "--out", f"{name}/{out}", *more)
+            side.forecast("predict", "--checkpoint", model, *where, "--split", split, "--out", f"{name}/{out}", *more)
 
     def baselines(side: Side) -> None:
         side.forecast("baselines", *where, "--split", split, "--out", f"{name}/baselines")
@@ -180,6 +181,11 @@ def _training_checks(config: str) -> Iterator[Check]:
 def _initial(side: Side, config: str) -> Path:
     """Weights that the old side trained from a seed: where both sides begin, and what both must be able to read."""
     return side.folder.parent / "before" / f"seed_{config}" / "last.safetensors"
+
+
+def _shipped(side: Side) -> Path:
+    """The shipped weights of the old side, whose file holds a network without context too."""
+    return side.folder.parent / SHIPPED.name
 
 
 def _export(side: Side) -> None:
@@ -284,6 +290,8 @@ def sides(args: argparse.Namespace) -> Iterator[tuple[Side, Side]]:
         checkout = getattr(args, name).resolve()
         if not (checkout / "forecast" / "__init__.py").is_file():
             raise SystemExit(f"--{name} {checkout}: not a checkout of this package")
+        if name == "before":
+            shutil.copy(checkout / SHIPPED, scratch)
         found.append(Side(name, checkout, getattr(args, f"{name}_python"), folder))
     try:
         yield found[0], found[1]

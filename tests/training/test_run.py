@@ -285,7 +285,7 @@ def test_a_twin_that_the_weights_lack_begins_anew_and_one_line_says_so(tmp_path:
     settings = {**small_settings, "run.epochs": 1}
     runs.train_on(load_config("trajectron", settings=settings), tmp_path / "first", *arguments, progress=False)
     onward = load_config("gain", settings={**settings, "run.start_from": str(tmp_path / "first")})
-    with pytest.warns(UserWarning, match="no twin without context: a random one"):
+    with pytest.warns(UserWarning, match="no twin without context, so it begins with random ones"):
         runs.train_on(onward, tmp_path / "on", *arguments, progress=False)
     assert (tmp_path / "on" / "best_without_context.safetensors").is_file()
 
