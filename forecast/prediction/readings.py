@@ -1,6 +1,6 @@
 """Reads what a stack hands over (numbers, times, poses, ids) as float64 arrays, or says in one line why it cannot.
 
-What is masked (``numpy.ma``) or None is not known: it is read as NaN, never as the data under the mask.
+Masked values (``numpy.ma``) and None count as unknown: they become NaN, never the data under the mask.
 """
 
 from __future__ import annotations
