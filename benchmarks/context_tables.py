@@ -67,7 +67,7 @@ def read_cells(out: Path) -> dict[tuple[str, str], Finished]:
 
 
 def gap_closed(model: Finished, limits: dict[str, Floats], name: str, case: str, read_out: str) -> Floats:
-    """Share of the way from the blind bound to the sighted one, one figure a seed; ``name`` is ade or fde."""
+    """Closed share of the gap between the bounds without and with context, by seed; ``name`` is ade or fde."""
     rows = model.rows(case)
     blind, sighted = (limits[f"{who}_{name}"][rows].mean() for who in ("blind", "sighted"))
     return np.asarray((blind - model.by_seed(f"{name}_{read_out}", case)) / (blind - sighted))
@@ -134,12 +134,12 @@ def _print_case(mixture: str, case: str, models: dict[str, Finished], limits: di
             spread = f" ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else ""
             texts.append("–" if np.isnan(values).all() else f"{values.mean():.{digits}f}{spread}")
         print(f"| {name} ({len(model.seeds)}) | " + " | ".join(texts) + " |")
-    for who in ("blind", "sighted"):
+    for who, text in (("blind", "without context"), ("sighted", "with context")):
         texts = []
         for title in columns:
             key = {"ADE median, m": "ade", "FDE median, m": "fde"}.get(title)
             texts.append("–" if key is None else f"{limits[f'{who}_{key}'][rows].mean():.2f}")
-        print(f"| *{who} bound* | " + " | ".join(texts) + " |")
+        print(f"| *bound {text}* | " + " | ".join(texts) + " |")
 
 
 def _print_pairs(models: dict[str, Finished], mixture: str) -> None:

@@ -1,4 +1,4 @@
-"""The clock of key frames: are its readings microseconds, and is a step what a forecaster takes it for?"""
+"""Checks the time stamps of key frames: microseconds, and the time step that a forecaster expects."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from forecast.core.errors import DataError
 from forecast.core.horizon import Horizon
 from forecast.core.tracks import Tracks
 
-#: Key frames that lie nearer together or further apart than this are not told in microseconds.
+#: Key frames that lie nearer together or further apart than this are not in microseconds.
 _NEAREST_S, _FURTHEST_S = 0.005, 15.0
-#: Two key frames of one scene are not told in one unit if they seem to be further apart than this.
+#: Two key frames of one scene are not in one unit if they seem to be further apart than this.
 _DAY_S = 86_400.0
 #: Unit → how many of it a microsecond is.
 _UNITS = {"nanoseconds": 1e3, "milliseconds": 1e-3, "seconds": 1e-6}

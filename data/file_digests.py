@@ -1,4 +1,4 @@
-"""Says whether files are still those that were read: by their stat if that proves it, else by their content."""
+"""Detects files that changed since they were read: by size and time if these suffice, else by content."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def dense_samples(columns: TrackColumns, scenes: Sequence[str], types: Sequence[
 def thin_standing(columns: TrackColumns, samples: Samples, keep: float) -> Samples:
     """Leave out some agents that stand: most vehicles are parked, and a forecaster learns little from the thousandth.
 
-    Who stands is told by the last two observations alone. A choice that looked at the future would change what
+    Whether an agent stands is decided by its last two observations alone. A choice by the future would change what
     is likely, given the past; this one does not.
 
     Args:

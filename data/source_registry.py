@@ -1,4 +1,4 @@
-"""All kinds of data sets that are known: those of this package, and those that other packages bring."""
+"""Registry of the kinds of data sets: those of this package, and those of other packages."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def source_named(name: str) -> DataFormat:
 
 
 def source_of(dataroot: Path, version: str | None, name: str | None = None) -> DataFormat:
-    """Which kind of data set a folder is, told by what lies in it.
+    """Which kind of data set a folder is, detected from its content.
 
     Args:
         dataroot: the folder.

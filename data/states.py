@@ -1,4 +1,4 @@
-"""Turns observations into what a model is given: states in each target's own frame."""
+"""Turns observations into model inputs: states in each target's own frame."""
 
 from __future__ import annotations
 

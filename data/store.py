@@ -1,4 +1,4 @@
-"""A folder of memory-mapped arrays that is either whole, and proven so, or not used."""
+"""A folder of memory-mapped arrays, used only if it is complete and verified."""
 
 from __future__ import annotations
 

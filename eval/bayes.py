@@ -82,18 +82,18 @@ def error_minimising(outcomes: Outcomes, *, rounds: int = 200) -> Floats:
     Weiszfeld's iteration; the expected distance is concave in the squared offset, so that each round majorises it
     by a weighted sum of squares and cannot go up. Started from the mean and from the most probable outcome.
     """
-    means, odds = outcomes.filled_m, outcomes.probabilities
-    starts = [np.einsum("rk,rktd->rtd", odds, means), np.nan_to_num(most_probable(outcomes))]
-    candidates = [_weiszfeld(start, means, odds, outcomes.noise_m, rounds) for start in starts]
+    means, probabilities = outcomes.filled_m, outcomes.probabilities
+    starts = [np.einsum("rk,rktd->rtd", probabilities, means), np.nan_to_num(most_probable(outcomes))]
+    candidates = [_weiszfeld(start, means, probabilities, outcomes.noise_m, rounds) for start in starts]
     scores = np.stack([displacement(candidate, outcomes) for candidate in candidates])
     best = scores.argmin(axis=0)
     return np.asarray(np.take_along_axis(np.stack(candidates), best[None, ..., None], axis=0)[0])
 
 
-def _weiszfeld(point: Floats, means: Floats, odds: Floats, noise_m: Floats, rounds: int) -> Floats:
+def _weiszfeld(point: Floats, means: Floats, probabilities: Floats, noise_m: Floats, rounds: int) -> Floats:
     for _ in range(rounds):
         q = np.sum((means - point[:, None]) ** 2, axis=-1) / noise_m**2 / 4
-        weights = odds[..., None] * (i0e(q) + i1e(q))
+        weights = probabilities[..., None] * (i0e(q) + i1e(q))
         moved = np.einsum("rkt,rktd->rtd", weights, means) / weights.sum(axis=1)[..., None]
         if np.abs(moved - point).max() < 1e-6:
             return np.asarray(moved)
@@ -126,21 +126,21 @@ def best_of_k(outcomes: Outcomes, k: int, *, draws: int = 64, seed: int = 0) -> 
     chosen = np.zeros((rows, k), np.int64)
     ade, fde = np.zeros(rows), np.zeros(rows)
     for row in range(rows):
-        means, odds = outcomes.filled_m[row], outcomes.probabilities[row]
+        means, probabilities = outcomes.filled_m[row], outcomes.probabilities[row]
         offsets = np.linalg.norm(means[:, None, None] + noise[None, :, None] - means[None, None], axis=-1)
-        chosen[row], ade[row] = _greedy(offsets.mean(axis=-1), odds, k)
-        fde[row] = odds @ offsets[..., -1][..., chosen[row]].min(axis=-1).mean(axis=1)
+        chosen[row], ade[row] = _greedy(offsets.mean(axis=-1), probabilities, k)
+        fde[row] = probabilities @ offsets[..., -1][..., chosen[row]].min(axis=-1).mean(axis=1)
     return BestOfK(chosen, ade, fde)
 
 
-def _greedy(errors: Floats, odds: Floats, k: int) -> tuple[NDArray[np.int64], float]:
+def _greedy(errors: Floats, probabilities: Floats, k: int) -> tuple[NDArray[np.int64], float]:
     """Add the forecast that lowers the mean minimum most; ``errors`` is (outcomes, draws, forecasts)."""
     best = np.full(errors.shape[:2], np.inf)
     chosen: list[int] = []
     score = np.inf
-    allowed = odds > 0
+    allowed = probabilities > 0
     for _ in range(k):
-        scores = np.einsum("k,kdf->f", odds, np.minimum(best[..., None], errors)) / errors.shape[1]
+        scores = np.einsum("k,kdf->f", probabilities, np.minimum(best[..., None], errors)) / errors.shape[1]
         scores[~allowed] = np.inf
         number = int(scores.argmin())
         chosen.append(number)
@@ -169,10 +169,10 @@ def expected_nll(outcomes: Outcomes, *, draws: int = 64, seed: int = 0) -> Float
     rng = np.random.default_rng(seed)
     total = np.full(rows, np.sum(1 + np.log(2 * np.pi) + 2 * np.log(outcomes.noise_m)))
     for k in range(count):
-        odds = outcomes.probabilities[:, k]
+        probabilities = outcomes.probabilities[:, k]
         for _ in range(draws):
             drawn = rng.normal(size=(rows, steps, 2))
             futures = outcomes.filled_m[:, k] + drawn * outcomes.noise_m[:, None]
             alone = 0.5 * np.sum(drawn**2, axis=(1, 2)) + np.sum(2 * np.log(outcomes.noise_m) + np.log(2 * np.pi))
-            total += odds * (negative_log_likelihood(futures, outcomes) - alone) / draws
+            total += probabilities * (negative_log_likelihood(futures, outcomes) - alone) / draws
     return total

@@ -1,4 +1,4 @@
-"""Whether a mode said to have probability p is the best one in a share p of the cases."""
+"""Calibration of mode probabilities: modes of predicted probability p should be the best one in a share p of cases."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Temporal consistency of successive forecasts: dispersion and convergence-to-range (CAB paper, section 4.3).
 
 Take one truth point ``g`` of a track at the absolute time t̂. ``y_t`` is what the forecast issued t steps before t̂
-said about it: its t-step-ahead position, world frame, of the most likely mode (or of the mode closest to the truth).
+predicted for it: its t-step-ahead position, world frame, of the most likely mode (or of the mode closest to the truth).
 
 * dispersion: mean distance of the ``y_t`` to their barycentre, metres, lower is better. Alone it rewards a forecaster
   that stubbornly repeats itself: read it beside FDE and convergence.
@@ -35,7 +35,7 @@ RANGES_M = (0.2, 1.0, 5.0)
 
 @dataclass(frozen=True)
 class SuccessiveForecasts:
-    """What successive forecasts said about each truth point.
+    """What successive forecasts predicted for each truth point.
 
     Attributes:
         track: (points,) name of the track.
@@ -99,7 +99,7 @@ def successive_forecasts(
     step_s: float | None = None,
     tolerance_s: float | None = None,
 ) -> SuccessiveForecasts:
-    """Gather what successive forecasts said about every observation of the tracks that are forecast.
+    """Gather what successive forecasts predicted for every observation of the tracks that are forecast.
 
     Args:
         forecasts, truth: world frame, any rates.
@@ -213,7 +213,7 @@ def convergence_of(
     """
     if not (math.isfinite(tau_m) and tau_m >= 0):
         raise ValueError(f"tau_m: expected finite metres, 0 or more, got {tau_m}")
-    if step_s <= 0:  # NaN is no step at all, where nothing was said
+    if step_s <= 0:  # NaN is no step at all, where nothing was predicted
         raise ValueError(f"step_s: expected seconds, more than 0, got {step_s}")
     said = shaped("predicted_m", predicted_m, (None, None, 2))
     truth = shaped("truth_m", truth_m, (len(said), 2))

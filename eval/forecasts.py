@@ -41,7 +41,7 @@ _ALL = 1 << 40
 
 
 def check_forecast_name(path: Path | str, option: str = "--out") -> None:
-    """Refuse, before any work, a file of forecasts whose ending does not say its form.
+    """Refuse, before any work, a file of forecasts with an unknown suffix.
 
     Raises:
         ConfigError: it ends in neither .json, .parquet nor .csv.

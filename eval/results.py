@@ -1,4 +1,4 @@
-"""What a metric answers: one value per item with the items it holds for, and a mean that knows its count."""
+"""The result of a metric: one value per item with the items it holds for, and a mean that knows its count."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _warn_of_coarse(name: str, dtype: str, found: Floats) -> None:
 
 
 def steps_known(valid: Any, shape: tuple[int, ...], unless_given: Any) -> Bools:
-    """Which steps count: as told, else where ``unless_given`` (an array of numbers, its last axis x and y) is finite.
+    """Which steps count: as given, else where ``unless_given`` (an array of numbers, its last axis x and y) is finite.
 
     Raises:
         ValueError: ``valid`` is not of this shape.

@@ -1,4 +1,4 @@
-"""Who draws a baked map: OpenCV where it is installed, else NumPy; the two differ by a fraction of a grade."""
+"""Chooses what draws a baked map: OpenCV where it is installed, else NumPy; the two differ by a fraction of a grade."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A baked map as one file, to be drawn on one machine and driven with on another: safetensors, with a JSON header."""
+"""A baked map as one portable file: safetensors, with a JSON header."""
 
 from __future__ import annotations
 

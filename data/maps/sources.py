@@ -1,4 +1,4 @@
-"""Maps from elsewhere: polygons of your own, GeoJSON files."""
+"""Maps from other sources: your own polygons, GeoJSON files."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def is_geojson(path: Path | str) -> bool:
 
 
 def open_map(path: Path | str) -> VectorMap:
-    """Open a map file, told apart by what it holds: GeoJSON in metres, an Argoverse 2 map, or a nuScenes one.
+    """Open a map file; its kind is detected from its content: GeoJSON in metres, an Argoverse 2 map, or a nuScenes one.
 
     Raises:
         DataError: see :func:`from_geojson` and :func:`~forecast.data.maps.expansion_map.load_map`.

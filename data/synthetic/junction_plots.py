@@ -120,7 +120,7 @@ def _map_decides(rng: np.random.Generator, speed_mps: float, width_m: float) -> 
 
 
 def _draw(rng: np.random.Generator, speed_mps: float, width_m: float) -> _Situation:
-    """A T (even odds) or a crossroads (straight on half the time)."""
+    """A T (equal probabilities) or a crossroads (straight on half the time)."""
     tee = rng.random() < 0.5
     paths, poses = _turned(rng, speed_mps, (1, -1) if tee else (1, 0, -1))
     return _Situation(paths, poses, [0.5, 0.5] if tee else [0.25, 0.5, 0.25])

@@ -1,4 +1,4 @@
-"""CSV as tables of stated types; cells that are no numbers are told by their row."""
+"""Reads CSV as tables of given types; errors name the row of a cell that is not a number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forecast a split with the physics baselines, by the nuScenes devkit's rules; writes one submission per model."""
+"""Forecast a split with the physics baselines, by the nuScenes devkit's rules; writes one file for each baseline."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from forecast.cli.data_options import add_data_options, open_named
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say which data, and where to."""
     add_data_options(parser, split=True)
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write MODEL.json into, one per model")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write to, one file for each baseline")
     parser.add_argument(
         "--format",
         choices=("json", "parquet", "csv"),
         default="json",
-        help="submissions (json), or rows; baselines have no covariances",
+        help="json: nuScenes submissions; parquet, csv: rows, without covariances (default: %(default)s)",
     )
     parser.add_argument(
-        "--dense", action="store_true", help="every vehicle (Argoverse 2: road user) at every key frame that has a past"
+        "--dense", action="store_true", help="all vehicles (Argoverse 2: all road users) at all key frames with a past"
     )
 
 

@@ -18,22 +18,22 @@ def add_data_options(parser: argparse.ArgumentParser, *, split: bool = False, re
         required: whether the data set and its split must be named.
     """
     parser.add_argument(
-        "--dataroot", required=required, metavar="DIR", help="folder of a data set: nuScenes, a town, Argoverse 2"
+        "--dataroot", required=required, metavar="DIR", help="folder of the data set: nuScenes, a town, Argoverse 2"
     )
-    parser.add_argument("--version", metavar="V", help="of nuScenes, e.g. v1.0-trainval; others have none")
+    parser.add_argument("--version", metavar="V", help="version of a nuScenes data set, e.g. v1.0-trainval")
     if split:
         parser.add_argument(
-            "--split", required=required, metavar="S", help="e.g. mini_val, train_val, val; 'prepare' lists them"
+            "--split", required=required, metavar="S", help="split, e.g. mini_val, train_val, val; listed by 'prepare'"
         )
     parser.add_argument(
         "--source",
         metavar="KIND",
-        help="kind of data set, nuscenes, argoverse2, … (default: what the folder holds)",
+        help="kind of data set: nuscenes, argoverse2, … (default: detected from the folder)",
     )
     parser.add_argument(
         "--cache",
         metavar="DIR",
-        help="where prepared data are kept (default: $FORECAST_CACHE, else the user's cache folder)",
+        help="folder for prepared data (default: $FORECAST_CACHE, else the user's cache folder)",
     )
 
 

@@ -1,4 +1,4 @@
-"""Walk the whole path on a synthetic town: data, training, forecasts, scores, pictures. Needs no data set."""
+"""Run every step on a synthetic town: data, training, forecasts, scores, pictures. Needs no data set."""
 
 from __future__ import annotations
 
@@ -20,10 +20,14 @@ TAKES_CONFIGURATION = True
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say where to, and how large."""
-    parser.add_argument("--out", default="out/demo", metavar="DIR", help="where to (default: %(default)s)")
-    parser.add_argument("--scenes", type=int, default=60, metavar="N", help="scenes of the town (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the town and the training")
-    parser.add_argument("--pictures", type=int, default=6, metavar="N", help="forecasts to draw (default: %(default)s)")
+    parser.add_argument("--out", default="out/demo", metavar="DIR", help="folder to write to (default: %(default)s)")
+    parser.add_argument("--scenes", type=int, default=60, metavar="N", help="number of scenes (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="seed of town and training (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--pictures", type=int, default=6, metavar="N", help="number of forecasts to draw (default: %(default)s)"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -26,20 +26,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="+",
         metavar="MODEL",
-        help="a run's folder, a .safetensors file, 'town' (weights of the package), an exported file (.onnx), "
-        "module:function, a submission (.json), or rows of forecasts (.parquet, .csv)",
+        help="run folder, .safetensors file, name of shipped weights (town), exported file (.onnx), module:function, or "
+        "forecasts: a submission (.json), or rows (.parquet, .csv)",
     )
     add_data_options(parser)
-    parser.add_argument("--out", required=True, metavar="PICTURE", help=".png, .svg, .pdf; .gif moves; .rrd for Rerun")
-    parser.add_argument("--names", metavar="A,B", help="names of the models, in order, separated by commas")
-    parser.add_argument("--split", metavar="S", help="take the first scene of this split")
-    parser.add_argument("--scene", metavar="NAME", help="e.g. scene-0061")
-    parser.add_argument("--frame", type=int, metavar="N", help="key frame of the scene, from 0; of a .gif: the point's")
     parser.add_argument(
-        "--agent", metavar="INSTANCE", help="instance token: the still's middle, or whom a .gif follows"
+        "--out",
+        required=True,
+        metavar="PICTURE",
+        help="file to write: .png, .svg, .pdf (still); .gif (animation); .rrd (Rerun)",
     )
-    parser.add_argument("--around", type=float, metavar="M", help="half the side of a still, metres")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, …")
+    parser.add_argument("--names", metavar="A,B", help="display names of the models, in order, separated by commas")
+    parser.add_argument("--split", metavar="S", help="split of which the first scene is drawn")
+    parser.add_argument("--scene", metavar="NAME", help="scene, e.g. scene-0061")
+    parser.add_argument(
+        "--frame", type=int, metavar="N", help="key frame in the scene, from 0; .gif: that of the fixed point"
+    )
+    parser.add_argument(
+        "--agent", metavar="INSTANCE", help="agent's instance token: centre of a still; .gif: the agent to follow"
+    )
+    parser.add_argument("--around", type=float, metavar="M", help="half the side length of a still, metres")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, … (default: %(default)s)")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Write a trained model as an ONNX file, compared with the model itself before it is kept."""
+"""Export a trained model to ONNX; the file is kept only if it gives the same forecasts as the model."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say which model, where to, and on which data to compare."""
     parser.add_argument(
-        "--checkpoint", required=True, metavar="RUN|FILE", help="a run's folder, a .safetensors file, or town"
+        "--checkpoint",
+        required=True,
+        metavar="MODEL",
+        help="run folder, .safetensors file, or name of shipped weights (town)",
     )
-    parser.add_argument("--out", required=True, metavar="FILE", help="the file to write, e.g. model.onnx")
-    parser.add_argument("--dataroot", metavar="DIR", help="compare on this data set, not on made-up agents")
-    parser.add_argument("--version", metavar="V", help="e.g. v1.0-trainval")
-    parser.add_argument("--split", metavar="S", help="mini_train, mini_val, train, train_val or val")
+    parser.add_argument("--out", required=True, metavar="FILE", help="file to write, e.g. model.onnx")
+    parser.add_argument(
+        "--dataroot", metavar="DIR", help="folder of the data set to compare on (default: random agents)"
+    )
+    parser.add_argument("--version", metavar="V", help="version of a nuScenes data set, e.g. v1.0-trainval")
+    parser.add_argument("--split", metavar="S", help="split: mini_train, mini_val, train, train_val or val")
     parser.add_argument(
         "--samples", type=int, default=1000, metavar="N", help="agents to compare (default: %(default)s)"
     )
-    parser.add_argument("--cache", metavar="DIR", help="where the compact cache lies")
+    parser.add_argument("--cache", metavar="DIR", help="folder for prepared data")
 
 
 def run(args: argparse.Namespace) -> None:

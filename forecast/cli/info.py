@@ -1,4 +1,4 @@
-"""Print versions of the package and of what it stands on, for bug reports."""
+"""Print versions of the package and its dependencies, for bug reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draw exactly what the network sees of one agent: each map channel, everyone's past, the target's own numbers."""
+"""Draw exactly what the network sees of one agent: map channels, the past of all agents, the target's states."""
 
 from __future__ import annotations
 
@@ -17,19 +17,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_data_options(parser)
     parser.add_argument(
-        "--sample", metavar="INSTANCE_SAMPLE", help="instance token _ sample token; or name --agent and --frame"
+        "--sample",
+        metavar="INSTANCE_SAMPLE",
+        help="agent-sample INSTANCETOKEN_SAMPLETOKEN, in place of --agent and --frame",
     )
-    parser.add_argument("--agent", metavar="INSTANCE", help="instance token")
-    parser.add_argument("--frame", type=int, metavar="N", help="key frame of the agent's scene, from 0")
-    parser.add_argument("--out", required=True, metavar="PICTURE", help="picture to write: .png, .pdf or .svg")
-    parser.add_argument("--crop", choices=("default", "paper"), default="default", help="extent and resolution")
+    parser.add_argument("--agent", metavar="INSTANCE", help="agent's instance token")
+    parser.add_argument("--frame", type=int, metavar="N", help="key frame in the agent's scene, from 0")
+    parser.add_argument("--out", required=True, metavar="PICTURE", help="file to write: .png, .svg, .pdf")
+    parser.add_argument(
+        "--crop",
+        choices=("default", "paper"),
+        default="default",
+        help="extent and resolution of the map crop (default: %(default)s)",
+    )
     parser.add_argument(
         "--channels",
         metavar="LAYERS",
-        help="other channels than the crop's own, with commas between them; LAYER+LAYER is the union of two, e.g. "
+        help="map channels to draw, separated by commas; LAYER+LAYER is the union of two, e.g. "
         "drivable_area+lane,walkway,lane_direction_ahead,lane_direction_left",
     )
-    parser.add_argument("--engine", choices=("baked", "exact"), default="baked", help="how the map is drawn")
+    parser.add_argument(
+        "--engine",
+        choices=("baked", "exact"),
+        default="baked",
+        help="draw the map from the baked raster or from exact geometry (default: %(default)s)",
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -15,7 +15,7 @@ from forecast.core.errors import ForecastError
 #: Command → what it does. The module ``forecast.cli.<command>`` holds ``add_arguments(parser)`` and ``run(args)``;
 #: it is imported only when its command is called, so that help answers at once.
 COMMANDS = {
-    "demo": "the whole path on a synthetic town: data, training, forecasts, scores, pictures",
+    "demo": "run every step on a synthetic town: data, training, forecasts, scores, pictures",
     "town": "write a synthetic town as a genuine nuScenes folder",
     "prepare": "read a data set once into a compact cache",
     "inspect": "draw exactly what the network sees of one agent",
@@ -24,9 +24,9 @@ COMMANDS = {
     "baselines": "forecast a split with the physics baselines",
     "score": "score files of forecasts: accuracy and temporal consistency",
     "draw": "draw forecasts of a scene, two models side by side, or an animation of successive forecasts",
-    "export": "write a trained model as an ONNX file, compared with the model itself",
+    "export": "export a trained model to ONNX, checked against the model",
     "list": "list configurations, networks, objectives, map layers, kinds of data sets, shipped weights",
-    "info": "print versions of the package and of what it stands on",
+    "info": "print versions of the package and its dependencies",
 }
 
 EXIT_DONE, EXIT_FAILED, EXIT_USER_MISTAKE = 0, 1, 2
@@ -43,8 +43,8 @@ def _main_parser() -> argparse.ArgumentParser:
     listing = "\n".join(f"  {name:<11}{what}" for name, what in COMMANDS.items())
     parser = _Parser(
         prog="forecast",
-        description="Context-aware motion forecasting on nuScenes.",
-        epilog=f"commands:\n{listing}\n\n'forecast COMMAND --help' explains one.",
+        description="Context-aware motion forecasting for automated driving.",
+        epilog=f"commands:\n{listing}\n\n'forecast COMMAND --help' lists the options of a command.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"cab-forecast {forecast.__version__}")

@@ -1,4 +1,4 @@
-"""Forecast a split with a trained model: a nuScenes prediction submission, or rows that hold covariances too."""
+"""Forecast a split with a trained model: writes a nuScenes submission, or rows with covariances."""
 
 from __future__ import annotations
 
@@ -13,27 +13,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint",
         required=True,
         metavar="MODEL",
-        help="a run's folder, a .safetensors file, 'town' (weights of the package), an exported file (.onnx), or "
-        "module:function",
+        help="run folder, .safetensors file, name of shipped weights (town), exported file (.onnx), or module:function",
     )
     add_data_options(parser, split=True)
     parser.add_argument(
         "--out",
         required=True,
         metavar="FILE",
-        help="to write: .json is a submission, .parquet or .csv rows with covariances",
+        help="forecasts to write: .json (nuScenes submission), .parquet or .csv (rows with covariances)",
     )
     parser.add_argument(
-        "--dense", action="store_true", help="every vehicle (Argoverse 2: road user) at every key frame that has a past"
+        "--dense", action="store_true", help="all vehicles (Argoverse 2: all road users) at all key frames with a past"
     )
-    parser.add_argument("--null-context", action="store_true", help="forecast with neither map nor neighbours")
+    parser.add_argument("--null-context", action="store_true", help="forecast without context: no map, no neighbours")
     parser.add_argument(
         "--merge-radius-m",
         type=float,
         metavar="M",
-        help="modes that are nowhere this far apart are one answer (default: the model's own, 2; 0: off)",
+        help="merge modes that are closer than this at every step, metres (default: the model's value; 0: off)",
     )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, …")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, … (default: %(default)s)")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Read a data set once into a compact cache, so that everything else starts at once."""
+"""Read a data set once into a compact cache, so that all other commands start fast."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     add_data_options(parser)
     parser.add_argument(
-        "--truth", metavar="FILE", help="write where every track was, too: rows (.parquet, .csv) for 'score --truth'"
+        "--truth", metavar="FILE", help="also write the true tracks as rows (.parquet, .csv), for 'score --truth'"
     )
 
 

@@ -20,17 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "forecasts",
         nargs="+",
-        metavar="FILE",
-        help="nuScenes submissions (JSON), or rows (Parquet, CSV) of a data set or with --truth; several are compared",
+        metavar="FORECASTS",
+        help="nuScenes submission (.json) or rows (.parquet, .csv); several are compared",
     )
     add_data_options(parser, split=True, required=False)
-    parser.add_argument("--truth", metavar="FILE", help="rows of truth (Parquet, CSV): needs no nuScenes data set")
-    parser.add_argument("--out", required=True, metavar="FILE", help="the report to write, JSON")
-    parser.add_argument("--html", metavar="FILE", help="a self-contained page too")
-    parser.add_argument("--markdown", metavar="FILE", help="the table as Markdown too")
-    parser.add_argument("--latex", metavar="FILE", help="the table as LaTeX too")
-    parser.add_argument("--per-sample", metavar="FILE", help="a row per agent-sample too, Parquet or CSV")
-    parser.add_argument("--per-point", metavar="FILE", help="a row per target point (D, C) too, Parquet or CSV")
+    parser.add_argument("--truth", metavar="FILE", help="truth as rows (.parquet, .csv), in place of a data set")
+    parser.add_argument("--out", required=True, metavar="FILE", help="report to write, JSON")
+    _add_outputs(parser)
     parser.add_argument("--allow-missing", action="store_true", help="accept agents of the split without a forecast")
     parser.add_argument(
         "--population",
@@ -39,16 +35,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "tracks, or all forecasts given",
     )
     parser.add_argument(
-        "--tolerance-s", type=float, metavar="S", help="match times within this (default: a tenth of a step)"
+        "--tolerance-s",
+        type=float,
+        metavar="S",
+        help="tolerance of times, seconds (default: a tenth of a step)",
     )
     parser.add_argument(
         "--interval-s",
         type=float,
         metavar="S",
-        help="compare forecasts issued this far apart (D, C, overlap, flips, jitter; default: the median interval)",
+        help="seconds between compared forecasts (D, C, overlap, flips, jitter; default: median interval)",
     )
     parser.add_argument(
-        "--skip-bad-rows", action="store_true", help="leave out rows of files that are wrong, and say how many and why"
+        "--skip-bad-rows", action="store_true", help="leave out invalid rows, and report how many and why"
     )
     parser.add_argument(
         "--minimum-leads",
@@ -56,20 +55,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="D and C over target points forecast at N leads or more (default: at every lead)",
     )
+    _add_off_road_options(parser)
     parser.add_argument(
-        "--map", metavar="FILE", help="of the rows: nuScenes or Argoverse 2 map (.json), or .geojson in metres"
+        "--samples", type=int, default=200, metavar="N", help="samples to draw from covariances (default: %(default)s)"
     )
-    parser.add_argument("--exact-off-road", action="store_true", help="off-road against the polygons too, no raster")
-    parser.add_argument("--samples", type=int, default=200, metavar="N", help="to draw from covariances (default 200)")
     parser.add_argument(
         "--metric",
         action="append",
         default=[],
         metavar="MODULE:FUNCTION",
-        help="a metric of your own too: function(modes_m, probabilities, truth_m, valid) gives one value an "
+        help="also compute your own metric: function(modes_m, probabilities, truth_m, valid) gives one value an "
         "agent-sample (docs/extend/metric.md); may be repeated",
     )
-    parser.add_argument("--transport", action="store_true", help="overlap of all modes too: optimal transport, slow")
+    parser.add_argument(
+        "--transport", action="store_true", help="also measure the overlap of all modes by optimal transport (slow)"
+    )
+
+
+def _add_off_road_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the off-road rate."""
+    parser.add_argument(
+        "--map",
+        metavar="FILE",
+        help="map for rows scored with --truth: nuScenes or Argoverse 2 (.json), or .geojson in metres",
+    )
+    parser.add_argument(
+        "--exact-off-road", action="store_true", help="also measure the off-road rate against exact polygons"
+    )
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    """Declare the files that are written beside the report."""
+    parser.add_argument("--html", metavar="FILE", help="also write a self-contained HTML page")
+    parser.add_argument("--markdown", metavar="FILE", help="also write the table as Markdown")
+    parser.add_argument("--latex", metavar="FILE", help="also write the table as LaTeX")
+    parser.add_argument("--per-sample", metavar="FILE", help="also write one row per agent-sample (.parquet, .csv)")
+    parser.add_argument(
+        "--per-point", metavar="FILE", help="also write one row per target point of D and C (.parquet, .csv)"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -12,16 +12,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("--out", type=Path, required=True, help="folder to write (new, empty, or an earlier town)")
     parser.add_argument("--scenes", type=int, default=10, help="number of scenes (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="everything is drawn from it (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the world (default: %(default)s)")
     parser.add_argument("--version", default="v1.0-mini", help="v1.0-mini or v1.0-trainval (default: %(default)s)")
     parser.add_argument(
-        "--world", default="town", choices=("town", "junction"), help="which world (default: %(default)s)"
+        "--world", default="town", choices=("town", "junction"), help="kind of world (default: %(default)s)"
     )
     parser.add_argument(
-        "--samples-per-scene", type=int, default=32, help="junction world: targets a scene (default: 32)"
+        "--samples-per-scene", type=int, default=32, help="junction world: targets per scene (default: %(default)s)"
     )
     parser.add_argument(
-        "--share", action="append", default=[], metavar="CASE=SHARE", help="junction world: share of a case, repeatable"
+        "--share",
+        action="append",
+        default=[],
+        metavar="CASE=SHARE",
+        help="junction world: share of a case; may be repeated",
     )
 
 

@@ -17,19 +17,20 @@ TAKES_CONFIGURATION = True
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what to train, on what, and where to."""
     parser.add_argument(
-        "--config", default="default", metavar="NAME|FILE", help="a shipped configuration or a YAML file"
+        "--config",
+        default="default",
+        metavar="NAME|FILE",
+        help="name of a shipped configuration, or a YAML file (default: %(default)s)",
     )
-    parser.add_argument(
-        "--dataroot", metavar="DIR", help="folder of a data set: nuScenes, a town, Argoverse 2 (data.dataroot)"
-    )
-    parser.add_argument("--version", metavar="V", help="e.g. v1.0-trainval (data.version)")
-    parser.add_argument("--cache", metavar="DIR", help="where the compact cache lies (data.cache)")
-    parser.add_argument("--out", metavar="RUN", help="folder of the run")
-    parser.add_argument("--resume", action="store_true", help="continue the run in --out after its last whole epoch")
+    parser.add_argument("--dataroot", metavar="DIR", help="folder of the data set (data.dataroot)")
+    parser.add_argument("--version", metavar="V", help="version of the data set, e.g. v1.0-trainval (data.version)")
+    parser.add_argument("--cache", metavar="DIR", help="folder for prepared data (data.cache)")
+    parser.add_argument("--out", metavar="RUN", help="run folder to write to")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --out after its last complete epoch")
     parser.add_argument(
         "--print-config",
         action="store_true",
-        help="print the whole configuration, YAML that --config reads; no run",
+        help="print the whole configuration as YAML, which --config can read, and exit",
     )
 
 

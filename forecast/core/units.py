@@ -1,4 +1,4 @@
-"""Clocks and leads are seconds: other types are read by their unit, other units are told by their size."""
+"""Times and leads in seconds: types with a unit are converted; a wrong unit is recognised by the size of the values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Near-equal modes are one answer: which of them stands for all, and with what probability."""
+"""Merges near-equal modes: which mode represents each group, and with what probability."""
 
 from __future__ import annotations
 

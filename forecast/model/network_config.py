@@ -20,7 +20,7 @@ class NetworkConfig:
         network: name in the registry (:mod:`forecast.model.network_registry`).
         uses_map, uses_neighbours: the context that the network reads; without both, the agent's own past is all.
         modes: futures in a forecast.
-        merge_radius_m: in prediction, modes that are nowhere this far apart are one answer
+        merge_radius_m: in prediction, modes closer than this at every step are merged
             (:mod:`forecast.model.merging`): 2 m, the distance from which nuScenes calls a mode a miss; 0 for the
             network's own probabilities, as published. Training does not depend on it.
         crop: the part of the map around the agent that is read where ``uses_map``.

@@ -1,8 +1,8 @@
 """An animation of successive forecasts of one agent, with dispersion and convergence-to-range drawn beside it.
 
 Every frame is a key frame before one fixed point: where the agent really was at t̂. On the left the newest forecast lies
-on the map over what the earlier ones said about t̂; on the right are what dispersion measures (how far apart these
-statements lie) and what convergence-to-range measures (since when they have been near the truth).
+on the map over what the earlier ones predicted for t̂; on the right are what dispersion measures (how far apart these
+predictions lie) and what convergence-to-range measures (since when they have been near the truth).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def write_animation(path: Path | str, dataset: Dataset, found: Successive, name:
     Args:
         path: of the file.
         dataset: where the agent drives.
-        found: what successive forecasts said.
+        found: positions that successive forecasts predicted.
         name: of the model.
     """
     from PIL.Image import Dither
@@ -95,7 +95,7 @@ def draw_frame(dataset: Dataset, found: Successive, issued: int, name: str) -> F
 
     Args:
         dataset: where the agent drives.
-        found: what successive forecasts said.
+        found: positions that successive forecasts predicted.
         issued: how many of them have been issued; one more than there are stands for t̂ itself.
         name: of the model.
     """
@@ -162,7 +162,7 @@ def _draw_others(axes: Axes, moment: Moment, row: int, view: View) -> None:
 
 
 def _window(found: Successive, dataset: Dataset) -> tuple[View, float]:
-    """The agent drives up at first; the window holds its way and all that was said of the point."""
+    """The agent drives up at first; the window holds its path and all positions predicted for the point."""
     heading = dataset.tracks.row_heading_rad[found.rows[0]]
     points = np.concatenate([found.truth_m, found.predicted_m])
     turned = View(np.array([*found.truth_m[0], heading]))
@@ -176,7 +176,7 @@ def _window(found: Successive, dataset: Dataset) -> tuple[View, float]:
 
 
 def _draw_dispersion(axes: Axes, found: Successive, issued: int) -> None:
-    """What was said of the point, around the truth; the circle's radius is D."""
+    """The positions predicted for the point, around the truth; the circle's radius is D."""
     view = View(np.array([*found.truth_m[-1], _arrival_heading(found)]))
     every = view(found.predicted_m)
     said = every[:issued]
@@ -213,7 +213,7 @@ def _arrival_heading(found: Successive) -> float:
 
 
 def _draw_convergence(axes: Axes, found: Successive, issued: int) -> None:
-    """Distance of what was said from the truth, against the time before t̂; bars last as long as C."""
+    """Distance of the predicted positions from the truth, against the time before t̂; bars last as long as C."""
     lead, off = found.lead_s[:issued], np.maximum(found.off_m[:issued], 0.02)
     colours = _colours(found)
     axes.plot(lead, off, "-", color="#808080", lw=0.8, zorder=2)

@@ -1,4 +1,4 @@
-"""What successive forecasts said about one place and time of an agent: what dispersion and convergence measure."""
+"""What successive forecasts predicted for one place and time of an agent: what dispersion and convergence measure."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class Successive:
 
     @property
     def predicted_m(self) -> Floats:
-        """(steps, 2) what each forecast's most likely mode said about the point, in order of issue."""
+        """(steps, 2) position that each forecast's most likely mode predicted for the point, in order of issue."""
         paths, steps = self.forecasts.most_likely_m(), len(self)
-        said: Floats = paths[np.arange(steps), steps - 1 - np.arange(steps)]
-        return said
+        predicted: Floats = paths[np.arange(steps), steps - 1 - np.arange(steps)]
+        return predicted
 
     @property
     def lead_s(self) -> Floats:
@@ -53,7 +53,7 @@ class Successive:
 
     @property
     def off_m(self) -> Floats:
-        """(steps,) distance of what was said from the truth."""
+        """(steps,) distance of the predicted positions from the truth."""
         distance: Floats = np.linalg.norm(self.predicted_m - self.truth_m[-1], axis=1)
         return distance
 

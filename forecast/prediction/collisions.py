@@ -1,6 +1,6 @@
-"""How often the most likely futures of one scene run into each other: a cheap check of an answer's sanity.
+"""How often the most likely futures of one scene run into each other: a cheap sanity check of a scene's forecasts.
 
-Real traffic seldom collides; a share far above that of a good hour says that something is wrong with tracks, map or
+Real traffic seldom collides; a share far above the usual one indicates that something is wrong with tracks, map or
 clock, or that the model sees no neighbours. It is no measure of safety: each agent's mode is chosen by itself.
 """
 

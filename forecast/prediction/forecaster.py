@@ -101,7 +101,7 @@ class Forecaster:
             maps: by name: a path of a baked raster, a :class:`~forecast.core.maps.MapSource`, or a callable.
             device: where to compute.
             silence: what is done about agents that were not observed now.
-            merge_radius_m: modes that are nowhere this far apart are one answer; in place of the checkpoint's.
+            merge_radius_m: modes closer than this at every step are merged; in place of the checkpoint's.
 
         Raises:
             CheckpointError: the weights cannot be used.

@@ -1,4 +1,4 @@
-"""Leaves out velocities that a tracker gives and that cannot be true, and says whose nobody knows."""
+"""Discards impossible velocities of a tracker, and reports agents of unknown velocity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from forecast.prediction.observed_motion import FASTEST_MPS, SLOW_M, Motion, nam
 from forecast.prediction.readings import shown
 from forecast.prediction.resample import Integers, Observed
 
-#: A velocity of less is said to stand; and nobody stops by braking harder than this.
+#: An agent slower than the first is standing; no vehicle brakes harder than the second.
 STANDS_MPS, _BRAKES_MPS2 = 0.1, 10.0
 
 

@@ -1,4 +1,4 @@
-"""Turns headings that point the wrong way, and finds those that nobody gave."""
+"""Turns headings that point the wrong way, and fills in those that are missing."""
 
 from __future__ import annotations
 

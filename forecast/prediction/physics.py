@@ -1,7 +1,7 @@
 """Physics baselines by the nuScenes devkit's rules (``nuscenes.prediction.models.physics``), for all agents at once.
 
-World frame, float64. Whose rules: speed is the unsigned length of the backward difference and always points along the
-annotated heading; acceleration is the difference of two speeds; turning models step forward with the heading at the
+World frame, float64. The devkit's rules: speed is the unsigned length of the backward difference, always along
+the annotated heading; acceleration is the difference of two speeds; turning models step forward with the heading at the
 start of each step. Whatever cannot be known (no earlier annotation, or one more than 1.5 s back) is 0.
 """
 

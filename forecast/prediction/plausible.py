@@ -1,4 +1,4 @@
-"""Finds what cannot be true of tracks before a model sees it, leaves it out or puts it right, and says so.
+"""Checks tracks before a model sees them: what cannot be true is left out or corrected, and reported.
 
 - **Jumps.** Nobody moves faster than ``FASTEST_MPS``, nor changes his velocity as two agents under one id do. A
   track begins anew after its last jump; one single observation off, there and back, is left out alone.

@@ -1,6 +1,6 @@
 """Reads what a stack hands over (numbers, times, poses, ids) as float64 arrays, or says in one line why it cannot.
 
-What is masked (``numpy.ma``) or None is not known: it is read as NaN, never as the data under the mask.
+Masked values (``numpy.ma``) and None count as unknown: they become NaN, never the data under the mask.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def reading(where: str) -> Iterator[None]:
     except SceneError:
         raise
     except Exception as problem:  # an object may raise anything from a property or a method of its own
-        raise SceneError(f"{where}: cannot be read ({type(problem).__name__}: {_said(problem)})") from None
+        raise SceneError(f"{where}: cannot be read ({type(problem).__name__}: {_message(problem)})") from None
 
 
 def floats(name: str, given: Any) -> Floats:
@@ -189,7 +189,7 @@ def _array(name: str, given: Any) -> NDArray[Any]:
     try:
         return np.asarray(_unmasked(given) if _has_masked(given) else given)
     except Exception as problem:  # an object's own __array__ may raise anything
-        raise SceneError(f"{name}: expected numbers ({_said(problem)})") from None
+        raise SceneError(f"{name}: expected numbers ({_message(problem)})") from None
 
 
 def _has_masked(given: Any) -> bool:
@@ -212,10 +212,10 @@ def _converted(name: str, array: NDArray[Any]) -> Floats:
     try:
         return np.asarray(array, np.float64, order="C")
     except Exception as problem:  # as above; and integers may be larger than any float
-        raise SceneError(f"{name}: expected numbers ({_said(problem)})") from None
+        raise SceneError(f"{name}: expected numbers ({_message(problem)})") from None
 
 
-def _said(problem: Exception) -> str:
+def _message(problem: Exception) -> str:
     try:
         return (str(problem).splitlines() or [type(problem).__name__])[0]
     except Exception:  # an exception of somebody's own
@@ -276,7 +276,7 @@ def _seconds(name: str, given: Any) -> float:
     except SceneError:
         raise
     except Exception as problem:  # an object's own method may raise anything
-        raise SceneError(f"{name}: expected numbers of seconds, or times with a unit ({_said(problem)})") from None
+        raise SceneError(f"{name}: expected numbers of seconds, or times with a unit ({_message(problem)})") from None
 
 
 def _by_unit(name: str, array: NDArray[Any]) -> Floats:

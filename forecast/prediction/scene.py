@@ -71,7 +71,7 @@ class Scene:
         map_name: one of the forecaster's maps; None where there is no map: crops are then blank.
         row_velocity_world_mps: (rows, 2) m/s, NaN where unknown; empty where all are. It counts where an agent's
             positions do not say yet how it moves.
-        notes: what is to be said with the answer of the way here, one line each; more may be added.
+        notes: remarks on how the scene was made, one line each; the forecast repeats them and may add more.
 
     Raises:
         SceneError: one line naming agent and entry: shapes that do not fit, numbers that are not finite, unknown types,

@@ -1,4 +1,4 @@
-"""What a driving stack is told: all possible futures of each agent, in the world frame, as NumPy arrays."""
+"""What the forecaster returns: all predicted futures of each agent, in the world frame, as NumPy arrays."""
 
 from __future__ import annotations
 

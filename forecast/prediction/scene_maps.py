@@ -156,7 +156,7 @@ class SceneMaps:
 
 
 def all_zero(crops: torch.Tensor) -> NDArray[np.bool_]:
-    """(agents,) in whose crops (agents, channels, height, width) is nothing; most are told by a few of their pixels."""
+    """(agents,) True where a crop (agents, channels, height, width) is all zero; a few pixels rule most of them out."""
     blind: NDArray[np.bool_] = ~crops[:, :, ::8, ::8].flatten(1).any(1).cpu().numpy()
     if blind.any():
         rows = torch.from_numpy(np.flatnonzero(blind)).to(crops.device)

@@ -108,8 +108,8 @@ class Stream:
       says; then it is ``unanswered``, and forgotten once its past cannot matter any more. Should it come back before,
       its past counts.
 
-    What was left out is said in the answer's ``notes``, one line each; the others are forecast all the same. The notes
-    of the forecast itself follow. A stream can be copied and pickled, with its tracks and its forecaster.
+    What was left out is reported in the forecast's ``notes``, one line each; the others are forecast all the same. The
+    notes of the forecast itself follow. A stream can be copied and pickled, with its tracks and its forecaster.
 
     Args:
         forecaster: the model and its maps.
@@ -213,7 +213,7 @@ class Stream:
         return self._memory.add(seen.agent_id, seen.kind, seen.time_us, seen.pose, seen.size_m, seen.velocity_world_mps)
 
     def _take_in(self, observations: list[Any], now_us: int, apart_s: float) -> list[str]:
-        """Sort observations into their tracks; what is left out is told."""
+        """Sort observations into their tracks; what is left out is reported."""
         notes: list[str] = []
         elsewhen_us: list[int] = []
         apart_m = 0.0

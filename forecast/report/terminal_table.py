@@ -64,7 +64,7 @@ def _print_remarks(console: Console, document: Mapping[str, Any]) -> None:
         console.print(warning, style="yellow", highlight=False, soft_wrap=True, markup=False)
 
 
-#: Metrics of which the difference of two files is told.
+#: Metrics whose difference between two files is printed.
 _COMPARED = ("min_fde_1", "dispersion_m")
 _SHARED_ITEMS = {"metrics": "agent-samples", "temporal": "points"}
 

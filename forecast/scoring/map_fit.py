@@ -1,4 +1,4 @@
-"""Whether what is judged lies on the map that it is judged by."""
+"""Checks that forecasts lie on the map that their off-road rate is measured on."""
 
 from __future__ import annotations
 

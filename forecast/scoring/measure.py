@@ -33,7 +33,7 @@ HISTORY = 5
 
 @dataclass(frozen=True)
 class Successive:
-    """What successive forecasts predicted for each target point; or why that cannot be told.
+    """What successive forecasts predicted for each target point; or why that is unknown.
 
     Attributes:
         likeliest, closest: by the most likely mode, and by the mode closest to the truth.

@@ -1,4 +1,4 @@
-"""Motion that nobody makes, in forecasts or truth: another unit, gaps that were filled with a number, lost digits."""
+"""Finds impossible motion in forecasts or truth: a wrong unit, gaps filled with a number, lost digits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.results import Bools, Floats
 
-#: Faster than this nobody drives, by more than positions are uncertain.
+#: No vehicle is faster than this by more than the uncertainty of positions.
 FASTEST_MPS, UNCERTAIN_M = 100.0, 10.0
 #: Where everything that moves moves slower than this, it is hardly metres.
 _SLOWEST_MPS = 0.1
@@ -25,7 +25,7 @@ _KEYS = (
 
 
 def count_motion(forecasts: ForecastRows, truth: TruthRows) -> dict[str, int]:
-    """Count what moves as nobody does.
+    """Count impossible motion.
 
     Args:
         forecasts: (rows).
@@ -66,7 +66,7 @@ def _leaps(positions_m: Floats, lead_s: Floats) -> Bools:
 
 
 def about_motion(coverage: Mapping[str, float]) -> list[str]:
-    """A line on each kind of motion that nobody makes."""
+    """One line for each kind of impossible motion."""
     fast, leaps, moves, creeps, absurd = (int(coverage[key]) for key in _KEYS)
     agents, said = int(coverage["agent_samples"]), list[str]()
     if fast:

@@ -59,7 +59,7 @@ class Report:
     def _document(self) -> dict[str, Any]:
         head = {"format_version": REPORT_FORMAT, "package_version": forecast.__version__, **self.about}
         if self.own_metrics:
-            head["own_metrics"] = {spec.key: _told(spec) for spec in self.own_metrics}
+            head["own_metrics"] = {spec.key: _description(spec) for spec in self.own_metrics}
         bodies = [_body(scores) for scores in self.scores]
         if len(bodies) == 1:
             return head | bodies[0]
@@ -90,7 +90,7 @@ def names_of(files: Sequence[Path]) -> list[str]:
     return stems if len(set(stems)) == len(stems) else [as_text(path) for path in files]
 
 
-def _told(spec: MetricSpec) -> dict[str, Any]:
+def _description(spec: MetricSpec) -> dict[str, Any]:
     """What tables and the page need to know of a metric that is not in the list."""
     return {
         "path": list(spec.path),

@@ -27,7 +27,7 @@ class Scores:
         agent_track: (agents,) the track of each: what the bootstrap resamples as a whole.
         agents: metric → one value per agent-sample that is scored officially.
         points: metric → one value per target point.
-        successive: what successive forecasts said about each point.
+        successive: what successive forecasts predicted for each point.
         horizon_s: (steps,) leads.
         error_ml_m: (agents, steps) distance of the most likely mode; inf where unknown.
         hardness: per agent-sample, the error of a causal Kalman filter at the last lead.

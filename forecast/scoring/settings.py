@@ -1,4 +1,4 @@
-"""What to measure, beside the defaults."""
+"""Settings of scoring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether forecasts begin where their agents are: another frame or order of axes is told, not just scored."""
+"""Whether forecasts begin where their agents are: a wrong frame or order of axes is reported."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def _section(heading: str, prefix: str, kind: type[Any]) -> str:
 
 
 def _rows(prefix: str, kind: type[Any], defaults: Any) -> Iterator[tuple[str, str, str, str]]:
-    hints, told = get_type_hints(kind), _told(kind)
+    hints, told = get_type_hints(kind), _descriptions(kind)
     for field in dataclasses.fields(kind):
         hint, value = hints[field.name], getattr(defaults, field.name)
         parts = [part for part in (hint, *get_args(hint)) if isinstance(part, type) and dataclasses.is_dataclass(part)]
@@ -57,7 +57,7 @@ def _rows(prefix: str, kind: type[Any], defaults: Any) -> Iterator[tuple[str, st
             yield f"`{prefix}{field.name}`", _type(hint), f"`{_value(value)}`", told.get(field.name, "")
 
 
-def _told(kind: type[Any]) -> dict[str, str]:
+def _descriptions(kind: type[Any]) -> dict[str, str]:
     """What the ``Attributes:`` of a dataclass and its bases say of each field; one entry may tell of several."""
     found: dict[str, str] = {}
     for owner in reversed(kind.__mro__):

@@ -1,4 +1,4 @@
-"""What a training run is told: the schema of a configuration, section by section.
+"""The schema of a training configuration, section by section.
 
 ``model`` and ``objective`` are typed by the network and the objective that are chosen; their dataclasses lie with them.
 """
@@ -32,7 +32,7 @@ class DataConfig:
         dataroot: folder of a data set.
         version: of nuScenes, e.g. ``v1.0-trainval``; of other data sets their kind, e.g. ``argoverse2``.
         train_split, val_split: official names; by default those that the version is known by.
-        cache: where the compact cache lies; by default where the data set says.
+        cache: folder for prepared data; by default where the data set says.
         dense: train on every vehicle at every key frame, not on the challenge's agent-samples alone.
         standing: where ``dense``, the share to keep of vehicles that stand at time 0.
         mirror: share of each training batch whose left and right are swapped, map and side of traffic included.
