@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="+",
         metavar="MODEL",
-        help="run folder, .safetensors file, name of shipped weights (town), exported file (.onnx), module:function, or "
-        "forecasts: a submission (.json), or rows (.parquet, .csv)",
+        help="run folder, .safetensors file, name of shipped weights (town), exported file (.onnx), module:function, "
+        "or forecasts: a submission (.json), or rows (.parquet, .csv)",
     )
     add_data_options(parser)
     parser.add_argument(

@@ -13,8 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint",
         required=True,
         metavar="MODEL",
-        help="run folder, .safetensors file, name of shipped weights (town), exported file (.onnx), or "
-        "module:function",
+        help="run folder, .safetensors file, name of shipped weights (town), exported file (.onnx), or module:function",
     )
     add_data_options(parser, split=True)
     parser.add_argument(
