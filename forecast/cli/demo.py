@@ -160,4 +160,4 @@ def _conclude(out: Path, document: dict[str, Any], pictures: int, minutes: float
         ade, fde, best = (figure(name, metric) for metric in ("min_ade_1", "min_fde_1", "min_ade_5"))
         print(f"  {name:<28} minADE_1 {ade:5.2f} m   minFDE_1 {fde:5.2f} m   minADE_5 {best:5.2f} m")
     print(f"report: {out / 'report.html'}   numbers: {out / 'report.json'}   {pictures} pictures: {out / 'pictures'}")
-    print(f"weights: {out / 'run' / 'best.safetensors'}   submission: {out / 'forecasts' / 'cab.json'}")
+    print(f"weights: {out / 'run' / 'best.safetensors'}   submission: {out / 'forecasts' / 'gain.json'}")
