@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from forecast.core.shapes import Float64, Int64
 from forecast.eval.displacement import Displacements
 from forecast.eval.mergeable import add, column, same
 from forecast.eval.results import Floats, Integers
@@ -22,18 +23,18 @@ class Calibration:
         count: (bins,) modes.
     """
 
-    edges: Floats = column(same)
-    stated_sum: Floats = column(add)
-    hits: Floats = column(add)
-    count: Integers = column(add)
+    edges: Float64[Floats, "edges"] = column(same)
+    stated_sum: Float64[Floats, "bins"] = column(add)
+    hits: Float64[Floats, "bins"] = column(add)
+    count: Int64[Integers, "bins"] = column(add)
 
     @property
-    def stated(self) -> Floats:
+    def stated(self) -> Float64[Floats, "bins"]:
         """(bins,) mean predicted probability of the modes in each bin; NaN where empty."""
         return self._per_mode(self.stated_sum)
 
     @property
-    def observed(self) -> Floats:
+    def observed(self) -> Float64[Floats, "bins"]:
         """(bins,) share of them that were the closest to the truth; NaN where empty."""
         return self._per_mode(self.hits)
 

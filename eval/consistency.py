@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.rows import ForecastRows, TruthRows
+from forecast.core.shapes import Bool, Float64, Shaped
 from forecast.eval.displacement import displacements, likeliest
 from forecast.eval.matching import Matches, match_points, truth_for
 from forecast.eval.mergeable import column, concatenate, same
@@ -47,11 +48,11 @@ class SuccessiveForecasts:
         tolerance_s: largest difference in time that was accepted as a match.
     """
 
-    track: NDArray[np.str_] = column(concatenate, items="points")
-    time_s: Floats = column(concatenate, items="points")
-    truth_m: Floats = column(concatenate, items="points")
-    predicted_m: Floats = column(concatenate, items="points")
-    valid: Bools = column(concatenate, items="points")
+    track: Shaped[NDArray[np.str_], "points"] = column(concatenate, items="points")
+    time_s: Float64[Floats, "points"] = column(concatenate, items="points")
+    truth_m: Float64[Floats, "points 2"] = column(concatenate, items="points")
+    predicted_m: Float64[Floats, "points steps 2"] = column(concatenate, items="points")
+    valid: Bool[Bools, "points steps"] = column(concatenate, items="points")
     step_s: float = column(same)
     tolerance_s: float = column(same)
 

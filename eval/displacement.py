@@ -18,19 +18,20 @@ from typing import Any
 
 import numpy as np
 
+from forecast.core.shapes import Bool, Float64, Int64
 from forecast.eval.results import Bools, Floats, Integers, PerItem, as_floats, per_item, shaped, steps_known
 
 MISS_THRESHOLD_M = 2.0
 _CHUNK = 64
 
 
-def rank_modes(probabilities: Any) -> Integers:
+def rank_modes(probabilities: Any) -> Int64[Integers, "agents modes"]:
     """(agents, modes) indices of the modes, most probable first; ties keep their order, absent modes come last."""
     wanted = as_floats(probabilities)
     return np.argsort(np.where(np.isnan(wanted), np.inf, -wanted), axis=-1, kind="stable")
 
 
-def likeliest(probabilities: Any) -> Integers:
+def likeliest(probabilities: Any) -> Int64[Integers, "agents"]:
     """(agents,) index of the most probable mode, the lowest index among equals."""
     wanted = as_floats(probabilities)
     best: Integers = np.where(np.isnan(wanted), -np.inf, wanted).argmax(axis=-1)
@@ -63,17 +64,17 @@ class Displacements:
         probabilities: (agents, modes), NaN in absent modes.
     """
 
-    distance_m: Floats
-    known: Bools
-    reached: Bools
-    probabilities: Floats
+    distance_m: Float64[Floats, "agents modes steps"]
+    known: Bool[Bools, "agents modes steps"]
+    reached: Bool[Bools, "agents modes steps"]
+    probabilities: Float64[Floats, "agents modes"]
 
     @cached_property
     def _order(self) -> Integers:
         return rank_modes(self.probabilities)
 
     @cached_property
-    def ends_early(self) -> Bools:
+    def ends_early(self) -> Bool[Bools, "agents modes"]:
         """(agents, modes) modes that lack a step which another mode of the agent reaches; they do not compete."""
         if self._everywhere:
             return np.zeros(self.probabilities.shape, dtype=bool)
@@ -93,7 +94,7 @@ class Displacements:
         return bool(self.known.all()) and not np.isnan(self.probabilities).any()
 
     @cached_property
-    def ade_m(self) -> Floats:
+    def ade_m(self) -> Float64[Floats, "agents modes"]:
         """(agents, modes) mean distance over the known steps; inf in modes that are absent or end early."""
         if self._everywhere:
             steps = self.distance_m.shape[-1]
@@ -103,13 +104,13 @@ class Displacements:
         return np.where(self._present, total / np.maximum(self.known.sum(-1), 1), np.inf)
 
     @cached_property
-    def worst_m(self) -> Floats:
+    def worst_m(self) -> Float64[Floats, "agents modes"]:
         """(agents, modes) largest distance over the known steps; inf in modes that are absent or end early."""
         if self._everywhere:
             return reduce(np.maximum, np.moveaxis(self.distance_m, -1, 0))
         return np.where(self._present, np.where(self.known, self.distance_m, -np.inf).max(-1), np.inf)
 
-    def fde_m(self, *, last_valid: bool = False) -> Floats:
+    def fde_m(self, *, last_valid: bool = False) -> Float64[Floats, "agents modes"]:
         """(agents, modes) distance at the last step, or at the last known one; inf where unknown."""
         if self._everywhere:
             return self.distance_m[..., -1]
@@ -120,7 +121,9 @@ class Displacements:
         at_last = np.take_along_axis(self.distance_m, last[..., None], -1)[..., 0]
         return np.where(self._present, at_last, np.inf)
 
-    def best_of(self, score: Floats, k: int) -> tuple[Floats, Integers]:
+    def best_of(
+        self, score: Float64[Floats, "agents modes"], k: int
+    ) -> tuple[Float64[Floats, "agents"], Int64[Integers, "agents"]]:
         """Smallest score among the k most probable modes, and that mode; absent ones and short ones never win.
 
         Args:

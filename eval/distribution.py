@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from forecast.core.shapes import Float64
 from forecast.eval.drivable import DrivableArea
 from forecast.eval.offroad import off_road_rate
 from forecast.eval.results import Floats, PerItem, per_item, shaped, steps_known
@@ -59,7 +60,9 @@ def _log_gaussian(offset_m: Floats, covariance_m2: Floats, counts: Any) -> Float
     return np.where(counts, -0.5 * (square + np.log(determinant)) - np.log(2 * np.pi), 0.0)
 
 
-def draw_samples(modes_m: Any, probabilities: Any, covariances_m2: Any, *, samples: int = 200, seed: int = 0) -> Floats:
+def draw_samples(
+    modes_m: Any, probabilities: Any, covariances_m2: Any, *, samples: int = 200, seed: int = 0
+) -> Float64[Floats, "agents samples steps 2"]:
     """Draw trajectories from the mixture: a mode by its probability, then each step by its own Gaussian.
 
     Returns:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from forecast.core.shapes import Float64
 from forecast.eval.results import Floats, PerItem, per_item, shaped, steps_known
 
 #: Standard deviations of the filter: white acceleration of the agent, and the noise of an observed position.
@@ -23,7 +24,7 @@ def kalman_forecast(
     horizon_s: float | Floats = 6.0,
     acceleration_mps2: float = ACCELERATION_MPS2,
     observation_m: float = OBSERVATION_M,
-) -> Floats:
+) -> Float64[Floats, "agents 2"]:
     """Filter each agent's past and extrapolate its last state at constant velocity.
 
     White acceleration noise, position observed alone; x and y are independent and share one gain. Nothing after the

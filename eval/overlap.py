@@ -9,6 +9,7 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
 from forecast.core.rows import ForecastRows
+from forecast.core.shapes import Float64, Int64
 from forecast.eval.displacement import likeliest
 from forecast.eval.matching import TOLERANCE_STEPS, lead_step_s, timing_of
 from forecast.eval.results import Bools, Floats, Integers, PerItem, per_item
@@ -27,8 +28,8 @@ class SuccessivePairs:
         candidates: forecasts that another one of their track follows, whenever: what coverage counts against.
     """
 
-    earlier: Integers
-    later: Integers
+    earlier: Int64[Integers, "pairs"]
+    later: Int64[Integers, "pairs"]
     shift: int
     candidates: int
 
@@ -170,7 +171,7 @@ def mode_flips(forecasts: ForecastRows, pairs: SuccessivePairs, *, tau_m: float 
     return per_item(flipped, np.isfinite(at_chosen))
 
 
-def endpoint_jitter(forecasts: ForecastRows, pairs: SuccessivePairs, present_m: Floats) -> PerItem:
+def endpoint_jitter(forecasts: ForecastRows, pairs: SuccessivePairs, present_m: Float64[Floats, "rows 2"]) -> PerItem:
     """RMS over successive issues of the second difference of (end-point − present position), metres, per track.
 
     Args:

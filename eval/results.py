@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.core.shapes import Bool, Float64
 from forecast.core.units import COARSE_M, spacing_of
 
 Floats = NDArray[np.float64]
@@ -34,8 +35,8 @@ class PerItem:
         valid: (items,) bool, True where the metric is defined.
     """
 
-    values: Floats
-    valid: Bools
+    values: Float64[Floats, "items"]
+    valid: Bool[Bools, "items"]
 
     @property
     def mean(self) -> Mean:

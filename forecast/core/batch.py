@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from forecast.core.agents import STATE_CHANNELS
+from forecast.core.shapes import Bool, Float, Int64, Shaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,21 +56,21 @@ class AgentBatch:
             :class:`~forecast.core.crops.CropSpec` for its axes).
     """
 
-    history: torch.Tensor
-    history_valid: torch.Tensor
-    target_type: torch.Tensor
-    size_m: torch.Tensor
-    neighbours: torch.Tensor
-    neighbours_valid: torch.Tensor
-    neighbour_types: torch.Tensor
-    pose_world: torch.Tensor
-    map_index: torch.Tensor
-    future: torch.Tensor
-    future_valid: torch.Tensor
+    history: Float[torch.Tensor, "batch history channels"]
+    history_valid: Bool[torch.Tensor, "batch history"]
+    target_type: Int64[torch.Tensor, "batch"]
+    size_m: Float[torch.Tensor, "batch 2"]
+    neighbours: Float[torch.Tensor, "batch neighbours history channels"]
+    neighbours_valid: Bool[torch.Tensor, "batch neighbours history"]
+    neighbour_types: Int64[torch.Tensor, "batch neighbours"]
+    pose_world: Float[torch.Tensor, "batch 3"]
+    map_index: Int64[torch.Tensor, "batch"]
+    future: Float[torch.Tensor, "batch steps 2"]
+    future_valid: Bool[torch.Tensor, "batch steps"]
     map_names: tuple[str, ...] = ()
     track_tokens: tuple[str, ...] = ()
     sample_tokens: tuple[str, ...] = ()
-    crop: torch.Tensor | None = None
+    crop: Shaped[torch.Tensor, "batch layers height width"] | None = None
 
     def __post_init__(self) -> None:
         sizes = dict(_KNOWN)

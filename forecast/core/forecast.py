@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from forecast.core.frames import rotate, world_from_agent
+from forecast.core.shapes import Float
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,10 @@ class Forecast:
         frame: ``"agent"`` (each target's own at time 0) or ``"world"``.
     """
 
-    positions_m: torch.Tensor
-    probabilities: torch.Tensor
-    headings_rad: torch.Tensor | None = None
-    covariances_m2: torch.Tensor | None = None
+    positions_m: Float[torch.Tensor, "batch modes steps 2"]
+    probabilities: Float[torch.Tensor, "batch modes"]
+    headings_rad: Float[torch.Tensor, "batch modes steps"] | None = None
+    covariances_m2: Float[torch.Tensor, "batch modes steps 2 2"] | None = None
     frame: str = "agent"
 
     def __post_init__(self) -> None:
@@ -46,7 +47,7 @@ class Forecast:
     def __len__(self) -> int:
         return int(self.positions_m.shape[0])
 
-    def to_world(self, pose_world: torch.Tensor) -> Forecast:
+    def to_world(self, pose_world: Float[torch.Tensor, "batch 3"]) -> Forecast:
         """Move an agent-frame forecast into the world, in float64.
 
         Args:
@@ -73,7 +74,7 @@ class Forecast:
             frame="world",
         )
 
-    def most_likely(self) -> torch.Tensor:
+    def most_likely(self) -> Float[torch.Tensor, "batch steps 2"]:
         """Positions of the most probable mode, (batch, steps, 2); ties go to the lower mode index."""
         # argmax on CPU and GPU does not promise the first of equals; a stable sort does.
         best = torch.argsort(self.probabilities, dim=1, descending=True, stable=True)[:, 0]

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, distributed
 
+from forecast.core.shapes import Float
+
 
 class _MeanOverProcesses(torch.autograd.Function):
     """Mean of equal-sized parts; the gradient of each process' copy reaches every process' part."""
@@ -24,7 +26,7 @@ class _MeanOverProcesses(torch.autograd.Function):
         return total / distributed.get_world_size()
 
 
-def batch_mean(values: Tensor) -> Tensor:
+def batch_mean(values: Float[Tensor, "batch *rest"]) -> Float[Tensor, "*rest"]:
     """Mean over the first axis, and over all processes where training is distributed (parts of equal size).
 
     With DDP's averaging of gradients, a loss that is any function of this mean has the gradient that one process

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from forecast.core.shapes import Float
+
 
 @dataclass(frozen=True)
 class Branch:
@@ -17,9 +19,9 @@ class Branch:
         step_log_likelihoods: (batch, modes, steps) nats, log p(y_t | z) of the true position at each step.
     """
 
-    prior_logits: Tensor
-    posterior_logits: Tensor | None
-    step_log_likelihoods: Tensor
+    prior_logits: Float[Tensor, "batch modes"]
+    posterior_logits: Float[Tensor, "batch modes"] | None
+    step_log_likelihoods: Float[Tensor, "batch modes steps"]
 
     def __post_init__(self) -> None:
         shape = tuple(self.step_log_likelihoods.shape)

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from forecast.core.batch import AgentBatch
 from forecast.core.forecast import Forecast
+from forecast.core.shapes import Float
 from forecast.model.branch import Branch
 from forecast.model.cvae_config import CVAEConfig
 from forecast.model.decoder import Decoder
@@ -77,7 +78,7 @@ class CVAE(Network):
         """Of the parameters, and of all that is computed."""
         return self.heading_correction.weight.dtype
 
-    def encode(self, batch: AgentBatch) -> tuple[Tensor, Tensor]:
+    def encode(self, batch: AgentBatch) -> tuple[Float[Tensor, "batch size"], Float[Tensor, "batch size"]]:
         """Encodings with context and with the context nulled.
 
         Args:

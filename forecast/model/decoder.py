@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from forecast.core.agents import STATE_CHANNELS
+from forecast.core.shapes import Float
 from forecast.model.recurrence import CORRELATION_BOUND, LOG_SIGMA_BOUND, Recurrence, unrolled
 from forecast.model.scan import scan
 from forecast.model.unicycle import Controls
@@ -39,7 +40,12 @@ class Decoder(nn.Module):
         of_agent = encoding @ weight[:, self.modes : self.modes + encoding.shape[1]].T + bias
         return of_agent, weight[:, : self.modes].T
 
-    def forward(self, encoding: Tensor, present: Tensor, noise: Tensor | None) -> Controls:
+    def forward(
+        self,
+        encoding: Float[Tensor, "rows size"],
+        present: Float[Tensor, "rows channels"],
+        noise: Float[Tensor, "steps 2 rows modes"] | None,
+    ) -> Controls:
         """Decode all modes of each row.
 
         Args:

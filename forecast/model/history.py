@@ -6,13 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from forecast.core.agents import STATE_CHANNELS
+from forecast.core.shapes import Bool, Float, Int64
 
 #: Added to a code's variance where it is normalised, so that the small code of one who stands is made ten times as
 #: large and no larger.
 _LEAST_VARIANCE = 1e-2
 
 
-def suffix_start(valid: Tensor) -> Tensor:
+def suffix_start(valid: Bool[Tensor, "batch history"]) -> Int64[Tensor, "batch"]:
     """First row of the unbroken run of valid rows that ends at the present.
 
     Args:
@@ -25,7 +26,9 @@ def suffix_start(valid: Tensor) -> Tensor:
     return valid.shape[1] - unbroken
 
 
-def last_of_suffix(lstm: nn.LSTM, sequence: Tensor, start: Tensor) -> Tensor:
+def last_of_suffix(
+    lstm: nn.LSTM, sequence: Float[Tensor, "batch history features"], start: Int64[Tensor, "batch"]
+) -> Float[Tensor, "batch hidden"]:
     """Run an LSTM from row ``start`` to the last row; its last output.
 
     Args:
@@ -61,7 +64,9 @@ class HistoryEncoder(nn.Module):
         self.norm = nn.LayerNorm(size, eps=_LEAST_VARIANCE) if normalised else nn.Identity()
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, states: Tensor, start: Tensor) -> Tensor:
+    def forward(
+        self, states: Float[Tensor, "batch history channels"], start: Int64[Tensor, "batch"]
+    ) -> Float[Tensor, "batch size"]:
         """Encode scaled states (batch, history, channels) from row ``start`` (batch,) on; gives (batch, size)."""
         code: Tensor = self.dropout(self.norm(last_of_suffix(self.lstm, states, start)))
         return code

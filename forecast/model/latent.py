@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from forecast.core.agents import STATE_CHANNELS
+from forecast.core.shapes import Float
 
 
 class FutureEncoder(nn.Module):
@@ -23,7 +24,9 @@ class FutureEncoder(nn.Module):
         self.first_cell = nn.Linear(len(STATE_CHANNELS), size)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, future: Tensor, present: Tensor) -> Tensor:
+    def forward(
+        self, future: Float[Tensor, "rows steps 2"], present: Float[Tensor, "rows channels"]
+    ) -> Float[Tensor, "rows size"]:
         """Encode scaled futures (batch, steps, 2) after scaled present states (batch, channels)."""
         hidden, cell = self.first_hidden(present), self.first_cell(present)
         both = tuple(torch.stack([first, torch.zeros_like(first)]) for first in (hidden, cell))
@@ -49,19 +52,23 @@ class CategoricalLatent(nn.Module):
         self.prior_logits = nn.Linear(hidden_size, modes)
         self.posterior_logits = nn.Linear(encoding_size + future_size, modes)
 
-    def prior(self, encoding: Tensor, keep: Tensor | None = None) -> Tensor:
+    def prior(
+        self, encoding: Float[Tensor, "rows size"], keep: Float[Tensor, "rows hidden"] | None = None
+    ) -> Float[Tensor, "rows modes"]:
         """Logits (rows, modes) for encodings (rows, size); ``keep`` (rows, hidden) is the dropout's mask, scaled."""
         hidden = self.hidden(encoding).relu()
         logits: Tensor = self.prior_logits(hidden if keep is None else hidden * keep)
         return logits
 
-    def posterior(self, encoding: Tensor, future_code: Tensor) -> Tensor:
+    def posterior(
+        self, encoding: Float[Tensor, "rows size"], future_code: Float[Tensor, "rows future_size"]
+    ) -> Float[Tensor, "rows modes"]:
         """Logits (rows, modes) for encodings (rows, size) and future codes (rows, future_size)."""
         logits: Tensor = self.posterior_logits(torch.cat([encoding, future_code], -1))
         return logits
 
 
-def regularised_logits(logits: Tensor, bound: float | None) -> Tensor:
+def regularised_logits(logits: Float[Tensor, "*rows modes"], bound: float | None) -> Float[Tensor, "*rows modes"]:
     """Centre logits, then clamp them to ±``bound``; unchanged where there is no bound.
 
     Args:

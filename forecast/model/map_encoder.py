@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from forecast.core.crops import CropSpec
+from forecast.core.shapes import Float, Shaped
 from forecast.model.cvae_config import MapEncoderConfig
 
 
@@ -40,7 +41,7 @@ class MapEncoder(nn.Module):
         code: Tensor = self.linear(self.layers(images).flatten(1))
         return code
 
-    def forward(self, crop: Tensor) -> Tensor:
+    def forward(self, crop: Shaped[Tensor, "batch channels height width"]) -> Float[Tensor, "batch size"]:
         """Encode crops.
 
         Args:
@@ -58,7 +59,7 @@ class MapEncoder(nn.Module):
         code: Tensor = self.dropout(self._code(scaled))
         return code
 
-    def null(self) -> Tensor:
+    def null(self) -> Float[Tensor, "1 size"]:
         """Code (1, size), no unit, of the null map, 0 after scaling to −1…1: no dropout, no gradient."""
         with torch.no_grad():
             return self._code(self.linear.weight.new_zeros(1, *self.shape))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from forecast.core.agents import STATE_CHANNELS, AgentType
+from forecast.core.shapes import Bool, Float, Int64
 from forecast.model.history import last_of_suffix
 from forecast.model.scaling import NEIGHBOUR_RADIUS_M, scaled_neighbours
 
@@ -15,7 +16,12 @@ CHANNELS = {AgentType.VEHICLE: len(STATE_CHANNELS), AgentType.PEDESTRIAN: len(ST
 _STEPS_TO_FULL_WEIGHT = 4
 
 
-def edge_weights(neighbours: Tensor, valid: Tensor, history: Tensor, radius_m: float) -> Tensor:
+def edge_weights(
+    neighbours: Float[Tensor, "batch neighbours history channels"],
+    valid: Bool[Tensor, "batch neighbours history"],
+    history: Float[Tensor, "batch history channels"],
+    radius_m: float,
+) -> Float[Tensor, "batch neighbours"]:
     """How much each neighbour counts: 0 when it is far away at time 0, else growing with the steps it has been near.
 
     Args:
@@ -68,14 +74,14 @@ class NeighbourEncoder(nn.Module):
 
     def forward(
         self,
-        neighbours: Tensor,
-        valid: Tensor,
-        types: Tensor,
-        history: Tensor,
-        states: Tensor,
-        start: Tensor,
-        history_code: Tensor,
-    ) -> Tensor:
+        neighbours: Float[Tensor, "batch neighbours history channels"],
+        valid: Bool[Tensor, "batch neighbours history"],
+        types: Int64[Tensor, "batch neighbours"],
+        history: Float[Tensor, "batch history channels"],
+        states: Float[Tensor, "batch history channels"],
+        start: Int64[Tensor, "batch"],
+        history_code: Float[Tensor, "batch size"],
+    ) -> Float[Tensor, "batch size"]:
         """Encode the neighbours of each target; exactly 0 where there are none.
 
         Args:

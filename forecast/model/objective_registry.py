@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 from torch import Tensor
 
 from forecast.core.errors import ConfigError, one_of
+from forecast.core.shapes import Bool
 from forecast.core.user_code import load_outside
 from forecast.model.branch import Branch
 from forecast.model.objective_config import ObjectiveConfig
@@ -76,7 +77,11 @@ def objective_named(name: str) -> Objective:
 
 
 def objective_terms(
-    with_context: Branch, without: Branch | None, valid: Tensor, config: ObjectiveConfig, annealed: Annealed
+    with_context: Branch,
+    without: Branch | None,
+    valid: Bool[Tensor, "batch steps"],
+    config: ObjectiveConfig,
+    annealed: Annealed,
 ) -> Terms:
     """The loss of a batch.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from forecast.core.shapes import Bool, Float
 from forecast.model.batch_mean import batch_mean
 from forecast.model.branch import Branch
 from forecast.model.latent import regularised_logits
@@ -34,8 +35,8 @@ class Annealed:
 class Terms:
     """A loss and what it is made of, all scalars; the parts are detached, for logs."""
 
-    loss: Tensor
-    parts: dict[str, Tensor]
+    loss: Float[Tensor, ""]
+    parts: dict[str, Float[Tensor, ""]]
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class LogBranch:
         steps: (batch, modes, steps) log-likelihoods of the truth, nats.
     """
 
-    prior: Tensor
-    posterior: Tensor | None
-    steps: Tensor
+    prior: Float[Tensor, "batch modes"]
+    posterior: Float[Tensor, "batch modes"] | None
+    steps: Float[Tensor, "batch modes steps"]
 
     @classmethod
     def of(cls, branch: Branch, logit_bound: float | None) -> LogBranch:
@@ -62,7 +63,7 @@ class LogBranch:
         return cls(prior, posterior, branch.step_log_likelihoods)
 
     @property
-    def best_known(self) -> Tensor:
+    def best_known(self) -> Float[Tensor, "batch modes"]:
         """(batch, modes) log-probabilities by all that is known of the modes: the posterior, or else the prior."""
         return self.prior if self.posterior is None else self.posterior
 
@@ -76,7 +77,12 @@ def _clip(log_likelihood: Tensor, config: ObjectiveConfig) -> Tensor:
     return log_likelihood.clamp(config.lower_clip, config.upper_clip)
 
 
-def log_likelihood(weights: Tensor, steps: Tensor, valid: Tensor, config: ObjectiveConfig) -> Tensor:
+def log_likelihood(
+    weights: Float[Tensor, "batch modes"],
+    steps: Float[Tensor, "batch modes steps"],
+    valid: Bool[Tensor, "batch steps"],
+    config: ObjectiveConfig,
+) -> Float[Tensor, "batch"]:
     """Clipped log-likelihood of whole futures under a mixture.
 
     Args:
@@ -94,7 +100,9 @@ def log_likelihood(weights: Tensor, steps: Tensor, valid: Tensor, config: Object
     return (_clip(torch.logsumexp(weights[..., None] + steps, 1), config) * valid).sum(-1)
 
 
-def divergences(branch: LogBranch, config: ObjectiveConfig, annealed: Annealed) -> tuple[Tensor, dict[str, Tensor]]:
+def divergences(
+    branch: LogBranch, config: ObjectiveConfig, annealed: Annealed
+) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
     """``α · max(free bits, mean KL(q ‖ p)) − I_p(z; e)`` of a pass with a posterior, nats, and its parts.
 
     Args:
@@ -110,7 +118,9 @@ def divergences(branch: LogBranch, config: ObjectiveConfig, annealed: Annealed) 
     return annealed.alpha * kl.clamp(min=config.free_bits) - information, parts
 
 
-def own_loss(branch: LogBranch, valid: Tensor, config: ObjectiveConfig, annealed: Annealed) -> Terms:
+def own_loss(
+    branch: LogBranch, valid: Bool[Tensor, "batch steps"], config: ObjectiveConfig, annealed: Annealed
+) -> Terms:
     """The loss of one pass by itself, L(e).
 
     With a posterior it is that of an InfoVAE-style CVAE: ``−mean log Σ_z q_z p(y | z) + divergences``. Without one it
@@ -134,7 +144,7 @@ def own_loss(branch: LogBranch, valid: Tensor, config: ObjectiveConfig, annealed
     return Terms(apart - batch_mean(likelihood), {**parts, **more})
 
 
-def beside(terms: Terms, other: Terms, loss: Tensor, **parts: Tensor) -> Terms:
+def beside(terms: Terms, other: Terms, loss: Float[Tensor, ""], **parts: Float[Tensor, ""]) -> Terms:
     """A loss of two passes: the parts of the first, those of the one without context, and more of its own.
 
     Args:

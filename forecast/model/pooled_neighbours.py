@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from forecast.core.agents import STATE_CHANNELS, AgentType
+from forecast.core.shapes import Bool, Float, Int64
 from forecast.model.neighbours import CHANNELS
 from forecast.model.scaling import NEIGHBOUR_RADIUS_M, scaled_neighbours
 
@@ -50,9 +51,15 @@ class PooledNeighbours(nn.Module):
         return near_code
 
     def forward(
-        self, neighbours: Tensor, valid: Tensor, types: Tensor, history: Tensor, states: Tensor, start: Tensor,
-        history_code: Tensor,
-    ) -> Tensor:  # fmt: skip
+        self,
+        neighbours: Float[Tensor, "batch neighbours history channels"],
+        valid: Bool[Tensor, "batch neighbours history"],
+        types: Int64[Tensor, "batch neighbours"],
+        history: Float[Tensor, "batch history channels"],
+        states: Float[Tensor, "batch history channels"],
+        start: Int64[Tensor, "batch"],
+        history_code: Float[Tensor, "batch size"],
+    ) -> Float[Tensor, "batch size"]:
         """Encode the neighbours of each target; exactly 0 where none is near.
 
         The arguments are those of :meth:`forecast.model.neighbours.NeighbourEncoder.forward`; of ``history_code`` only

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from forecast.core.shapes import Float
 from forecast.model.mixture import MIN_DECORRELATION
 
 LOG_SIGMA_BOUND = 10.0
@@ -34,23 +35,23 @@ class Recurrence:
         head: (5, H); ``head_bias`` (5,): mean (2), log σ (2), correlation before its tanh.
     """
 
-    gates: Tensor
-    mode_gates: Tensor
-    state: Tensor
-    mode_state: Tensor
-    control: Tensor
-    recurrent: Tensor
-    recurrent_bias: Tensor
-    feedback: Tensor
-    head: Tensor
-    head_bias: Tensor
+    gates: Float[Tensor, "agents gates"]
+    mode_gates: Float[Tensor, "modes gates"]
+    state: Float[Tensor, "agents hidden"]
+    mode_state: Float[Tensor, "modes hidden"]
+    control: Float[Tensor, "agents 2"]
+    recurrent: Float[Tensor, "gates hidden"]
+    recurrent_bias: Float[Tensor, "gates"]
+    feedback: Float[Tensor, "gates 2"]
+    head: Float[Tensor, "5 hidden"]
+    head_bias: Float[Tensor, "5"]
 
     def of_one_type(self) -> Recurrence:
         """The same with all parts of the type of the weights; autocast leaves a mixture."""
         return Recurrence(*(getattr(self, part.name).to(self.recurrent.dtype) for part in fields(self)))
 
 
-def sample(output: Tensor, noise: Tensor) -> Tensor:
+def sample(output: Float[Tensor, "5 *rows"], noise: Float[Tensor, "2 *rows"]) -> Float[Tensor, "2 *rows"]:
     """A reparametrised draw from the Gaussian over controls that outputs of the head describe.
 
     Args:
@@ -67,7 +68,9 @@ def sample(output: Tensor, noise: Tensor) -> Tensor:
     return output[:2] + sigma * torch.stack([noise[0], tilted])
 
 
-def unrolled(given: Recurrence, noise: Tensor | None, steps: int) -> Tensor:
+def unrolled(
+    given: Recurrence, noise: Float[Tensor, "draws 2 agents modes"] | None, steps: int
+) -> Float[Tensor, "steps 5 agents modes"]:
     """Run all steps of all modes of all agents, in plain operations that autograd, compilers and exporters follow.
 
     Args:

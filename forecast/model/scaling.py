@@ -9,6 +9,7 @@ from torch import Tensor
 
 from forecast.core.agents import STATE_CHANNELS, AgentType
 from forecast.core.frames import wrap_angle
+from forecast.core.shapes import Bool, Float
 
 #: The target's own past positions are divided by this, its future positions by the next.
 PAST_M, FUTURE_M = 30.0, 80.0
@@ -25,7 +26,9 @@ def _divisors(position_m: float, kind: AgentType, like: Tensor) -> Tensor:
     return like.new_tensor([position_m] * 2 + [speed] * 2 + [acceleration] * 2 + [math.pi, 1.0])
 
 
-def scaled_history(history: Tensor, valid: Tensor) -> Tensor:
+def scaled_history(
+    history: Float[Tensor, "batch history channels"], valid: Bool[Tensor, "batch history"]
+) -> Float[Tensor, "batch history channels"]:
     """Scale a target's own states; invalid rows become 0.
 
     Args:
@@ -35,7 +38,9 @@ def scaled_history(history: Tensor, valid: Tensor) -> Tensor:
     return history / _divisors(PAST_M, AgentType.VEHICLE, history) * valid[..., None]
 
 
-def scaled_future(future: Tensor, valid: Tensor) -> Tensor:
+def scaled_future(
+    future: Float[Tensor, "batch steps 2"], valid: Bool[Tensor, "batch steps"]
+) -> Float[Tensor, "batch steps 2"]:
     """Scale future positions; invalid rows become 0.
 
     Args:
@@ -48,7 +53,12 @@ def scaled_future(future: Tensor, valid: Tensor) -> Tensor:
     return future / FUTURE_M * valid[..., None]
 
 
-def scaled_neighbours(neighbours: Tensor, valid: Tensor, present: Tensor, kind: AgentType) -> Tensor:
+def scaled_neighbours(
+    neighbours: Float[Tensor, "batch neighbours history channels"],
+    valid: Bool[Tensor, "batch neighbours history"],
+    present: Float[Tensor, "batch channels"],
+    kind: AgentType,
+) -> Float[Tensor, "batch neighbours history channels"]:
     """Scale neighbours' states relative to the target's present state; invalid rows become 0.
 
     Args:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from forecast.core.shapes import Bool
 from forecast.model.batch_mean import batch_mean
 from forecast.model.mixture import categorical_kl
 from forecast.model.objective_config import ObjectiveConfig
@@ -31,7 +32,11 @@ class Divergence(ObjectiveConfig):
 
 
 def divergence(
-    with_context: LogBranch, without: LogBranch | None, valid: Tensor, config: Divergence, annealed: Annealed
+    with_context: LogBranch,
+    without: LogBranch | None,
+    valid: Bool[Tensor, "batch steps"],
+    config: Divergence,
+    annealed: Annealed,
 ) -> Terms:
     """``L(e) + λ·L(ẽ) − λ_KL·KL[p(z|X,C) ‖ stopgrad p(z|X,C̃)]``, equation of the paper's section 3.
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from forecast.core.shapes import Bool
 from forecast.model.batch_mean import batch_mean
 from forecast.model.objective_config import ObjectiveConfig
 from forecast.model.own_loss import Annealed, LogBranch, Terms, beside, log_likelihood, own_loss
@@ -29,7 +30,13 @@ class Gain(ObjectiveConfig):
     weighted_probabilities: bool = True
 
 
-def gain(with_context: LogBranch, without: LogBranch | None, valid: Tensor, config: Gain, annealed: Annealed) -> Terms:
+def gain(
+    with_context: LogBranch,
+    without: LogBranch | None,
+    valid: Bool[Tensor, "batch steps"],
+    config: Gain,
+    annealed: Annealed,
+) -> Terms:
     """``L(e) + λ·L(ẽ) − λ_gain·mean w·log p(y|X,C)``.
 
     ``w`` is the advantage in log-likelihood of all that is known with context (the posterior, where there is one) over

@@ -7,6 +7,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from forecast.core.shapes import Bool
 from forecast.model.batch_mean import batch_mean
 from forecast.model.mixture import entropy
 from forecast.model.objective_config import ObjectiveConfig
@@ -27,7 +28,11 @@ class Plain(ObjectiveConfig):
 
 
 def plain(
-    with_context: LogBranch, without: LogBranch | None, valid: Tensor, config: Plain, annealed: Annealed
+    with_context: LogBranch,
+    without: LogBranch | None,
+    valid: Bool[Tensor, "batch steps"],
+    config: Plain,
+    annealed: Annealed,
 ) -> Terms:
     """``L(e)``.
 

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from forecast.core.shapes import Bool
 from forecast.model.batch_mean import batch_mean
 from forecast.model.objective_config import ObjectiveConfig
 from forecast.model.own_loss import Annealed, LogBranch, Terms, beside, log_likelihood, own_loss
@@ -22,7 +23,11 @@ class Reweight(ObjectiveConfig):
 
 
 def reweight(
-    with_context: LogBranch, without: LogBranch | None, valid: Tensor, config: Reweight, annealed: Annealed
+    with_context: LogBranch,
+    without: LogBranch | None,
+    valid: Bool[Tensor, "batch steps"],
+    config: Reweight,
+    annealed: Annealed,
 ) -> Terms:
     """``L(e) + L(ẽ) − mean σ(−log p(y|X,C̃))·log p(y|X,C)``, without gradient through the weight.
 

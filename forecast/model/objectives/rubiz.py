@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from forecast.core.shapes import Bool
 from forecast.model.batch_mean import batch_mean
 from forecast.model.latent import regularised_logits
 from forecast.model.objective_config import ObjectiveConfig
@@ -25,7 +26,11 @@ class Rubiz(ObjectiveConfig):
 
 
 def rubiz(
-    with_context: LogBranch, without: LogBranch | None, valid: Tensor, config: Rubiz, annealed: Annealed
+    with_context: LogBranch,
+    without: LogBranch | None,
+    valid: Bool[Tensor, "batch steps"],
+    config: Rubiz,
+    annealed: Annealed,
 ) -> Terms:
     """A third pass with logits ``σ(l) ∗ σ(l̃)``; the likelihood with context itself keeps a tenth of its weight.
 
