@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from forecast.core.errors import DataError, one_of
+from forecast.core.errors import DataError, DataWarning, one_of
 from forecast.data.data_format import DataFormat
 
 #: Other packages name theirs under this group of entry points.
@@ -35,10 +36,7 @@ def source_named(name: str) -> DataFormat:
     brought = _brought()
     if name not in brought:
         raise DataError(f"--source {name}: no such kind of data set; {one_of(source_names(), name)}")
-    try:
-        return brought[name].load()  # type: ignore[no-any-return]
-    except (ImportError, AttributeError) as fault:
-        raise DataError(f"--source {name}: {brought[name].value} cannot be loaded: {fault}") from fault
+    return _loaded(brought[name])
 
 
 def source_of(dataroot: Path, version: str | None, name: str | None = None) -> DataFormat:
@@ -55,7 +53,7 @@ def source_of(dataroot: Path, version: str | None, name: str | None = None) -> D
     """
     if name is not None:
         return source_named(name)
-    formats = [source_named(known) for known in source_names()]
+    formats = _usable()
     found = [one for one in formats if one.recognises(dataroot)]
     if len(found) == 1:
         return found[0]
@@ -68,6 +66,30 @@ def source_of(dataroot: Path, version: str | None, name: str | None = None) -> D
         raise DataError(f"{dataroot}: no such folder; --dataroot is the folder of a data set")
     known = "; ".join(f"{one.name}: {one.holds}" for one in formats)
     raise DataError(f"{dataroot}: no data set of a known kind; expected one of {known}")
+
+
+def _usable() -> list[DataFormat]:
+    """All kinds that can be loaded; one that another package brings and that cannot is told, and left out."""
+    formats = []
+    for name in source_names():
+        try:
+            formats.append(source_named(name))
+        except DataError as fault:
+            warnings.warn(f"left out: {fault}", DataWarning, stacklevel=2)
+    return formats
+
+
+def _loaded(point: EntryPoint) -> DataFormat:
+    where = f"the kind of data set '{point.name}', entry point {point.value}"
+    try:
+        found = point.load()
+    except (Exception, SystemExit) as fault:  # whatever somebody's package does while it is imported
+        told = " ".join(str(fault).split())[:160]
+        raise DataError(f"{where}: cannot be loaded ({type(fault).__name__}: {told})") from fault
+    missing = [name for name in ("name", "holds", "recognises", "open") if not hasattr(found, name)]
+    if missing:
+        raise DataError(f"{where}: has no {', '.join(missing)}; expected a forecast.data.data_format.DataFormat")
+    return found  # type: ignore[no-any-return]
 
 
 def _brought() -> dict[str, EntryPoint]:

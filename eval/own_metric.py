@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
-from forecast.core.errors import ConfigError
+from forecast.core.errors import ConfigError, one_of
 from forecast.core.user_code import load_outside
 from forecast.eval import metric_list
 from forecast.eval.evidence import AgentEvidence
-from forecast.eval.metric_spec import MetricSpec
+from forecast.eval.metric_spec import MetricSpec, Source
 from forecast.eval.results import PerItem, as_floats, per_item
 
 _OPTION = "--metric"
@@ -30,7 +32,7 @@ def own_metrics(names: Sequence[str]) -> tuple[MetricSpec, ...]:
     specs: list[MetricSpec] = []
     for name in names:
         found = load_outside(name, _OPTION)
-        spec = found if isinstance(found, MetricSpec) else own_metric(name, found)
+        spec = _checked(name, found) if isinstance(found, MetricSpec) else own_metric(name, found)
         if any(spec.key == other.key for other in (*metric_list.METRICS, *specs)):
             raise ConfigError(f"{_OPTION} {name}: a metric {spec.key} is there already; rename the function")
         specs.append(spec)
@@ -42,7 +44,8 @@ def own_metric(name: str, function: Callable[..., Any]) -> MetricSpec:
 
     The function gets float64 arrays in the world frame: modes (agents, modes, steps, 2), NaN in absent modes;
     probabilities (agents, modes), NaN likewise; truth (agents, steps, 2), NaN where unknown; and valid (agents, steps),
-    True where it is known. It returns (agents,) numbers; those that are NaN do not count. Files are scored in pieces:
+    True where it is known. It may not write into them. It returns (agents,) numbers; those that are not finite do not
+    count. Files are scored in pieces:
     a value may depend on its own agent alone. The first line of its docstring is the definition.
 
     Args:
@@ -57,15 +60,47 @@ def own_metric(name: str, function: Callable[..., Any]) -> MetricSpec:
 
     def measure(found: AgentEvidence) -> PerItem:
         known = np.isfinite(found.truth_m).all(-1) if found.valid is None else found.valid
-        try:
-            given = as_floats(function(found.modes_m, found.probabilities, found.truth_m, known))
-        except Exception as fault:  # whatever the user's function does
-            raise ConfigError(f"{_OPTION} {name}: {type(fault).__name__}: {fault}") from fault
+        arrays = (found.modes_m, found.probabilities, found.truth_m, known)
+        given = as_floats(function(*(_read_only(array) for array in arrays)))
         if given.shape != (len(found.modes_m),):
-            expected = f"expected ({len(found.modes_m)},), one value an agent-sample"
-            raise ConfigError(f"{_OPTION} {name}: gave shape {given.shape}; {expected}")
+            raise ValueError(f"gave shape {given.shape}; expected ({len(found.modes_m)},), one value an agent-sample")
         return per_item(given, np.isfinite(given))
 
     key = name.rpartition(":")[2].rpartition(".")[2]
     first = (function.__doc__ or "").strip().partition("\n")[0].strip()
-    return MetricSpec(key, "agents", measure, first or f"of {name}", heading=key, rigid=False)
+    return MetricSpec(key, "agents", _told(name, measure), first or f"of {name}", heading=key, rigid=False)
+
+
+def _checked(name: str, spec: MetricSpec) -> MetricSpec:
+    """A whole entry from outside, whose faults are told in one line."""
+    if spec.source not in get_args(Source):
+        raise ConfigError(
+            f"{_OPTION} {name}: its source is {spec.source!r}; {one_of(get_args(Source), str(spec.source))}"
+        )
+
+    def measure(found: Any) -> PerItem:
+        given = spec.measure(found)
+        if not isinstance(given, PerItem):
+            raise TypeError(f"its measure gave {type(given).__name__}; expected a forecast.eval.results.PerItem")
+        return given
+
+    return replace(spec, measure=_told(name, measure))
+
+
+def _told(name: str, measure: Callable[[Any], PerItem]) -> Callable[[Any], PerItem]:
+    """The same, with whatever it raises as one line that names it."""
+
+    def told(found: Any) -> PerItem:
+        try:
+            return measure(found)
+        except Exception as fault:  # whatever a user's function does
+            text = " ".join(str(fault).split())[:200]
+            raise ConfigError(f"{_OPTION} {name}: {type(fault).__name__}: {text}") from fault
+
+    return told
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False  # a metric must not change what the others are measured from
+    return view

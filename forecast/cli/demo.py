@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     check = dataset.samples(VAL_SPLIT)
     print(f"     {len(learn):,} agent-samples to learn from, {len(check):,} of other scenes to be judged on")
 
-    _say(f"2/5  train CAB: {run_folder}")
+    _say(f"2/5  train the configuration demo: {run_folder}")
     train(config, run_folder)
 
     _say(f"3/5  forecast {VAL_SPLIT}: with context, without, and by physics alone")

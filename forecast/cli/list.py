@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
+from functools import partial
 
 #: A name and what it is, in one line.
 Entry = tuple[str, str]
@@ -34,10 +35,10 @@ def _configs() -> Iterable[Entry]:
 
 
 def _networks() -> Iterable[Entry]:
-    from forecast.model.network_registry import network_class, network_names
+    from forecast.model.network_registry import network_names
 
     for name in network_names():
-        yield name, _first_line(network_class(name))
+        yield name, _or_its_fault(partial(_about_network, name))
 
 
 def _objectives() -> Iterable[Entry]:
@@ -73,10 +74,32 @@ def _layers() -> Iterable[Entry]:
 
 
 def _sources() -> Iterable[Entry]:
-    from forecast.data.source_registry import source_named, source_names
+    from forecast.data.source_registry import source_names
 
     for name in source_names():
-        yield name, source_named(name).holds
+        yield name, _or_its_fault(partial(_about_source, name))
+
+
+def _about_network(name: str) -> str:
+    from forecast.model.network_registry import network_class
+
+    return _first_line(network_class(name))
+
+
+def _about_source(name: str) -> str:
+    from forecast.data.source_registry import source_named
+
+    return source_named(name).holds
+
+
+def _or_its_fault(about: Callable[[], str]) -> str:
+    """What there is to say of an entry, or why it cannot be used: the others are listed all the same."""
+    from forecast.core.errors import ForecastError
+
+    try:
+        return about()
+    except ForecastError as fault:
+        return f"cannot be used: {fault}"
 
 
 def _first_line(thing: object) -> str:

@@ -25,7 +25,7 @@ COMMANDS = {
     "score": "score files of forecasts: accuracy and temporal consistency",
     "draw": "draw forecasts of a scene, two models side by side, or an animation of successive forecasts",
     "export": "export a trained model to ONNX, checked against the model",
-    "list": "list configurations, networks, objectives, map layers, kinds of data sets, shipped weights",
+    "list": "list configurations, networks, objectives, metrics, map layers, kinds of data sets, weights",
     "info": "print versions of the package and its dependencies",
 }
 

@@ -23,7 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="name of a shipped configuration, or a YAML file (default: %(default)s)",
     )
     parser.add_argument("--dataroot", metavar="DIR", help="folder of the data set (data.dataroot)")
-    parser.add_argument("--version", metavar="V", help="version of the data set, e.g. v1.0-trainval (data.version)")
+    parser.add_argument(
+        "--version", metavar="V", help="version of a nuScenes data set, e.g. v1.0-trainval (data.version)"
+    )
+    parser.add_argument("--source", metavar="KIND", help="kind of data set (default: detected; data.source)")
     parser.add_argument("--cache", metavar="DIR", help="folder for prepared data (data.cache)")
     parser.add_argument("--out", metavar="RUN", help="run folder to write to")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out after its last complete epoch")
@@ -39,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     from forecast.core.errors import ConfigError
     from forecast.training.config import as_yaml, load_config
 
-    given = {f"data.{name}": getattr(args, name) for name in ("dataroot", "version", "cache")}
+    given = {f"data.{name}": getattr(args, name) for name in ("dataroot", "version", "source", "cache")}
     settings = {key: value for key, value in given.items() if value is not None}
     config = load_config(args.config, args.configuration, settings)
     if args.print_config:

@@ -35,7 +35,7 @@ def load_outside(name: str, where: str) -> Any:
         sys.path.insert(0, here)  # as `python -m` does; an installed command does not
     try:
         found: Any = import_module(module_name)
-    except Exception as fault:  # whatever the user's module does
+    except (Exception, SystemExit) as fault:  # whatever the user's module does
         found_out = " ".join(str(fault).split())[:160]
         hint = "; install it, or set PYTHONPATH to its folder" if isinstance(fault, ModuleNotFoundError) else ""
         raise ConfigError(

@@ -55,7 +55,7 @@ def _loaded(point: EntryPoint) -> type[Network]:
     where = f"model.network: the entry point '{point.name} = {point.value}'"
     try:
         found = point.load()
-    except Exception as error:  # whatever somebody's package raises while it is imported
+    except (Exception, SystemExit) as error:  # whatever somebody's package does while it is imported
         said = " ".join(str(error).split())[:160]
         raise ConfigError(f"{where} cannot be loaded ({type(error).__name__}: {said})") from error
     if not (isinstance(found, type) and issubclass(found, Network)):

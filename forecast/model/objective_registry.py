@@ -94,9 +94,27 @@ def objective_terms(
 
     Raises:
         ValueError: the objective needs a pass without context and there is none.
+        ConfigError: an objective of the user's own fails, or gives no loss; one line.
     """
     if config.without_context != "none" and without is None:
         raise ValueError(f"the objective '{config.name}' needs a pass without context")
     logs = None if without is None else LogBranch.of(without, annealed.logit_bound)
-    function = objective_named(config.name).function
-    return function(LogBranch.of(with_context, annealed.logit_bound), logs, valid, config, annealed)
+    function, seen = objective_named(config.name).function, LogBranch.of(with_context, annealed.logit_bound)
+    if config.name in OBJECTIVES:
+        return function(seen, logs, valid, config, annealed)
+    return _own_terms(function, config.name, seen, logs, valid, config, annealed)
+
+
+def _own_terms(function: Callable[..., Terms], name: str, *given: Any) -> Terms:
+    """What a user's own function gives, or in one line what is wrong with it."""
+    try:
+        terms = function(*given)
+    except Exception as fault:  # whatever a user's function raises
+        told = " ".join(str(fault).split())[:200]
+        raise ConfigError(f"objective.name {name}: {type(fault).__name__}: {told}") from fault
+    if not isinstance(terms, Terms):
+        raise ConfigError(f"objective.name {name}: gave {type(terms).__name__}; expected forecast.model.own_loss.Terms")
+    if not isinstance(terms.loss, Tensor) or terms.loss.ndim:
+        shape = tuple(terms.loss.shape) if isinstance(terms.loss, Tensor) else type(terms.loss).__name__
+        raise ConfigError(f"objective.name {name}: gave a loss of {shape}; expected a tensor without axes")
+    return terms

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,9 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
     data, horizon = config.data, config.model.horizon
     if not data.dataroot:
         raise ConfigError("data.dataroot is not set: give --dataroot DIR")
-    train_split, val_split = data.splits
-    dataset = open_dataset(data.dataroot, data.version, data.cache)
+    dataset = open_dataset(data.dataroot, data.version, data.cache, source=data.source)
+    train_split, val_split = data.splits_of(dataset.version)
+    config = replace(config, data=replace(data, version=dataset.version))  # what the run's record says
     samples = dataset.samples(train_split, dense=data.dense, standing=data.standing)
     learn = AgentDataset.of(dataset, samples, horizon=horizon)
     check = AgentDataset.of(dataset, dataset.samples(val_split), horizon=horizon)

@@ -30,7 +30,8 @@ class DataConfig:
 
     Attributes:
         dataroot: folder of a data set.
-        version: of nuScenes, e.g. ``v1.0-trainval``; of other data sets their kind, e.g. ``argoverse2``.
+        version: of nuScenes, e.g. ``v1.0-trainval``; by default the only one that the folder holds.
+        source: kind of data set, e.g. ``nuscenes``, ``argoverse2``; by default detected from the folder.
         train_split, val_split: official names; by default those that the version is known by.
         cache: folder for prepared data; by default where the data set says.
         dense: train on every vehicle at every key frame, not on the challenge's agent-samples alone.
@@ -39,7 +40,8 @@ class DataConfig:
     """
 
     dataroot: str = ""
-    version: str = "v1.0-mini"
+    version: str | None = None
+    source: str | None = None
     train_split: str | None = None
     val_split: str | None = None
     cache: str | None = None
@@ -52,18 +54,20 @@ class DataConfig:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"data.{name}: expected a share of 0…1, got {getattr(self, name)}")
 
-    @property
-    def splits(self) -> tuple[str, str]:
-        """Training and validation split.
+    def splits_of(self, version: str) -> tuple[str, str]:
+        """Training and validation split of a data set.
+
+        Args:
+            version: of the data set, e.g. ``v1.0-mini``; ``argoverse2``.
 
         Raises:
-            ConfigError: the version is unknown and a split is not given.
+            ConfigError: splits of this version are not known, and one is not given.
         """
-        known = _SPLITS.get(self.version, (None, None))
+        known = _SPLITS.get(version, (None, None))
         train, val = self.train_split or known[0], self.val_split or known[1]
         if train is None or val is None:
             raise ConfigError(
-                f"data.version is '{self.version}', whose splits are not known ({one_of(_SPLITS, self.version)}); "
+                f"the data set is '{version}', whose splits are not known ({one_of(_SPLITS, version)}); "
                 "give data.train_split and data.val_split"
             )
         return train, val

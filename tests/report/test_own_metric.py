@@ -20,6 +20,7 @@ from forecast.eval.results import per_item
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "extend" / "metric.md"
 STEPS = np.arange(1, 13)
+SPEC = "from forecast.eval.metric_spec import MetricSpec\nf = MetricSpec('mine', '{source}', {measure}, 'of mine')"
 
 
 @pytest.fixture
@@ -98,6 +99,11 @@ def test_an_installed_command_finds_modules_of_the_current_folder(files):
         ("own:f", "def f(m, p, t, v): return p", r"gave shape \(3, 2\); expected \(3,\), one value an agent-sample"),
         ("own:f", "def f(m, p, t, v): return ['x'] * len(m)", "ValueError: could not convert"),
         ("own:min_ade_1", "def min_ade_1(m, p, t, v): return t", "a metric min_ade_1 is there already"),
+        ("own:f", "def f(m, p, t, v): t[:] = 0; return p[:, 0]", "read-only"),
+        ("own:f", "raise SystemExit('no')", r"own cannot be imported \(SystemExit: no"),
+        ("own:f", SPEC.format(source="agents", measure="lambda found: 3"), "its measure gave int; expected"),
+        ("own:f", SPEC.format(source="agents", measure="lambda found: 1 / 0"), "ZeroDivisionError: division by zero"),
+        ("own:f", SPEC.format(source="agentz", measure="len"), "its source is 'agentz'; did you mean 'agents'"),
         ("own:f", "import os\nos.nothing", r"own cannot be imported \(AttributeError"),
     ],
 )

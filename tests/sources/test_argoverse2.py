@@ -318,3 +318,11 @@ def test_nothing_is_written_into_a_scenario(argoverse: Path, capsys: pytest.Capt
     assert main(["predict", *where, "--checkpoint", "town", "--out", str(out)]) == 2
     assert "lies within the data set" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_training_needs_no_version(argoverse: Path, tmp_path: Path) -> None:
+    small = "--model.decoder_size 8 --model.modes 3 --run.epochs 1 --run.batch_size 4 --run.accelerator cpu".split()
+    splits = ["--data.train_split", "all_scored", "--data.val_split", "all", "--data.dense", "true"]
+    where = ["--dataroot", str(argoverse), "--cache", str(tmp_path / "cache")]
+    assert main(["train", "--config", "trajectron", *where, *splits, *small, "--out", str(tmp_path / "run")]) == 0
+    assert "version: argoverse2" in (tmp_path / "run" / "config.yaml").read_text()

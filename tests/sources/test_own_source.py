@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from forecast.cli.main import main
-from forecast.core.errors import DataError
+from forecast.core.errors import DataError, DataWarning
 from forecast.data.cache import open_dataset
 from forecast.data.source_registry import source_named, source_names
 
@@ -117,3 +117,30 @@ def test_a_layer_from_outside_is_drawn() -> None:
         [sys.executable, "-c", example("map-layer.md", "python")], capture_output=True, text=True, check=True
     )
     assert run.stdout == said[1]
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        ("import nowhere_at_all", "cannot be loaded (ModuleNotFoundError"),
+        ("raise SystemExit('no')", "cannot be loaded (SystemExit: no"),
+        ("CSV = 3", "has no name, holds, recognises, open"),
+        ("", "cannot be loaded (AttributeError"),
+    ],
+)
+def test_a_broken_package_is_told_and_harms_nobody(
+    own_package: None, drives: Path, tmp_path: Path, code: str, fault: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "site-packages"
+    entry = (place / "csv_source-1.0.dist-info" / "entry_points.txt").read_text()
+    (place / "csv_source.py").write_text(code + "\n", encoding="utf-8")
+    (place / "csv_source-1.0.dist-info" / "entry_points.txt").write_text(re.sub(r":\w+", ":CSV", entry))
+    town = tmp_path / "town"
+    assert main(["town", "--out", str(town), "--scenes", "2"]) == 0
+    capsys.readouterr()
+    with pytest.warns(DataWarning, match="left out: the kind of data set"):
+        assert open_dataset(town, cache=tmp_path / "cache").version == "v1.0-mini"
+    assert main(["list", "sources"]) == 0
+    listed = capsys.readouterr().out
+    assert fault in listed
+    assert "nuscenes" in listed

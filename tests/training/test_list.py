@@ -10,6 +10,7 @@ EXPECTED = {
     "networks": "cvae",
     "objectives": "gain",
     "layers": "drivable_area",
+    "metrics": "min_ade_1",
     "sources": "nuscenes",
     "weights": "town",
 }
@@ -19,7 +20,7 @@ EXPECTED = {
 def test_a_kind_is_listed_one_line_an_entry(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", kind]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert kind not in EXPECTED or EXPECTED[kind] in [line.split()[0] for line in lines]
+    assert EXPECTED[kind] in [line.split()[0] for line in lines]
     assert all(len(line.split(maxsplit=1)) == 2 for line in lines)
 
 

@@ -158,3 +158,35 @@ def test_the_reference_of_keys_is_that_of_the_dataclasses() -> None:
     assert written == reference(), "write it anew: python -m forecast.training.key_reference"
     # Every key says what it means.
     assert not [line for line in written.splitlines() if line.startswith("| `") and line.endswith("|  |")]
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("raise RuntimeError('no\\nluck')", "objective.name wrong:mine: RuntimeError: no luck"),
+        ("return 3", "objective.name wrong:mine: gave int; expected forecast.model.own_loss.Terms"),
+        (
+            "return Terms(valid.float(), {})",
+            "objective.name wrong:mine: ",
+        ),  # while tests run, Terms compares shapes itself
+    ],
+)
+def test_an_own_objective_that_fails_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_settings, made_up: Callable, body: str, told: str
+) -> None:
+    lines = (
+        "from forecast.model.objective_config import ObjectiveConfig",
+        "from forecast.model.own_loss import Terms",
+        "def mine(with_context, without, valid, config: ObjectiveConfig, annealed):",
+        f"    {body}",
+    )
+    (tmp_path / "wrong.py").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "wrong", raising=False)
+    settings = {**small_settings, "objective.name": "wrong:mine", "run.epochs": 1, "run.batch_size": 4}
+    with pytest.raises(ConfigError) as caught:
+        train_on(
+            load_config("trajectron", settings=settings), tmp_path / "run", made_up(8), made_up(4), None, progress=False
+        )
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
