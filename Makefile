@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo weights paper test test-slow test-numpy2 lint docs dist journey clean
+.PHONY: help install demo weights paper test test-slow test-numpy2 lint docs dist journey clean before-after
 
 help: ## this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,11 @@ test-slow: $(VENV)/.installed-dev ## the longer checks
 paper: $(VENV)/.installed ## the CAB paper's tables from nuScenes trainval: make paper DATAROOT=DIR [PAPER='--seeds 0 1 2']
 	@test -n "$(DATAROOT)" || { echo "say where nuScenes lies: make paper DATAROOT=DIR" >&2; exit 2; }
 	$(BIN)/python benchmarks/paper.py --dataroot "$(DATAROOT)" $(PAPER)
+
+before-after: $(VENV)/.installed-dev ## figures and speed against an older checkout: make before-after OLD=DIR
+	@test -n "$(OLD)" || { echo "say which checkout to compare with: make before-after OLD=DIR" >&2; exit 2; }
+	$(BIN)/python benchmarks/before_after.py --before "$(OLD)" --after .
+	$(BIN)/python benchmarks/before_after_speed.py --before "$(OLD)" --after .
 
 lint: $(VENV)/.installed-dev ## ruff, mypy --strict, import-linter, sizes and circles of files
 	$(BIN)/ruff format --check .

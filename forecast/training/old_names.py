@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from forecast.core.errors import ConfigError
+
 #: Earlier name of a configuration → what it is called now.
 _CONFIGURATIONS = {"cab_divergence": "cab", "blind": "no_context"}
 #: Earlier key → what it is called now.
@@ -45,6 +47,9 @@ def current_keys(values: Mapping[str, Any], where: str, objective: str) -> dict[
         values: by dotted key.
         where: file or place that the keys stand in, for the advice; empty for a record, which needs none.
         objective: the name of the objective that the values are for, unless they name another one.
+
+    Raises:
+        ConfigError: a key stands there under both names, or ``model.own_blind`` is neither true nor false.
     """
     found: dict[str, Any] = {}
     objective = _OBJECTIVES.get(str(values.get("objective.name", objective)), values.get("objective.name", objective))
@@ -58,9 +63,13 @@ def current_keys(values: Mapping[str, Any], where: str, objective: str) -> dict[
         now = "objective.gain_weight" if (key, objective) == ("objective.divergence_weight", "gain") else _KEYS.get(key)
         if now is not None:
             _advise(f"the key '{key}' is called '{now}' since version 0.2", where)
+            if now in values:
+                raise ConfigError(f"{where}: '{key}' and '{now}' are the same key; give the latter alone")
         found[now or key] = value
+    if _OWN_BLIND not in values or where == "the command line":
+        return found
     # A whole record of an earlier version, with constants that its objective did not read.
-    return {key: value for key, value in found.items() if _OWN_BLIND not in values or _is_read(key, objective)}
+    return {key: value for key, value in found.items() if _is_read(key, objective)}
 
 
 def current_column(name: str) -> str:
@@ -69,6 +78,8 @@ def current_column(name: str) -> str:
 
 
 def _without_context(own: object, where: str, objective: str) -> dict[str, Any]:
+    if not isinstance(own, bool):
+        raise ConfigError(f"{where or _OWN_BLIND}: '{_OWN_BLIND}' is {own!r}; expected true or false")
     now = {"objective.without_context": "twin" if own else "shared"} if objective != "plain" else {}
     said = "; ".join(f"{key} {value}" for key, value in now.items()) or "nothing, since 'plain' has no use for it"
     _advise(f"in place of the key '{_OWN_BLIND}' there is since version 0.2: {said}", where)

@@ -116,6 +116,15 @@ def test_the_logits_clamp_can_be_left_out_and_its_parts_be_set() -> None:
         (["--objective.name", "math:mine"], "math has no mine"),
         (["--objective.name", "math:sqrt"], "expected a function of (with_context, without, valid, config, annealed)"),
         (["--objective.name", "a b:c"], "objective.name a b:c: expected module:name"),
+        (["--model.own_blind", "maybe"], "'model.own_blind' is 'maybe'; expected true or false"),
+        (
+            ["--objective.divergence_weight", "1", "--objective.gain_weight", "2"],
+            "'objective.divergence_weight' and 'objective.gain_weight' are the same key",
+        ),
+        (
+            ["--model.own_blind", "true", "--objective.divergence_cap", "3"],
+            "'gain' does not read 'objective.divergence_cap'",
+        ),
         (["--model.network", "cvaf"], "no network is called 'cvaf': did you mean 'cvae'"),
         (["--schedules.logit_bound", "7"], "schedules.logit_bound: expected a mapping of its keys, or null"),
         (["--data.standing", "1.5"], "expected a share of 0…1, got 1.5"),
