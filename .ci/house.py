@@ -25,6 +25,7 @@ LIMITS = {
     "median lines of a function": 14,
     "most lines of a function": 60,
     "file names that stand twice": 0,
+    "class names that stand twice": 0,
     "circles of files": 0,
     "% of public array functions with shape and unit": 90,
 }
@@ -102,6 +103,20 @@ def double_names(found: list[Module]) -> Measured:
     for module in found:
         if module.path.name != "__init__.py":
             places[module.path.name].append(str(module.path))
+    return _twice(places)
+
+
+def double_classes(found: list[Module]) -> Measured:
+    """Names of public classes that stand for more than one thing."""
+    places = defaultdict(list)
+    for module in found:
+        for node in module.tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(str(module.path))
+    return _twice(places)
+
+
+def _twice(places: dict[str, list[str]]) -> Measured:
     twice = {name: where for name, where in sorted(places.items()) if len(where) > 1}
     return Measured(len(twice), [f"{name}: {', '.join(where)}" for name, where in twice.items()])
 
@@ -215,6 +230,7 @@ MEASURES: dict[str, Callable[[list[Module]], Measured]] = {
     "median lines of a function": lambda found: function_lines(found, largest=False),
     "most lines of a function": lambda found: function_lines(found, largest=True),
     "file names that stand twice": double_names,
+    "class names that stand twice": double_classes,
     "circles of files": circles,
     "% of public array functions with shape and unit": untold,
 }

@@ -28,7 +28,7 @@ class Split(msgspec.Struct, frozen=True):
     listing: str = "challenge"
 
 
-class Notes(msgspec.Struct, frozen=True):
+class SourceNotes(msgspec.Struct, frozen=True):
     """The small facts of a data set that are no columns; the cache stores them beside the columns.
 
     Attributes:
@@ -75,7 +75,7 @@ class DataFolder(Protocol):
             DataError: one is missing.
         """
 
-    def read(self) -> tuple[TrackColumns, Notes]:
+    def read(self) -> tuple[TrackColumns, SourceNotes]:
         """Read the files.
 
         Raises:

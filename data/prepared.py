@@ -16,7 +16,7 @@ from forecast.core.errors import DataError, one_of
 from forecast.core.maps import MapSource
 from forecast.core.rows import TruthRows
 from forecast.core.tracks import Tracks
-from forecast.data.data_format import DataFolder, Notes
+from forecast.data.data_format import DataFolder, SourceNotes
 from forecast.data.samples import Samples, dense_samples, listed_samples, thin_standing
 from forecast.data.store import Damaged, read_store
 from forecast.data.track_columns import TrackColumns
@@ -42,7 +42,7 @@ class Dataset:
         self.fingerprint, self.folder = fingerprint, folder
         try:
             self.columns = TrackColumns.from_arrays(arrays)
-            self._notes = msgspec.json.decode(notes, type=Notes)
+            self._notes = msgspec.json.decode(notes, type=SourceNotes)
         except (KeyError, ValueError) as fault:
             raise Damaged(f"{folder}: {fault}") from None
 

@@ -12,7 +12,7 @@ import shapely
 from numpy.typing import NDArray
 
 from forecast.core.maps import MapSource
-from forecast.eval.paint import Painter
+from forecast.eval.paint import RasterPainter
 from forecast.eval.results import Bools, Integers
 
 PX_PER_M = 10
@@ -41,8 +41,8 @@ NUSCENES_SIZES_M = {
 class DrivableArea:
     """A raster of drivable polygons, bit for bit where it matters and only where it is asked for.
 
-    See :class:`~forecast.eval.paint.Painter` for how it is drawn. Everything outside the map is off the road. Pixels
-    count from ``origin_m``.
+    See :class:`~forecast.eval.paint.RasterPainter` for how it is drawn. Everything outside the map is off the road.
+    Pixels count from ``origin_m``.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class DrivableArea:
         self.origin_m = origin_m
         if any(origin_m):
             polygons = [shapely.transform(polygon, lambda points: points - origin_m) for polygon in polygons]
-        self._painter = Painter.of(polygons, PX_PER_M)
+        self._painter = RasterPainter.of(polygons, PX_PER_M)
         self._lock = Lock()
         self.width_px, self.height_px = (round(side * PX_PER_M) for side in size_m)
         self._columns = -(-self.width_px // TILE_PX)
@@ -146,7 +146,7 @@ class DrivableArea:
                 drawn[number] = self._tile(painter, np.array([left[number], top[number]]))
         return drawn
 
-    def _tile(self, painter: Painter, corner_px: Integers) -> list[NDArray[np.uint8]]:
+    def _tile(self, painter: RasterPainter, corner_px: Integers) -> list[NDArray[np.uint8]]:
         """Draw one tile, in bits: which pixels are drivable, and which are clear of all else; nothing if none is."""
         near = _around(corner_px, TILE_PX)
         around = painter.draw(near)

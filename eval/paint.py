@@ -18,7 +18,7 @@ Pixels = NDArray[np.int32]
 _NONE: Pixels = np.zeros((0, 4), dtype=np.int32)
 
 
-class Painter:
+class RasterPainter:
     """Polygons as rings of pixels; each is filled, then its holes are cleared, polygon after polygon.
 
     Vertices are rounded to pixels and outlines belong to the area, as the devkit has it.
@@ -31,7 +31,7 @@ class Painter:
         self._high = np.array([ring.max(0) for ring in rings], dtype=np.int32).reshape(-1, 2)
 
     @classmethod
-    def of(cls, polygons: Sequence[Any], px_per_m: int) -> Painter:
+    def of(cls, polygons: Sequence[Any], px_per_m: int) -> RasterPainter:
         """Take polygons (shapely, world frame, metres); parts of multi-polygons count as polygons."""
         parts = [part for geometry in polygons for part in getattr(geometry, "geoms", [geometry])]
         shapes = [(part.exterior, *part.interiors) for part in parts if not part.is_empty]
@@ -41,11 +41,11 @@ class Painter:
             np.array([place > 0 for shape in shapes for place in range(len(shape))], dtype=bool),
         )
 
-    def within(self, window_px: Pixels) -> Painter:
+    def within(self, window_px: Pixels) -> RasterPainter:
         """A painter that draws the same in this window, and in all windows inside it, with far fewer vertices."""
         near = np.flatnonzero(((self._low < window_px[2:]) & (self._high >= window_px[:2])).all(-1))
         rings = [_thinned(self._rings[number], window_px) for number in near.tolist()]
-        return Painter(rings, self._polygon[near], self._is_hole[near])
+        return RasterPainter(rings, self._polygon[near], self._is_hole[near])
 
     def draw(self, window_px: Pixels) -> NDArray[np.uint8]:
         """(height, width) 1 where drivable in a window: left, top, right, bottom in pixels, the last two exclusive."""

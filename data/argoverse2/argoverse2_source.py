@@ -16,7 +16,7 @@ from forecast.data.argoverse2.archive_map import load_archive
 from forecast.data.argoverse2.scenario_columns import columns_of_scenarios, sample_token, time_us, track_token
 from forecast.data.argoverse2.scenario_file import STEP_S, Scenario, read_scenario
 from forecast.data.argoverse2.scenario_folders import holds_scenarios, map_path, scenario_files
-from forecast.data.data_format import Listing, Notes, Split
+from forecast.data.data_format import Listing, SourceNotes, Split
 from forecast.data.general_remarks import heading_remarks
 from forecast.data.track_columns import TrackColumns
 
@@ -64,7 +64,7 @@ class Argoverse2Folder:
         found = scenario_files(self.dataroot)
         return {f"{split}/{name}": path for split, files in found.items() for name, path in files.items()}
 
-    def read(self) -> tuple[TrackColumns, Notes]:
+    def read(self) -> tuple[TrackColumns, SourceNotes]:
         """Read all scenarios.
 
         The agent-samples of a split are each scenario's focal track at the present; those of the split of that name
@@ -86,7 +86,7 @@ class Argoverse2Folder:
             scenarios += held
         columns = columns_of_scenarios(scenarios, self.step_s)
         remarks = heading_remarks(columns.tracks)
-        return columns, Notes(splits, {"focal": focal, "scored": scored}, remarks, types=_TYPES)
+        return columns, SourceNotes(splits, {"focal": focal, "scored": scored}, remarks, types=_TYPES)
 
     def map_file(self, map_name: str) -> Path:
         """The map of a scenario; scenarios and their maps have one name."""

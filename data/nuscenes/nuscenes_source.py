@@ -11,7 +11,7 @@ import msgspec
 from forecast.core.errors import DataError
 from forecast.core.maps import MapSource
 from forecast.core.rows import TruthRows
-from forecast.data.data_format import Listing, Notes, Split
+from forecast.data.data_format import Listing, SourceNotes, Split
 from forecast.data.maps.expansion_map import load_map
 from forecast.data.nuscenes.nuscenes_tables import TABLES, Log, MapMask, read_table, table_path, version_folder
 from forecast.data.nuscenes.reading import Reading, read_reading
@@ -64,7 +64,7 @@ class NuScenesFolder:
                 raise DataError(f"{path}: missing table; {self.version} needs {', '.join(TABLES)}")
         return files | ({"prediction_scenes.json": self.listing_path} if self.listing_path.is_file() else {})
 
-    def read(self) -> tuple[TrackColumns, Notes]:
+    def read(self) -> tuple[TrackColumns, SourceNotes]:
         """Read the tables and the challenge's lists."""
         columns, ego_channel = read_columns(self.folder, self.reading)
         scenes = official_scenes()
@@ -73,7 +73,7 @@ class NuScenesFolder:
         remarks = remarks_on(columns.tracks, self.reading, ego_channel, official)
         listings = {} if challenge is None else {"challenge": _pairs(challenge)}
         splits = {name: Split(names) for name, names in scenes.items()}
-        return columns, Notes(splits, listings, list(remarks), _masks(self.folder))
+        return columns, SourceNotes(splits, listings, list(remarks), _masks(self.folder))
 
     def map_file(self, map_name: str) -> Path:
         """The map expansion of a city."""

@@ -42,7 +42,7 @@ class MapMask(msgspec.Struct, gc=False):
     log_tokens: list[str]
 
 
-class Scene(msgspec.Struct, gc=False):
+class SceneRow(msgspec.Struct, gc=False):
     """A row of ``scene``."""
 
     token: str
@@ -120,7 +120,7 @@ TABLES: Mapping[str, type[msgspec.Struct]] = {
     "sample": Sample,
     "sample_annotation": Annotation,
     "sample_data": SampleData,
-    "scene": Scene,
+    "scene": SceneRow,
     "sensor": Sensor,
 }
 

@@ -20,7 +20,7 @@ from forecast.data.nuscenes.nuscenes_tables import (
     Log,
     Named,
     Sample,
-    Scene,
+    SceneRow,
     index_by_token,
     read_table,
     resolve,
@@ -83,7 +83,7 @@ def _read_scenes(folder: Path) -> _Scenes:
     logs = read_table(folder, "log", Log)
     log_index = index_by_token(logs, path_of(folder, "log"))
     path = path_of(folder, "scene")
-    scenes = read_table(folder, "scene", Scene)
+    scenes = read_table(folder, "scene", SceneRow)
     if not scenes:
         raise DataError(f"{path}: no scenes")
     names = [scene.name for scene in scenes]

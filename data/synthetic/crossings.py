@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from forecast.data.synthetic.roads import STOP_LINE_M, Network
+from forecast.data.synthetic.roads import STOP_LINE_M, RoadNetwork
 
 if TYPE_CHECKING:
     from forecast.data.synthetic.right_of_way import RightOfWay
@@ -42,7 +42,7 @@ class Gates:
         crossings: all crossings.
     """
 
-    def __init__(self, network: Network, crossings: Sequence[Crossing]) -> None:
+    def __init__(self, network: RoadNetwork, crossings: Sequence[Crossing]) -> None:
         self.network, self.crossings = network, crossings
         self._closed: list[list[float]] = [[] for _ in network.lanes]
         self._walking = [0] * len(crossings)

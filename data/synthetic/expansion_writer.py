@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from shapely.geometry import LineString, Polygon
 
 from forecast.data.synthetic.curves import Curve
-from forecast.data.synthetic.roads import Lane, Network
+from forecast.data.synthetic.roads import Lane, RoadNetwork
 from forecast.data.synthetic.surfaces import Surfaces
 from forecast.data.synthetic.tokens import token
 
@@ -110,7 +110,7 @@ def _lanes(out: _Expansion, lanes: list[Lane]) -> tuple[Record, Record]:
     return connectivity, {names[lane.index]: arcline_path(lane.centre) for lane in lanes}
 
 
-def _roads(out: _Expansion, network: Network) -> dict[int, str]:
+def _roads(out: _Expansion, network: RoadNetwork) -> dict[int, str]:
     """Road segments (roads and junctions) and road blocks (one direction of a road); give the roads' tokens."""
     segments: dict[int, str] = {}
     for road in network.roads:
@@ -128,7 +128,7 @@ def _roads(out: _Expansion, network: Network) -> dict[int, str]:
     return segments
 
 
-def _block(out: _Expansion, network: Network, lanes: list[int], segment: str) -> None:
+def _block(out: _Expansion, network: RoadNetwork, lanes: list[int], segment: str) -> None:
     members = [network.lanes[i] for i in lanes]  # from the middle of the road outwards
     inner, outer = members[0], members[-1]
     left, right = (inner, outer) if network.drive_right else (outer, inner)
@@ -144,7 +144,7 @@ def _block(out: _Expansion, network: Network, lanes: list[int], segment: str) ->
     )
 
 
-def _surfaces(out: _Expansion, network: Network, surfaces: Surfaces, segments: dict[int, str]) -> None:
+def _surfaces(out: _Expansion, network: RoadNetwork, surfaces: Surfaces, segments: dict[int, str]) -> None:
     out.add("drivable_area", polygon_tokens=[out.polygon(p) for p in surfaces.drivable])
     for walkway in surfaces.walkways:
         out.add("walkway", polygon_token=out.polygon(walkway))
@@ -196,7 +196,7 @@ def _dividers(out: _Expansion, surfaces: Surfaces) -> None:
         out.add("lane_divider", line_token=name, lane_divider_segments=marks)
 
 
-def map_expansion(city: str, seed: int, network: Network, surfaces: Surfaces) -> Record:
+def map_expansion(city: str, seed: int, network: RoadNetwork, surfaces: Surfaces) -> Record:
     """The whole expansion file of one town, ready for JSON."""
     out = _Expansion(city, seed)
     segments = _roads(out, network)

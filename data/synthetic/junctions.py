@@ -29,8 +29,8 @@ from forecast.data.synthetic.junction_plots import (
     draw_plot,
 )
 from forecast.data.synthetic.nuscenes_writer import CITIES
-from forecast.data.synthetic.roads import Lane, Network
-from forecast.data.synthetic.simulated_scene import Agent, Recording
+from forecast.data.synthetic.roads import Lane, RoadNetwork
+from forecast.data.synthetic.simulated_scene import Recording, SimulatedAgent
 from forecast.data.synthetic.surfaces import Surfaces, polygons
 
 Floats = NDArray[np.float64]
@@ -133,10 +133,12 @@ def _to_world(local: Floats, pose: Floats) -> Floats:
 
 def record_plots(name: str, city: str, start_us: int, placed: list[Placed]) -> Recording:
     """One scene of 17 key frames; the targets are the first agents, time 0 is key frame 4."""
-    agents = [Agent("vehicle.car", _CAR, 0, p.track) for p in placed]
+    agents = [SimulatedAgent("vehicle.car", _CAR, 0, p.track) for p in placed]
     targets = [(i, PAST) for i in range(len(agents))]
     for p in placed:
-        agents += [Agent("vehicle.car", _CAR, 0, _to_world(other, p.pose_world)) for other in p.plot.neighbour_poses]
+        agents += [
+            SimulatedAgent("vehicle.car", _CAR, 0, _to_world(other, p.pose_world)) for other in p.plot.neighbour_poses
+        ]
     # The ego stands aside, out of every target's sight.
     ego = np.tile([20.0, 20.0, 0.0], (len(TIMES_S), 1))
     return Recording(name, city, start_us, ego, agents, targets)
@@ -154,7 +156,7 @@ def _add_lane(lanes: list[Lane], centre: Curve, width_m: float) -> Lane:
     return lane
 
 
-def junction_map(placed: list[Placed], *, drive_right: bool, extent_m: float) -> tuple[Network, Surfaces]:
+def junction_map(placed: list[Placed], *, drive_right: bool, extent_m: float) -> tuple[RoadNetwork, Surfaces]:
     """Lanes, drivable areas and dividers of all plots of one city."""
     lanes: list[Lane] = []
     areas, dividers = [], []
@@ -173,7 +175,7 @@ def junction_map(placed: list[Placed], *, drive_right: bool, extent_m: float) ->
             corners = np.round(np.asarray(edge.coords), 3)
             dividers += [LineString(corners[i : i + 2]) for i in range(len(corners) - 1)]
     surface = Surfaces(polygons(shapely.union_all(areas)), (), (), (), (), tuple(dividers), tuple(dividers[:2]))
-    return Network(lanes, [], [], drive_right, extent_m), surface
+    return RoadNetwork(lanes, [], [], drive_right, extent_m), surface
 
 
 def city_extent_m(scenes: int, count: int) -> float:
@@ -183,7 +185,7 @@ def city_extent_m(scenes: int, count: int) -> float:
 
 def city_maps(
     seed: int, scenes: int, count: int, shares: Mapping[str, float]
-) -> Iterator[tuple[str, Network, Surfaces]]:
+) -> Iterator[tuple[str, RoadNetwork, Surfaces]]:
     """The maps of all cities, one at a time."""
     for index, city in enumerate(CITIES):
         placed = [p for s in range(index, scenes, len(CITIES)) for p in plots_of_scene(seed, s, scenes, count, shares)]

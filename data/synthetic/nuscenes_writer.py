@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from forecast.data.synthetic.simulated_scene import Agent, Recording
+from forecast.data.synthetic.simulated_scene import Recording, SimulatedAgent
 from forecast.data.synthetic.tokens import token
 
 Record = dict[str, Any]
@@ -97,7 +97,7 @@ class _Scene:
             )
         return rows
 
-    def agent_rows(self, number: int, agent: Agent) -> tuple[Record, list[Record]]:
+    def agent_rows(self, number: int, agent: SimulatedAgent) -> tuple[Record, list[Record]]:
         instance = self.token("instance", number)
         names = [self.token("annotation", number, row) for row in range(len(agent.poses))]
         speeds = np.hypot(*np.gradient(agent.poses[:, :2], axis=0).T) * 2 if len(names) > 1 else np.zeros(1)
@@ -129,7 +129,7 @@ class _Scene:
         return record, annotations
 
 
-def _attributes(seed: int, agent: Agent, speed_mps: float) -> list[str]:
+def _attributes(seed: int, agent: SimulatedAgent, speed_mps: float) -> list[str]:
     moving = speed_mps > _STANDING_MPS
     if agent.category.startswith("human"):
         return [token(seed, "attribute", "pedestrian.moving" if moving else "pedestrian.standing")]

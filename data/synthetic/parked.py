@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.data.synthetic.roads import PARKING_STRIP_M, Network
-from forecast.data.synthetic.simulated_scene import Agent
+from forecast.data.synthetic.roads import PARKING_STRIP_M, RoadNetwork
+from forecast.data.synthetic.simulated_scene import SimulatedAgent
 from forecast.data.synthetic.surfaces import Surfaces, parking_range_m
 
 Floats = NDArray[np.float64]
 
 
-def parked_cars(network: Network, rng: np.random.Generator, frames: int, *, occupancy: float) -> list[Agent]:
+def parked_cars(
+    network: RoadNetwork, rng: np.random.Generator, frames: int, *, occupancy: float
+) -> list[SimulatedAgent]:
     """Cars in the parking strips, at most one a bay."""
     cars = []
     for road in network.roads:
@@ -31,14 +33,14 @@ def parked_cars(network: Network, rng: np.random.Generator, frames: int, *, occu
 
 def _parked(
     place: tuple[Floats, Floats], two_way: bool, side: int, drive_right: bool, rng: np.random.Generator, frames: int
-) -> Agent:
+) -> SimulatedAgent:
     point, heading = place
     against = two_way and (side > 0) == drive_right
     pose = np.array([*point, float(heading) + np.pi * against + rng.normal(0, 0.01)])
     return _standing(pose, rng, frames)
 
 
-def lot_cars(surfaces: Surfaces, rng: np.random.Generator, frames: int, *, occupancy: float) -> list[Agent]:
+def lot_cars(surfaces: Surfaces, rng: np.random.Generator, frames: int, *, occupancy: float) -> list[SimulatedAgent]:
     """Cars in the bays of off-street car parks."""
     cars = []
     for bay in surfaces.bays:
@@ -48,6 +50,6 @@ def lot_cars(surfaces: Surfaces, rng: np.random.Generator, frames: int, *, occup
     return cars
 
 
-def _standing(pose: Floats, rng: np.random.Generator, frames: int) -> Agent:
+def _standing(pose: Floats, rng: np.random.Generator, frames: int) -> SimulatedAgent:
     size = (float(rng.uniform(1.75, 1.95)), float(rng.uniform(4.1, 4.9)), float(rng.uniform(1.45, 1.9)))
-    return Agent("vehicle.car", size, 0, np.repeat(pose[None], frames, axis=0), parked=True)
+    return SimulatedAgent("vehicle.car", size, 0, np.repeat(pose[None], frames, axis=0), parked=True)

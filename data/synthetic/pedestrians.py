@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry import LineString, Point
 
-from forecast.data.synthetic.simulated_scene import Agent
+from forecast.data.synthetic.simulated_scene import SimulatedAgent
 from forecast.data.synthetic.surfaces import Crossing, Surfaces
 from forecast.data.synthetic.traffic import Traffic
 
@@ -254,7 +254,7 @@ class Pedestrians:
         """(walkers, 3) poses of all of them, metres and radians, at a time of the simulation."""
         return np.array([self._now(walker, time_s) for walker in self.walkers]).reshape(-1, 3)
 
-    def agents(self, times_s: Floats, ego_m: Floats, range_m: float) -> list[Agent]:
+    def agents(self, times_s: Floats, ego_m: Floats, range_m: float) -> list[SimulatedAgent]:
         """Those who come near the ego, at the given times; who uses a crossing comes first.
 
         Args:
@@ -272,6 +272,6 @@ class Pedestrians:
         starts = [leg.start_s for leg in walker.legs]
         return self._place(walker.legs[max(bisect_right(starts, time_s) - 1, 0)], time_s)
 
-    def _agent(self, walker: _Walker, times_s: Floats) -> Agent:
+    def _agent(self, walker: _Walker, times_s: Floats) -> SimulatedAgent:
         poses = np.array([self._now(walker, float(time)) for time in times_s])
-        return Agent("human.pedestrian.adult", walker.size_m, 0, poses)
+        return SimulatedAgent("human.pedestrian.adult", walker.size_m, 0, poses)

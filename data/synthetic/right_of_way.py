@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 from shapely.geometry import LineString
 
-from forecast.data.synthetic.roads import Network
+from forecast.data.synthetic.roads import RoadNetwork
 from forecast.data.synthetic.signals import Signals
 
 _HALF_SWEPT_M = 1.7
@@ -15,7 +15,7 @@ _HALF_SWEPT_M = 1.7
 class RightOfWay:
     """Which connectors conflict, and who holds which one."""
 
-    def __init__(self, network: Network, rng: np.random.Generator) -> None:
+    def __init__(self, network: RoadNetwork, rng: np.random.Generator) -> None:
         self.signals = Signals(network, rng)
         self.conflicts: dict[int, set[int]] = {}
         self.holders: dict[int, set[int]] = {}

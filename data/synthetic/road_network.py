@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from forecast.data.synthetic.curves import Curve, smooth_join
 from forecast.data.synthetic.lattice import Street, plan_streets
-from forecast.data.synthetic.roads import PARKING_STRIP_M, Junction, Lane, Network, Road
+from forecast.data.synthetic.roads import PARKING_STRIP_M, Junction, Lane, RoadNetwork, TownRoad
 
 Floats = NDArray[np.float64]
 
@@ -32,14 +32,14 @@ class _Builder:
         self.nodes = nodes_m - nodes_m.min(axis=0) + 60.0
         self.extent_m = float(np.ceil(self.nodes.max() + 60.0))
         self.lanes: list[Lane] = []
-        self.roads: list[Road] = []
+        self.roads: list[TownRoad] = []
         self.junctions: list[Junction] = []
 
-    def build(self) -> Network:
+    def build(self) -> RoadNetwork:
         self._roads()
         for node in range(len(self.nodes)):
             self._junction(node)
-        return Network(self.lanes, self.roads, self.junctions, self.drive_right, self.extent_m)
+        return RoadNetwork(self.lanes, self.roads, self.junctions, self.drive_right, self.extent_m)
 
     def _roads(self) -> None:
         half = [self._half_widths(street) for street in self.streets]
@@ -66,7 +66,7 @@ class _Builder:
     def _road(self, street: Street, reference: Curve, half: tuple[float, float]) -> None:
         (forward, backward), width = street.lanes, street.lane_width_m
         ends = street.start, street.end
-        road = Road(len(self.roads), *ends, reference, *half, [], [], width, street.parking, street.main)
+        road = TownRoad(len(self.roads), *ends, reference, *half, [], [], width, street.parking, street.main)
         inner = half[1] - PARKING_STRIP_M * street.parking[1]
         for i in range(forward + backward):  # from right to left of the reference
             right, left = -inner + width * i, -inner + width * (i + 1)
@@ -158,7 +158,9 @@ def _lane_pairs(entering: list[int], leaving: list[int], *, straight: bool, near
     return list(dict.fromkeys(pairs))
 
 
-def _completed(pairs: list[tuple[int, int]], arms: list[tuple[int, bool]], roads: list[Road]) -> list[tuple[int, int]]:
+def _completed(
+    pairs: list[tuple[int, int]], arms: list[tuple[int, bool]], roads: list[TownRoad]
+) -> list[tuple[int, int]]:
     """Give lanes that no movement uses the movements of the lane beside them."""
     for road, ends in arms:
         entering, leaving = roads[road].forward, roads[road].backward
@@ -175,7 +177,7 @@ def _completed(pairs: list[tuple[int, int]], arms: list[tuple[int, bool]], roads
 
 def build_network(
     seed: int | np.random.SeedSequence, *, drive_right: bool, blocks: int = 5, pitch_m: float = 150.0
-) -> Network:
+) -> RoadNetwork:
     """Draw the road network of one town.
 
     Args:

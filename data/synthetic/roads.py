@@ -50,7 +50,7 @@ class Lane:
 
 
 @dataclass
-class Road:
+class TownRoad:
     """A two-way or one-way road between two junctions (or the town's edge), with lanes and parking strips.
 
     ``reference`` runs from junction ``start`` to junction ``end`` between the two directions of travel;
@@ -104,11 +104,11 @@ class Junction:
 
 
 @dataclass
-class Network:
+class RoadNetwork:
     """Lanes, roads and junctions of one town; ``drive_right`` tells the side of the traffic."""
 
     lanes: list[Lane]
-    roads: list[Road]
+    roads: list[TownRoad]
     junctions: list[Junction]
     drive_right: bool
     extent_m: float

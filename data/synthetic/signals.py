@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from forecast.data.synthetic.roads import Junction, Lane, Network
+from forecast.data.synthetic.roads import Junction, Lane, RoadNetwork
 
 _TURNS_S, _CLEARANCE_S = 5.0, 2.5
 _MAIN_GREEN_S, _SIDE_GREEN_S = (30.0, 45.0), (9.0, 15.0)
@@ -13,14 +13,14 @@ _MAIN_GREEN_S, _SIDE_GREEN_S = (30.0, 45.0), (9.0, 15.0)
 class Signals:
     """When each connector of the signalled junctions has green. Opposite arms have it together."""
 
-    def __init__(self, network: Network, rng: np.random.Generator) -> None:
+    def __init__(self, network: RoadNetwork, rng: np.random.Generator) -> None:
         self._windows: dict[int, tuple[float, float, float]] = {}  # connector → start, end, cycle
         self._arms: dict[tuple[int, int], tuple[float, float, float]] = {}  # (junction, road) → the same
         for junction in network.junctions:
             if junction.signals:
                 self._plan(network, junction, rng)
 
-    def _plan(self, network: Network, junction: Junction, rng: np.random.Generator) -> None:
+    def _plan(self, network: RoadNetwork, junction: Junction, rng: np.random.Generator) -> None:
         now, spans = float(rng.uniform(0, 60.0)), []
         for axis in (0, 1):
             roads = [road for road, _ in junction.arms[axis::2]]

@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Agent:
+class SimulatedAgent:
     """One annotated agent over the key frames of a scene. World frame, metres, radians.
 
     Attributes:
@@ -47,11 +47,11 @@ class Recording:
     city: str
     start_us: int
     ego: Floats
-    agents: list[Agent]
+    agents: list[SimulatedAgent]
     targets: list[tuple[int, int]]
 
 
-def outlines(agent: Agent) -> NDArray[np.object_]:
+def outlines(agent: SimulatedAgent) -> NDArray[np.object_]:
     """(rows,) boxes on the ground as polygons, world frame, metres."""
     width, length, _ = agent.size_m
     corners = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]]) * [length / 2, width / 2]
@@ -60,7 +60,9 @@ def outlines(agent: Agent) -> NDArray[np.object_]:
     return np.asarray(shapely.polygons(agent.poses[:, None, :2] + corners @ turn))
 
 
-def without_overlaps(agents: list[Agent], standing: list[Agent], ego: Agent) -> list[Agent]:
+def without_overlaps(
+    agents: list[SimulatedAgent], standing: list[SimulatedAgent], ego: SimulatedAgent
+) -> list[SimulatedAgent]:
     """Leave out whoever would overlap one who comes earlier in the list: the ego, those who move, those who stand.
 
     Args:
@@ -82,7 +84,7 @@ def without_overlaps(agents: list[Agent], standing: list[Agent], ego: Agent) -> 
 
 
 def challenge_targets(
-    agents: list[Agent],
+    agents: list[SimulatedAgent],
     rng: np.random.Generator,
     *,
     at_most: int,

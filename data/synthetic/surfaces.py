@@ -12,7 +12,7 @@ from shapely.geometry import LineString, MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from forecast.data.synthetic.lots import draw_lots
-from forecast.data.synthetic.roads import CROSSING_M, PARKING_STRIP_M, STOP_LINE_M, Network, Road
+from forecast.data.synthetic.roads import CROSSING_M, PARKING_STRIP_M, STOP_LINE_M, RoadNetwork, TownRoad
 
 Floats = NDArray[np.float64]
 _KERB_M, _WALKWAY_M = 0.2, 3.2
@@ -56,7 +56,7 @@ def polygons(geometry: BaseGeometry) -> tuple[Polygon, ...]:
     return tuple(part for part in parts if isinstance(part, Polygon) and part.area > 0.5)
 
 
-def _strip(road: Road, start_m: float, end_m: float, right_m: float, left_m: float) -> Floats:
+def _strip(road: TownRoad, start_m: float, end_m: float, right_m: float, left_m: float) -> Floats:
     """A piece of a road between two arc lengths and two lateral offsets: right side forward, left side back."""
     piece = road.reference.part(start_m, end_m)
     return np.concatenate([piece.offset(right_m).points_m, piece.offset(left_m).points_m[::-1]])
@@ -66,7 +66,7 @@ def _along(length_m: float, near: tuple[float, float], at_end: bool) -> tuple[fl
     return (length_m - near[1], length_m - near[0]) if at_end else near
 
 
-def _crossing(network: Network, road: Road, at_end: bool) -> Crossing:
+def _crossing(network: RoadNetwork, road: TownRoad, at_end: bool) -> Crossing:
     start, end = _along(road.reference.length_m, CROSSING_M, at_end)
     lanes = []
     for index in (*road.forward, *road.backward):
@@ -79,7 +79,7 @@ def _crossing(network: Network, road: Road, at_end: bool) -> Crossing:
     return Crossing(road.index, node, _strip(road, start, end, -road.right_m, road.left_m), kerbs, tuple(lanes))
 
 
-def _stop_outline(network: Network, road: Road, at_end: bool) -> Floats | None:
+def _stop_outline(network: RoadNetwork, road: TownRoad, at_end: bool) -> Floats | None:
     entering = road.forward if at_end else road.backward
     if not entering:
         return None
@@ -96,7 +96,7 @@ def _stop_outline(network: Network, road: Road, at_end: bool) -> Floats | None:
     return _strip(road, start, end, *bounds)
 
 
-def _dividers(road: Road) -> tuple[list[LineString], list[LineString]]:
+def _dividers(road: TownRoad) -> tuple[list[LineString], list[LineString]]:
     """Road dividers (between the directions) and lane dividers, as straight pieces within 5 cm of the curve."""
     road_lines: list[LineString] = []
     lane_lines: list[LineString] = []
@@ -113,7 +113,7 @@ def _dividers(road: Road) -> tuple[list[LineString], list[LineString]]:
     return road_lines, lane_lines
 
 
-def _carparks(network: Network) -> BaseGeometry:
+def _carparks(network: RoadNetwork) -> BaseGeometry:
     strips = []
     for road in network.roads:
         for on, side in zip(road.parking, (1, -1), strict=True):
@@ -125,12 +125,12 @@ def _carparks(network: Network) -> BaseGeometry:
     return MultiPolygon(strips)
 
 
-def parking_range_m(road: Road) -> tuple[float, float]:
+def parking_range_m(road: TownRoad) -> tuple[float, float]:
     """Arc lengths of a road between which cars may park."""
     return 12.0, road.reference.length_m - 12.0
 
 
-def build_surfaces(network: Network, rng: np.random.Generator) -> Surfaces:
+def build_surfaces(network: RoadNetwork, rng: np.random.Generator) -> Surfaces:
     """Derive all surfaces from the road network; off-street car parks are drawn at random."""
     outlines = [Polygon(road.outline_m) for road in network.roads]
     outlines += [Polygon(j.outline_m) for j in network.junctions if j.outline_m is not None]

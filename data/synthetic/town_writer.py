@@ -32,9 +32,9 @@ from forecast.data.synthetic.nuscenes_writer import CITIES, STEP_US, SceneTables
 from forecast.data.synthetic.parked import lot_cars, parked_cars
 from forecast.data.synthetic.pedestrians import Pavement, Pedestrians
 from forecast.data.synthetic.road_network import build_network
-from forecast.data.synthetic.roads import Network
+from forecast.data.synthetic.roads import RoadNetwork
 from forecast.data.synthetic.scene_names import scene_names
-from forecast.data.synthetic.simulated_scene import Agent, Recording, challenge_targets, without_overlaps
+from forecast.data.synthetic.simulated_scene import Recording, SimulatedAgent, challenge_targets, without_overlaps
 from forecast.data.synthetic.surfaces import Surfaces, build_surfaces
 from forecast.data.synthetic.traffic import STEP_S, Traffic
 from forecast.data.synthetic.vehicles import Vehicle
@@ -60,7 +60,7 @@ class City:
     """One city's streets and surfaces."""
 
     name: str
-    network: Network
+    network: RoadNetwork
     surfaces: Surfaces
 
     @cached_property
@@ -120,7 +120,7 @@ def record_scene(seed: int, number: int, name: str) -> Recording:
     return Recording(name, city.name, start, frames, seen, challenge_targets(seen, rng, at_most=_TARGETS_PER_SCENE))
 
 
-def _simulate(city: City, mood: Mood, rng: np.random.Generator) -> tuple[list[Agent], Agent]:
+def _simulate(city: City, mood: Mood, rng: np.random.Generator) -> tuple[list[SimulatedAgent], SimulatedAgent]:
     """All who move (vehicles, then pedestrians near the ego), and the ego."""
     traffic = Traffic(city.network, Gates(city.network, city.surfaces.crossings), rng, spacing_m=mood.spacing_m)
     people = Pedestrians(city.pavement, rng, spacing_m=mood.walkway_m)
@@ -138,12 +138,12 @@ def _simulate(city: City, mood: Mood, rng: np.random.Generator) -> tuple[list[Ag
                 poses.setdefault(vehicle.number, []).append(traffic.pose(vehicle))
         people.advance(traffic)
         traffic.step()
-    vehicles = [Agent(b.category, b.size_m, first[who], np.array(poses[who])) for who, b in bodies.items()]
+    vehicles = [SimulatedAgent(b.category, b.size_m, first[who], np.array(poses[who])) for who, b in bodies.items()]
     ego = vehicles.pop(_choose_ego(vehicles, rng))
     return vehicles + people.agents(np.array(times), ego.poses[:, :2], _RANGE_M["other"][1]), ego
 
 
-def _choose_ego(agents: list[Agent], rng: np.random.Generator) -> int:
+def _choose_ego(agents: list[SimulatedAgent], rng: np.random.Generator) -> int:
     """A vehicle that is there all the time; the further it comes, the likelier."""
     whole = {
         i: float(np.hypot(*np.diff(agent.poses[:, :2], axis=0).T).sum())
@@ -156,7 +156,7 @@ def _choose_ego(agents: list[Agent], rng: np.random.Generator) -> int:
     return int(rng.choice(list(whole), p=ways / ways.sum()))
 
 
-def _seen(agent: Agent, ego: Floats, rng: np.random.Generator) -> Iterator[Agent]:
+def _seen(agent: SimulatedAgent, ego: Floats, rng: np.random.Generator) -> Iterator[SimulatedAgent]:
     """The longest stretch of an agent's track within the ego's range, with annotation noise."""
     rows = np.arange(len(agent.poses))
     drives = agent.category.startswith("vehicle") and not agent.parked

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from forecast.data.synthetic.crossings import Gates
 from forecast.data.synthetic.right_of_way import RightOfWay
-from forecast.data.synthetic.roads import STOP_LINE_M, Lane, Network
+from forecast.data.synthetic.roads import STOP_LINE_M, Lane, RoadNetwork
 from forecast.data.synthetic.vehicles import BRAKE_MPS2, STANDSTILL_M, Vehicle, draw_vehicle
 
 Floats = NDArray[np.float64]
@@ -54,7 +54,7 @@ class Traffic:
     """
 
     def __init__(
-        self, network: Network, gates: Gates, rng: np.random.Generator, *, spacing_m: tuple[float, float]
+        self, network: RoadNetwork, gates: Gates, rng: np.random.Generator, *, spacing_m: tuple[float, float]
     ) -> None:
         self.network, self.gates, self.rng, self.spacing_m = network, gates, rng, spacing_m
         self.lanes = network.lanes

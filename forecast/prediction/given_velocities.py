@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from forecast.prediction.observed_motion import FASTEST_MPS, SLOW_M, Motion, names_of
+from forecast.prediction.observed_motion import FASTEST_MPS, SLOW_M, ObservedMotion, names_of
 from forecast.prediction.readings import shown
 from forecast.prediction.resample import Integers, Observed
 
@@ -45,7 +45,9 @@ def without_impossible_velocities(
     return replace(seen, velocity_world_mps=np.where(wrong[:, None], np.nan, given)), [note]
 
 
-def without_false_rest(seen: Observed, motion: Motion, agent_ids: Sequence[Hashable]) -> tuple[Observed, list[str]]:
+def without_false_rest(
+    seen: Observed, motion: ObservedMotion, agent_ids: Sequence[Hashable]
+) -> tuple[Observed, list[str]]:
     """Velocities of 0 are those of a tracker that has none yet, where no braking explains how far the agent came."""
     given = seen.velocity_world_mps
     rests = np.hypot(given[:, 0], given[:, 1]) < STANDS_MPS  # NaN is not less than anything

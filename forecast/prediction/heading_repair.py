@@ -9,7 +9,7 @@ import numpy as np
 
 from forecast.core.agents import AgentType
 from forecast.core.frames import wrap_angle
-from forecast.prediction.observed_motion import Mask, Motion, names_of
+from forecast.prediction.observed_motion import Mask, ObservedMotion, names_of
 from forecast.prediction.readings import Floats
 from forecast.prediction.resample import Integers, Observed
 
@@ -21,7 +21,7 @@ _FLIP_RAD = np.deg2rad(135)
 
 
 def with_headings_turned(
-    seen: Observed, motion: Motion, agent_types: Integers, agent_ids: Sequence[Hashable]
+    seen: Observed, motion: ObservedMotion, agent_types: Integers, agent_ids: Sequence[Hashable]
 ) -> tuple[Observed, list[str]]:
     """Headings that point the wrong way, turned."""
     kind = agent_types[motion.agent]
@@ -57,7 +57,7 @@ def with_headings_turned(
     return _turned_by_180(seen, rows[wrong]), [note]
 
 
-def without_spins(seen: Observed, motion: Motion, agent_ids: Sequence[Hashable]) -> tuple[Observed, list[str]]:
+def without_spins(seen: Observed, motion: ObservedMotion, agent_ids: Sequence[Hashable]) -> tuple[Observed, list[str]]:
     """Pedestrians' headings, all the same way round as the newest: nobody spins so fast."""
     rows = np.flatnonzero(np.isfinite(seen.pose_world[:, 2]) & (motion.kind == AgentType.PEDESTRIAN))
     agent = motion.agent[rows]
@@ -115,7 +115,7 @@ def _turned_round(ends: Mask, weight: Floats, along: Floats) -> Mask:
     return turned
 
 
-def with_headings(seen: Observed, motion: Motion, agent_ids: Sequence[Hashable]) -> tuple[Observed, list[str]]:
+def with_headings(seen: Observed, motion: ObservedMotion, agent_ids: Sequence[Hashable]) -> tuple[Observed, list[str]]:
     """A heading for every observation."""
     heading = seen.pose_world[:, 2].copy()
     missing = np.isnan(heading)

@@ -25,7 +25,7 @@ _SURE_M = np.array([1.5, 1.5, 0.75, 1.5])
 SLOW_M = 1.5
 
 
-class Motion:
+class ObservedMotion:
     """Velocity at each observation, from the positions until then, where these say one; else as given."""
 
     def __init__(self, seen: Observed, agent_types: Integers, horizon: Horizon) -> None:

@@ -25,7 +25,7 @@ from forecast.core.frames import wrap_angle
 from forecast.core.horizon import Horizon
 from forecast.prediction.given_velocities import STANDS_MPS, without_false_rest, without_impossible_velocities
 from forecast.prediction.heading_repair import with_headings, with_headings_turned, without_spins
-from forecast.prediction.observed_motion import SLOW_M, Mask, Motion, names_of
+from forecast.prediction.observed_motion import SLOW_M, Mask, ObservedMotion, names_of
 from forecast.prediction.readings import Floats, shown
 from forecast.prediction.resample import Integers, Observed
 from forecast.prediction.track_jumps import clash_notes, without_jumps
@@ -59,7 +59,7 @@ def plausible(
         notes += told
     if not len(seen.time_us):
         return seen, notes
-    motion = Motion(seen, agent_types, horizon)
+    motion = ObservedMotion(seen, agent_types, horizon)
     seen, told = without_false_rest(seen, motion, agent_ids)
     notes += told
     seen, told = with_headings_turned(seen, motion, agent_types, agent_ids)
@@ -72,7 +72,7 @@ def plausible(
 
 
 def _disagreement_notes(
-    seen: Observed, motion: Motion, agent_types: Integers, agent_ids: Sequence[Hashable]
+    seen: Observed, motion: ObservedMotion, agent_types: Integers, agent_ids: Sequence[Hashable]
 ) -> list[str]:
     """Of headings and velocities, as they are now, that are not those of the motion: other units, or another frame?"""
     there = np.flatnonzero(seen.first[1:] > seen.first[:-1])
@@ -111,7 +111,7 @@ def _disagreement_notes(
     return notes
 
 
-def _aside_slowly(seen: Observed, motion: Motion, rows: Integers) -> tuple[Mask, Floats]:
+def _aside_slowly(seen: Observed, motion: ObservedMotion, rows: Integers) -> tuple[Mask, Floats]:
     """Whose headings lie aside of slow motion, both now and a while ago; and by how much now, radians.
 
     Reversing is no fault of a vehicle's. Pedestrians turn on the spot, but do not walk sideways for a second.

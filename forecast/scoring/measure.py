@@ -32,7 +32,7 @@ HISTORY = 5
 
 
 @dataclass(frozen=True)
-class Successive:
+class SuccessivePoints:
     """What successive forecasts predicted for each target point; or why that is unknown.
 
     Attributes:
@@ -150,7 +150,7 @@ def error_of_likeliest(found: Displacements) -> Floats:
     return error
 
 
-def point_scores(said: Successive, settings: Settings) -> dict[str, PerItem]:
+def point_scores(said: SuccessivePoints, settings: Settings) -> dict[str, PerItem]:
     """The metrics of target points, by key, in the order of the list.
 
     Raises:
@@ -176,10 +176,10 @@ def past_of(forecasts: ForecastRows, truth: TruthRows, tolerance_s: float | None
     return truth_for(seen, truth, tolerance_s=tolerance)[0]
 
 
-def _successive(temporal: ForecastRows, truth: TruthRows, tolerance_s: float | None, step_s: float) -> Successive:
+def _successive(temporal: ForecastRows, truth: TruthRows, tolerance_s: float | None, step_s: float) -> SuccessivePoints:
     try:
         found = successive_forecasts(temporal, truth, step_s=step_s, tolerance_s=tolerance_s)
     except NoGridError as gap:
-        return Successive(nothing_predicted(temporal), nothing_predicted(temporal), str(gap))
+        return SuccessivePoints(nothing_predicted(temporal), nothing_predicted(temporal), str(gap))
     closest = successive_forecasts(temporal, truth, mode="closest", step_s=step_s, tolerance_s=tolerance_s)
-    return Successive(found, closest)
+    return SuccessivePoints(found, closest)

@@ -115,3 +115,10 @@ def test_imports_are_those_that_grimp_finds(house: ModuleType, monkeypatch: pyte
     ours = {module.name: house.imports_of(module, names) for module in found}
     theirs = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
     assert ours == theirs
+
+
+def test_a_class_name_for_two_things_is_seen(house: ModuleType, tmp_path: Path) -> None:
+    folder = written(tmp_path, {"forecast/a.py": "class Road:\n    x = 1\n", "data/b.py": "class Road:\n    y = 2\n"})
+    assert [line.partition(":")[0] for line in house.double_classes(house.modules(folder)).behind] == ["Road"]
+    written(tmp_path, {"data/b.py": "class _Road:\n    y = 2\n"})
+    assert house.double_classes(house.modules(folder)).figure == 0

@@ -19,7 +19,7 @@ from forecast.eval.offroad import (
     off_road_ml,
     off_road_rate,
 )
-from forecast.eval.paint import Painter
+from forecast.eval.paint import RasterPainter
 
 SIZE_M = (220.0, 180.0)
 
@@ -65,7 +65,7 @@ def test_tiles_are_the_map_drawn_at_once(seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_any_window_is_a_part_of_the_whole(seed):
     polygons, random = streets(seed), np.random.default_rng(seed)
-    whole, painter = drawn(polygons), Painter.of(polygons, 10)
+    whole, painter = drawn(polygons), RasterPainter.of(polygons, 10)
     height, width = whole.shape
     for _ in range(60):
         left, right = np.sort(random.choice(width, 2, replace=False))

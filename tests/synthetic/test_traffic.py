@@ -14,7 +14,7 @@ from forecast.data.synthetic.crossings import Gates
 from forecast.data.synthetic.nuscenes_writer import CITIES
 from forecast.data.synthetic.pedestrians import Pedestrians
 from forecast.data.synthetic.signals import Signals
-from forecast.data.synthetic.simulated_scene import Agent, outlines
+from forecast.data.synthetic.simulated_scene import SimulatedAgent, outlines
 from forecast.data.synthetic.town_writer import FRAMES, build_city, record_scene
 from forecast.data.synthetic.traffic import STEP_S, Traffic
 
@@ -38,7 +38,7 @@ def test_nobody_touches_anybody(seed: int) -> None:
     for _ in range(STEPS):
         people.advance(traffic)
         traffic.step()
-        bodies = [Agent(v.category, v.size_m, 0, np.array([traffic.pose(v)])) for v in traffic.vehicles]
+        bodies = [SimulatedAgent(v.category, v.size_m, 0, np.array([traffic.pose(v)])) for v in traffic.vehicles]
         # A long vehicle's corner swings out in turns and may brush another's box; nobody comes nearer than that.
         boxes = [outlines(body)[0].buffer(-0.06) for body in bodies]
         first, second = STRtree(boxes).query(boxes, predicate="intersects")
@@ -103,7 +103,7 @@ def test_a_recorded_scene(seed: int) -> None:
         [surfaces.drivable[0].buffer(3.6).difference(surfaces.drivable[0]).buffer(0.1)]
         + [shapely.Polygon(crossing.outline_m).buffer(0.5) for crossing in surfaces.crossings]
     )
-    everyone = [*scene.agents, Agent("vehicle.ego", (1.9, 4.6, 1.6), 0, scene.ego)]
+    everyone = [*scene.agents, SimulatedAgent("vehicle.ego", (1.9, 4.6, 1.6), 0, scene.ego)]
     for frame in range(FRAMES):
         here = [a for a in everyone if a.first_frame <= frame < a.first_frame + len(a.poses)]
         # Annotation noise may move two touching boxes towards each other by some centimetres.
