@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
+
+import numpy as np
 
 from forecast.core.rows import ForecastRows
 from forecast.eval.consistency import SuccessiveForecasts, Window
 from forecast.eval.displacement import Displacements, displacements
+from forecast.eval.metric_spec import Source
 from forecast.eval.overlap import SuccessivePairs
 from forecast.eval.results import Bools, Floats, PerItem
 
@@ -104,3 +108,20 @@ class HardnessEvidence:
 
     metric: PerItem
     hardness: PerItem
+
+
+def items_of(source: Source, evidence: Any) -> int:
+    """How many items a metric of this source has a value for.
+
+    Args:
+        source: see :class:`~forecast.eval.metric_spec.MetricSpec`.
+        evidence: of the class of this source.
+    """
+    if isinstance(evidence, PairEvidence):
+        track = evidence.forecasts.track
+        return len(np.unique(track)) if source == "tracks" else len(evidence.pairs.earlier)
+    if isinstance(evidence, PointEvidence):
+        return len(evidence.points)
+    if isinstance(evidence, HardnessEvidence):
+        return int(evidence.hardness.valid.size)
+    return len(evidence.off if isinstance(evidence, RoadEvidence) else evidence.truth_m)

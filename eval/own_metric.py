@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from copy import copy
+from dataclasses import is_dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from forecast.core.errors import ConfigError, one_of
 from forecast.core.user_code import load_outside
 from forecast.eval import metric_list
-from forecast.eval.evidence import AgentEvidence
+from forecast.eval.evidence import AgentEvidence, items_of
 from forecast.eval.metric_spec import MetricSpec, Source
-from forecast.eval.results import PerItem, as_floats, per_item
+from forecast.eval.results import PerItem, as_bools, as_floats, per_item
 
 _OPTION = "--metric"
 
@@ -44,9 +44,9 @@ def own_metric(name: str, function: Callable[..., Any]) -> MetricSpec:
 
     The function gets float64 arrays in the world frame: modes (agents, modes, steps, 2), NaN in absent modes;
     probabilities (agents, modes), NaN likewise; truth (agents, steps, 2), NaN where unknown; and valid (agents, steps),
-    True where it is known. It may not write into them. It returns (agents,) numbers; those that are not finite do not
-    count. Files are scored in pieces:
-    a value may depend on its own agent alone. The first line of its docstring is the definition.
+    True where it is known. They are read-only. It returns (agents,) numbers; those that are not finite (NaN or
+    infinite) do not count. Files are scored in pieces: a value may depend on its own agent alone. The first line of its
+    docstring is the definition.
 
     Args:
         name: as it was given; its last part is the key and the heading.
@@ -72,17 +72,21 @@ def own_metric(name: str, function: Callable[..., Any]) -> MetricSpec:
 
 
 def _checked(name: str, spec: MetricSpec) -> MetricSpec:
-    """A whole entry from outside, whose faults are told in one line."""
+    """A whole entry from outside: its faults are told in one line, and values that are not finite do not count."""
     if spec.source not in get_args(Source):
         raise ConfigError(
             f"{_OPTION} {name}: its source is {spec.source!r}; {one_of(get_args(Source), str(spec.source))}"
         )
 
     def measure(found: Any) -> PerItem:
-        given = spec.measure(found)
+        given = spec.measure(_read_only(found))
         if not isinstance(given, PerItem):
             raise TypeError(f"its measure gave {type(given).__name__}; expected a forecast.eval.results.PerItem")
-        return given
+        values, valid, expected = as_floats(given.values), as_bools(given.valid), items_of(spec.source, found)
+        if not values.shape == valid.shape == (expected,):
+            shapes = " and ".join(str(array.shape) for array in (values, valid))
+            raise ValueError(f"gave values and valid of shapes {shapes}; expected ({expected},), one value an item")
+        return per_item(values, valid & np.isfinite(values))
 
     return replace(spec, measure=_told(name, measure))
 
@@ -100,7 +104,14 @@ def _told(name: str, measure: Callable[[Any], PerItem]) -> Callable[[Any], PerIt
     return told
 
 
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    view = array.view()
-    view.flags.writeable = False  # a metric must not change what the others are measured from
-    return view
+def _read_only(value: Any) -> Any:
+    """The same without a way to change what other metrics are measured from: views of arrays, also within results."""
+    if isinstance(value, np.ndarray):
+        view = value.view()
+        view.flags.writeable = False
+        return view
+    if is_dataclass(value) and not isinstance(value, type):
+        twin = copy(value)  # its checks ran when the value was made
+        vars(twin).update({name: _read_only(inner) for name, inner in vars(value).items()})
+        return twin
+    return value

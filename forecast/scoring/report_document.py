@@ -25,6 +25,7 @@ from forecast.eval.results import PerItem, per_item
 from forecast.eval.strata import in_order
 from forecast.scoring.comparisons import about_leads, codes, compare, on_shared_points
 from forecast.scoring.dataset_join import Joined
+from forecast.scoring.own_metric_notes import about_own
 from forecast.scoring.scores import Scores
 from forecast.scoring.settings import Settings
 
@@ -60,7 +61,7 @@ class Report:
         head = {"format_version": REPORT_FORMAT, "package_version": forecast.__version__, **self.about}
         if self.own_metrics:
             head["own_metrics"] = {spec.key: _description(spec) for spec in self.own_metrics}
-        bodies = [_body(scores) for scores in self.scores]
+        bodies = [_body(scores, self.own_metrics) for scores in self.scores]
         if len(bodies) == 1:
             return head | bodies[0]
         shared, remarks = on_shared_points(self.scores), about_leads(self.scores)
@@ -101,7 +102,7 @@ def _description(spec: MetricSpec) -> dict[str, Any]:
     }
 
 
-def _body(scores: Scores) -> dict[str, Any]:
+def _body(scores: Scores, own: Sequence[MetricSpec]) -> dict[str, Any]:
     # Integers once, instead of names in every bootstrap.
     agent, point = codes(scores.agent_track), codes(scores.successive.track)
     hard = HardnessEvidence(scores.agents["min_fde_1"], scores.hardness)
@@ -115,7 +116,7 @@ def _body(scores: Scores) -> dict[str, Any]:
         "hardest": {
             "kalman_acceleration_mps2": ACCELERATION_MPS2,
             "kalman_observation_m": OBSERVATION_M,
-            **_by_key({spec.key: spec.measure(hard) for spec in metrics_of("hardest")}, agent),
+            **_by_key({spec.key: spec.measure(hard) for spec in metrics_of("hardest", extra=tuple(own))}, agent),
         },
         "calibration": {
             "edges": scores.calibration.edges.tolist(),
@@ -133,7 +134,7 @@ def _body(scores: Scores) -> dict[str, Any]:
             for spec in metric_list.METRICS
             if spec.lacking and spec.key not in scores.agents and spec.key not in scores.stability.pairs
         },
-        "warnings": scores.warnings,
+        "warnings": [*scores.warnings, *about_own(scores, own)],
     }
 
 

@@ -22,6 +22,11 @@ PAGE = ROOT / "docs" / "extend" / "metric.md"
 STEPS = np.arange(1, 13)
 SPEC = "from forecast.eval.metric_spec import MetricSpec\nf = MetricSpec('mine', '{source}', {measure}, 'of mine')"
 
+ONE_SHORT = "lambda found: __import__('forecast.eval.results').eval.results.per_item([1, 2], [True, True])"
+WRITES = "lambda found: found.truth_m.fill(0)"
+WRITES_INSIDE = "lambda found: found.forecasts.positions_m.fill(0)"
+WRITES_SHARED = "lambda found: found.displacements.distance_m.fill(0)"
+
 
 @pytest.fixture
 def files(tmp_path, monkeypatch):
@@ -59,6 +64,58 @@ def test_the_function_of_the_page(files, capsys):
     assert "lateral_error" in Path("r.md").read_text()
     assert "lateral_<wbr>error" in Path("r.html").read_text()
     assert "lateral_error" in Path("s.csv").read_text().splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "value", "count", "said"),
+    [
+        ("[1.0, np.nan, 3.0]", 2.0, 2, "1 of 3 values of f are not finite and do not count"),
+        ("[np.inf, -np.inf, 3.0]", 3.0, 1, "2 of 3 values of f are not finite and do not count"),
+        ("[np.nan] * 3", None, 0, "3 of 3 values of f are not finite and do not count"),
+        ("[1.0, 2.0, 3.0]", 2.0, 3, None),
+    ],
+)
+@pytest.mark.parametrize("whole", [False, True])
+def test_values_that_are_not_finite_do_not_count_and_are_told(files, monkeypatch, values, value, count, said, whole):
+    function = f"import numpy as np\ndef f(m, p, t, v): return {values}\n"
+    entry = (
+        "from forecast.eval.metric_spec import MetricSpec\nfrom forecast.eval.results import PerItem\n"
+        "f = MetricSpec('f', 'agents', lambda found, f=f: PerItem(np.array(f(*'mptv')), np.ones(3, bool)), 'mine')\n"
+    )
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+    Path("own.py").write_text(function + entry * whole)
+    _, report = score("--metric", "own:f")
+    assert (report["metrics"]["f"]["value"], report["metrics"]["f"]["count"]) == (value, count)
+    assert [line for line in report["warnings"] if "of f" in line] == ([said] if said else [])
+
+
+def test_a_metric_that_nothing_is_there_for_is_told(files, monkeypatch):
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+    Path("own.py").write_text(SPEC.format(source="samples", measure="len"))
+    _, report = score("--metric", "own:f")
+    assert "mine" not in report["metrics"]
+    assert [line for line in report["warnings"] if line.startswith("mine is not measured")]
+
+
+@pytest.mark.parametrize(
+    ("source", "group", "items"),
+    [
+        ("agents", "metrics", "len(found.modes_m)"),
+        ("points", "temporal", "len(found.points.track)"),
+        ("pairs", "temporal", "len(found.pairs.earlier)"),
+        ("tracks", "temporal", "2"),
+        ("hardest", "hardest", "len(found.hardness.valid)"),
+    ],
+)
+def test_a_whole_entry_may_have_any_source(files, monkeypatch, source, group, items):
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+    measure = f"lambda found: per_item([1.0] * {items}, [True] * {items})"
+    text = SPEC.format(source=source, measure=measure)
+    Path("own.py").write_text(f"from forecast.eval.results import per_item\n{text}")
+    code, report = score("--metric", "own:f")
+    assert code == 0
+    assert report[group]["mine"]["value"] == 1.0
+    assert report[group]["mine"]["count"] >= 1
 
 
 def test_two_files_are_compared_by_it_and_a_whole_entry_is_taken(files):
@@ -102,6 +159,14 @@ def test_an_installed_command_finds_modules_of_the_current_folder(files):
         ("own:f", "def f(m, p, t, v): t[:] = 0; return p[:, 0]", "read-only"),
         ("own:f", "raise SystemExit('no')", r"own cannot be imported \(SystemExit: no"),
         ("own:f", SPEC.format(source="agents", measure="lambda found: 3"), "its measure gave int; expected"),
+        (
+            "own:f",
+            SPEC.format(source="agents", measure=ONE_SHORT),
+            r"gave values and valid of shapes \(2,\) and \(2,\)",
+        ),
+        ("own:f", SPEC.format(source="agents", measure=WRITES), "read-only"),
+        ("own:f", SPEC.format(source="pairs", measure=WRITES_INSIDE), "read-only"),
+        ("own:f", SPEC.format(source="agents", measure=WRITES_SHARED), "read-only"),
         ("own:f", SPEC.format(source="agents", measure="lambda found: 1 / 0"), "ZeroDivisionError: division by zero"),
         ("own:f", SPEC.format(source="agentz", measure="len"), "its source is 'agentz'; did you mean 'agents'"),
         ("own:f", "import os\nos.nothing", r"own cannot be imported \(AttributeError"),
