@@ -186,12 +186,6 @@ class Dataset:
         self.map_file(map_name)
         return self.files.load_map(map_name, only)
 
-    def map_mask_path(self, map_name: str) -> Path | None:
-        """The official picture of a city's drivable area (0.1 m per pixel), or None where the folder holds none."""
-        filename = self._notes.files.get(map_name)
-        path = self.dataroot / filename if filename else None
-        return path if path is not None and path.is_file() else None
-
     def truth(self) -> TruthRows:
         """Where every track was, at the rate of the files; times in seconds on the clock of the key frames."""
         return self.files.truth(self.columns)

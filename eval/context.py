@@ -1,4 +1,4 @@
-"""How much a forecaster uses its context: blind gap, KL of the mode probabilities, Shapley values of the inputs.
+"""How much a forecaster uses its context: context gap, KL of the modes, Shapley values of the inputs.
 
 All take *paired* results: the same agents, with and without an input, by the same weights.
 """
@@ -18,13 +18,17 @@ from forecast.eval.results import Floats, PerItem, per_item, shaped
 INPUTS = ("history", "map", "neighbours")
 
 
-def blind_gap(with_context: PerItem, without_context: PerItem) -> PerItem:
+def context_gap(with_context: PerItem, without_context: PerItem) -> PerItem:
     """Metric with context minus metric with the context nulled, over the agents that count for both.
 
     Negative values of an error metric mean that the context helps.
     """
     valid = with_context.valid & without_context.valid
     return per_item(with_context.values - without_context.values, valid)
+
+
+#: The name of :func:`context_gap` before 0.2.0, kept for this version.
+blind_gap = context_gap
 
 
 def kl_divergence(with_context: Any, without_context: Any) -> PerItem:

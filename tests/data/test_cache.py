@@ -228,14 +228,11 @@ def test_unusable_place_is_one_line(traffic: Any, tmp_path: Path) -> None:
         open_dataset(traffic.write(), VERSION, tmp_path / "file")
 
 
-def test_masks_and_maps(traffic: Any, place: Path) -> None:
+def test_maps(traffic: Any, place: Path) -> None:
     root = traffic.write()
     dataset = open_dataset(root, VERSION, place)
     assert dataset.map_names == ("boston-seaport",)
     assert dataset.map_file("boston-seaport") == root / "maps" / "expansion" / "boston-seaport.json"
-    assert dataset.map_mask_path("boston-seaport") is None
-    (root / "maps" / "mask.png").write_bytes(b"")
-    assert dataset.map_mask_path("boston-seaport") == root / "maps" / "mask.png"
     with pytest.raises(DataError, match="did you mean 'boston-seaport'"):
         dataset.map_file("boston-seaprot")
 

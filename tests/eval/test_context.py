@@ -9,7 +9,7 @@ import torch
 
 from forecast.core.rows import ForecastRows
 from forecast.eval.bootstrap import bootstrap_difference, bootstrap_mean
-from forecast.eval.context import INPUTS, blind_gap, coalitions, kl_divergence, shapley, travelled_m
+from forecast.eval.context import INPUTS, blind_gap, coalitions, context_gap, kl_divergence, shapley, travelled_m
 from forecast.eval.distribution import draw_samples, nll, sample_ade, sample_fde
 from forecast.eval.hardest import difficulty, kalman_forecast, on_hardest
 from forecast.eval.overlap import endpoint_jitter, mode_flips, shifted_overlap, successive_pairs, transport_overlap
@@ -44,10 +44,11 @@ def test_shapley_is_the_mean_over_all_orders():
         shapley({chosen: result for chosen, result in results.items() if chosen})
 
 
-def test_blind_gap_is_paired():
-    gap = blind_gap(per_item([1.0, 2.0, 9.0], [True, True, False]), per_item([3.0, 3.0, 1.0], [True, True, True]))
+def test_context_gap_is_paired():
+    gap = context_gap(per_item([1.0, 2.0, 9.0], [True, True, False]), per_item([3.0, 3.0, 1.0], [True, True, True]))
     assert gap.mean.value == pytest.approx(-1.5)
     assert gap.mean.count == 2
+    assert blind_gap is context_gap  # the old name, for this version
 
 
 def test_travelled_is_of_the_likeliest_mode():
