@@ -167,10 +167,14 @@ _COUNTED = re.compile(r"bool|\bu?int\d*\b|str_|Bool|Int|UInt8")
 _ANNOTATED = re.compile(r"\b(Float|Float32|Float64|Int|Int64|Bool|UInt8|Shaped|Num|Real|Inexact)\[")
 #: A tuple of axes, `(agents, modes, 2)`; or a word for an array whose axes do not matter.
 _SHAPE = re.compile(r"\((?:[\w.…+\-−*/× ]+,)+[\w.…+\-−*/× ]*\)|any shape|scalar", re.IGNORECASE)
+#: A unit wherever it stands in a docstring.
 _UNIT = re.compile(
-    r"\b(metres?|seconds?|radians?|pixels?|degrees?|m/s|m²|m/s²|Hz|microseconds|nats|shares?|probabilit\w+|logits?"
-    r"|booleans?|bool|masks?|ind(ex|ices)|no unit|unitless|uint8|standardi[sz]ed|scaled|encodings?|True)\b"
+    r"\b(metres?|seconds?|radians?|pixels?|degrees?|m/s|m²|m/s²|Hz|microseconds|nats|probabilit\w+|logits?"
+    r"|SI units|no unit|unitless|standardi[sz]ed)\b",
+    re.IGNORECASE,
 )
+#: What an array without a unit holds: it says so only in the array's own words, for elsewhere these words are common.
+_UNITLESS = re.compile(r"\b(shares?|booleans?|bool|masks?|ind(ex|ices)|uint8|scaled|encodings?|True)\b")
 _SUFFIX = re.compile(r"_(m|s|us|ms|hz|rad|mps|mps2|px|m2|world|agent)$")
 _PLAIN = re.compile(r"valid|mask|probabilit|logit|weight|index|indices|rows?$|types?$|encoding|code")
 
@@ -216,12 +220,32 @@ def _lacking(function: ast.FunctionDef, arrays: list[ast.arg]) -> str:
     returned = ast.unparse(function.returns) if function.returns else ""
     shape = _SHAPE.search(told) or any(_ANNOTATED.search(text) for text in (*annotations, returned))
     named = [_SUFFIX.search(argument.arg) or _PLAIN.search(argument.arg) for argument in arrays]
-    counted = [_COUNTED.search(text) for text in annotations]
-    by_name = all(name or count for name, count in zip(named, counted, strict=True))
-    returns_told = not _is_array(function.returns) or _COUNTED.search(returned) or _SUFFIX.search(function.name)
+    by_itself = [
+        _COUNTED.search(ast.unparse(argument.annotation or argument)) or _UNITLESS.search(_entry(told, argument.arg))
+        for argument in arrays
+    ]
+    by_name = all(name or alone for name, alone in zip(named, by_itself, strict=True))
+    returns_told = (
+        not _is_array(function.returns)
+        or _COUNTED.search(returned)
+        or _SUFFIX.search(function.name)
+        or _UNITLESS.search(_returned(told))
+    )
     # What is returned has mostly the unit of what is given.
     unit = _UNIT.search(told) or (by_name and (any(named) or returns_told))
     return " and ".join(word for word, there in (("shape", shape), ("unit", unit)) if not there)
+
+
+def _entry(told: str, name: str) -> str:
+    """What a docstring says of one argument: the text of its entry, with the lines that go on below it."""
+    found = re.search(rf"^( +)(?:\w+, )*{name}(?:, \w+)*: (.*(?:\n\1 +.*)*)", told, re.MULTILINE)
+    return found[2] if found else ""
+
+
+def _returned(told: str) -> str:
+    """What a docstring says of the result: its first line, and the section on it."""
+    _, _, section = told.partition("Returns:\n")
+    return told.partition("\n")[0] + "\n" + section.partition("\n\n")[0]
 
 
 MEASURES: dict[str, Callable[[list[Module]], Measured]] = {

@@ -42,7 +42,7 @@ class Outcomes:
 
     @property
     def filled_m(self) -> Floats:
-        """Means with NaN replaced by 0, for sums weighted by the probabilities."""
+        """(rows, outcomes, steps, 2) metres: means with NaN replaced by 0, for sums weighted by the probabilities."""
         return np.nan_to_num(self.means_m)
 
 
@@ -72,12 +72,12 @@ def displacement(points_m: Floats, outcomes: Outcomes) -> Floats:
 
 
 def most_probable(outcomes: Outcomes) -> Floats:
-    """(rows, steps, 2) mean of the most probable outcome; the first among equals."""
+    """(rows, steps, 2) metres: mean of the most probable outcome; the first among equals."""
     return np.asarray(outcomes.means_m[np.arange(len(outcomes.means_m)), outcomes.probabilities.argmax(axis=1)])
 
 
 def error_minimising(outcomes: Outcomes, *, rounds: int = 200) -> Floats:
-    """(rows, steps, 2) at each step the point of least expected distance: the noise-smoothed geometric median.
+    """(rows, steps, 2) metres: at each step the point of least expected distance, the noise-smoothed geometric median.
 
     Weiszfeld's iteration; the expected distance is concave in the squared offset, so that each round majorises it
     by a weighted sum of squares and cannot go up. Started from the mean and from the most probable outcome.

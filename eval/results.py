@@ -65,7 +65,7 @@ def as_floats(array: Any) -> Floats:
 
 
 def as_bools(array: Any) -> Bools:
-    """Take a NumPy array, a nested list or a torch tensor (on any device) as bool; what is masked is False.
+    """Take a NumPy array, a nested list or a torch tensor (any shape, on any device) as bool; what is masked is False.
 
     Raises:
         ValueError: it holds something else than booleans or numbers, NaN included.

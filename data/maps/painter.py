@@ -22,7 +22,7 @@ class Painter(Protocol):
         """Draw disjoint areas.
 
         Args:
-            points: (points, 2) column and row, in cells from the image's corner.
+            points: (points, 2) column and row, in cells (pixels) from the image's corner.
             ends: (rings,) where each ring ends in ``points``.
             shape: height and width of the image, cells.
 

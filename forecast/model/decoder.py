@@ -49,7 +49,7 @@ class Decoder(nn.Module):
         """Decode all modes of each row.
 
         Args:
-            encoding: (rows, encoding_size).
+            encoding: (rows, encoding_size), no unit.
             present: (rows, channels) scaled states at time 0.
             noise: (steps, 2, rows, modes) standard normal draws: the control fed back is then a sample, without
                 them it is the mean.

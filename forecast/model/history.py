@@ -67,6 +67,6 @@ class HistoryEncoder(nn.Module):
     def forward(
         self, states: Float[Tensor, "batch history channels"], start: Int64[Tensor, "batch"]
     ) -> Float[Tensor, "batch size"]:
-        """Encode scaled states (batch, history, channels) from row ``start`` (batch,) on; gives (batch, size)."""
+        """Encode scaled states (batch, history, channels), no unit, from row ``start`` (batch,) on; (batch, size)."""
         code: Tensor = self.dropout(self.norm(last_of_suffix(self.lstm, states, start)))
         return code

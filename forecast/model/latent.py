@@ -27,7 +27,7 @@ class FutureEncoder(nn.Module):
     def forward(
         self, future: Float[Tensor, "rows steps 2"], present: Float[Tensor, "rows channels"]
     ) -> Float[Tensor, "rows size"]:
-        """Encode scaled futures (batch, steps, 2) after scaled present states (batch, channels)."""
+        """Encode scaled futures (rows, steps, 2) after scaled present states (rows, channels); no unit."""
         hidden, cell = self.first_hidden(present), self.first_cell(present)
         both = tuple(torch.stack([first, torch.zeros_like(first)]) for first in (hidden, cell))
         _, (last_hidden, last_cell) = self.lstm(future, both)

@@ -25,9 +25,9 @@ def edge_weights(
     """How much each neighbour counts: 0 when it is far away at time 0, else growing with the steps it has been near.
 
     Args:
-        neighbours: (batch, neighbours, history, channels), agent frame.
+        neighbours: (batch, neighbours, history, channels), agent frame, SI units.
         valid: (batch, neighbours, history) bool: real and of the type in question.
-        history: (batch, history, channels) of the target.
+        history: (batch, history, channels) of the target, likewise.
         radius_m: what counts as near.
 
     Returns:

@@ -95,6 +95,23 @@ def test_shape_and_unit_are_asked_of_public_array_functions(
     assert [line.partition(": ")[2] for line in found.behind] == ([lacking] if lacking else [])
 
 
+@pytest.mark.parametrize(
+    ("entries", "lacking"),
+    [
+        (("y, x: large", "    shares."), ""),
+        (("x: large.", "y: a share."), "unit"),
+        (("y: a mask, by index.",), "unit"),
+    ],
+)
+def test_a_word_for_arrays_without_a_unit_counts_in_the_arrays_own_entry(
+    house: ModuleType, tmp_path: Path, entries: tuple[str, ...], lacking: str
+) -> None:
+    told = "\n".join(["True where it is so.", "", "    Args:", *(f"        {line}" for line in entries), "    "])
+    text = f'def f(x: Float[Tensor, "n 2"]) -> int:\n    """Do.\n\n    {told}"""\n'
+    found = house.untold(house.modules(written(tmp_path, {"forecast/a.py": text})))
+    assert [line.partition(": ")[2] for line in found.behind] == ([lacking] if lacking else [])
+
+
 def test_functions_without_arrays_and_private_ones_do_not_count(house: ModuleType, tmp_path: Path) -> None:
     text = 'def f(x: int) -> str:\n    """Do."""\n\ndef _g(x: Tensor) -> Tensor:\n    return x\n'
     assert house.untold(house.modules(written(tmp_path, {"forecast/a.py": text}))).figure == 100
