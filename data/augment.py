@@ -74,6 +74,17 @@ def mirrored(batch: AgentBatch, which: Tensor, crop_signs: Sequence[int] = ()) -
     )
 
 
+def without_some_neighbours(batch: AgentBatch, share: float) -> AgentBatch:
+    """Forget a random share of all neighbours, as if they had not been seen.
+
+    Args:
+        batch: with or without crops.
+        share: probability of each neighbour, 0 to 1.
+    """
+    kept = torch.rand(batch.neighbour_types.shape).to(batch.history.device) >= share
+    return replace(batch, neighbours_valid=batch.neighbours_valid & kept[..., None])
+
+
 def some_mirrored(
     batch: AgentBatch, share: float, channels: Sequence[Sequence[str]], generator: torch.Generator | None = None
 ) -> AgentBatch:

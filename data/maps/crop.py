@@ -89,9 +89,11 @@ class Cropper:
             DataError: a map is missing or damaged, or a channel names an unknown layer.
         """
         crops = torch.empty((len(pose_world), *self.spec.shape), device=pose_world.device)
-        indices = set(map_index.tolist())
+        # Sorted out on the processor: each look into a GPU's memory would wait for all that it has still to do.
+        of_map = map_index.cpu()
+        indices = set(of_map.tolist())
         for index in indices:
-            chosen = None if len(indices) == 1 else torch.nonzero(map_index == index).flatten()
+            chosen = None if len(indices) == 1 else (of_map == index).nonzero().flatten().to(pose_world.device)
             source = self._source(index)
             if source is None:
                 crops[slice(None) if chosen is None else chosen] = 0

@@ -1,4 +1,4 @@
-"""Draw exactly what the network sees of one agent: map channels, the past of all agents, the target's states."""
+"""Draw exactly what the network sees of one agent: map channels, past of all agents, states; or where a model looks."""
 
 from __future__ import annotations
 
@@ -37,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "drivable_area+lane,walkway,lane_direction_ahead,lane_direction_left",
     )
     parser.add_argument(
+        "--model",
+        metavar="RUN",
+        help="draw where each mode of these weights looks instead, on the crop that they read (networks with attention)",
+    )
+    parser.add_argument(
         "--engine",
         choices=("baked", "exact"),
         default="baked",
@@ -57,20 +62,30 @@ def run(args: argparse.Namespace) -> None:
     from forecast.data.dataset import AgentDataset
     from forecast.data.maps.crop import Cropper
     from forecast.data.samples import Samples
+    from forecast.pictures.mode_looks import draw_looks
     from forecast.pictures.network_inputs import draw_seen
+    from forecast.prediction.checkpoint import load_checkpoint
 
     _check_named(args)
+    if args.model is not None and (args.channels is not None or args.crop != "default"):
+        raise DataError("--model draws on the crop that its weights read: leave out --crop and --channels")
     if Path(args.out).suffix.lower() not in (".png", ".pdf", ".svg"):
         raise DataError(f"--out {args.out}: expected a picture's name, ending in .png, .pdf or .svg")
     check_outputs({"--out": args.out}, dataroot=args.dataroot)
-    spec = _spec(args.crop, args.channels)
+    network = None if args.model is None else load_checkpoint(args.model).model
+    spec = _spec(args.crop, args.channels) if network is None else network.config.crop
     dataset = open_named(args)
     row = _row(dataset, args)
-    forecasts = AgentDataset.of(dataset, Samples(np.array([row])))
+    samples = Samples(np.array([row]))
+    forecasts = AgentDataset.of(dataset, samples, **({} if network is None else {"horizon": network.config.horizon}))
     batch = forecasts.batch([0])
     cropper = Cropper(partial(_map, dataset, spec), dataset.map_names, spec, args.engine, args.cache)
     batch = dataclasses.replace(batch, crop=cropper(batch.pose_world, batch.map_index))
-    figure = draw_seen(batch, spec, _title(dataset, row, spec), step_s=forecasts.horizon.step_s)
+    title = _title(dataset, row, spec)
+    if network is None:
+        figure = draw_seen(batch, spec, title, step_s=forecasts.horizon.step_s)
+    else:
+        figure = draw_looks(batch, network, title)
     with written_whole(args.out) as temporary:
         figure.savefig(temporary, dpi=150)
     print(f"wrote {args.out}")

@@ -60,7 +60,7 @@ def input_specs(config: NetworkConfig) -> dict[str, TensorSpec]:
 
 def output_specs(config: NetworkConfig) -> dict[str, TensorSpec]:
     """What the network answers, in the order of the file's outputs."""
-    modes, steps = f"modes={config.modes}", f"steps={config.horizon.future_steps}"
+    modes, steps = f"modes={config.answered_modes}", f"steps={config.horizon.future_steps}"
     lead = ("batch", modes, steps)
     return {
         "positions_m": TensorSpec((*lead, "xy=2"), "float32", "agent frame, metres; step 0 is one step ahead"),

@@ -36,7 +36,7 @@ def metadata_of(checkpoint: Checkpoint) -> dict[str, Any]:
         "steps": {**dataclasses.asdict(horizon), "history_rows": horizon.history_rows},
         "channels": {"names": list(STATE_CHANNELS), "about": _STATES},
         "agent_types": {kind.name.lower(): int(kind) for kind in AgentType},
-        "modes": config.modes,
+        "modes": config.answered_modes,
         "crop": _crop(config.uses_map, dataclasses.asdict(crop), list(crop.shape)),
         "normalisation": {
             "where": "inside the network: inputs and outputs are in SI units, the crop is 0 outside the map",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from forecast.model.network_config import NetworkConfig
+from forecast.model.trunks.trunk_config import TrunkConfig
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,13 @@ class Dropout:
 
 @dataclass(frozen=True)
 class MapEncoderConfig:
-    """A plain convolutional network, then one linear layer to the map code.
+    """A plain convolutional network, then one linear layer to the map code; or a trunk, which attention sums up.
 
     Attributes:
         channels, kernels, strides: one entry a layer.
         padded: pad by half a kernel, so that borders count as much as the middle.
         slope: of the leaky ReLU.
+        trunk: what reads the crop in place of these layers; null for them.
     """
 
     channels: tuple[int, ...] = (16, 32, 48, 64)
@@ -43,6 +45,7 @@ class MapEncoderConfig:
     strides: tuple[int, ...] = (2, 2, 2, 2)
     padded: bool = True
     slope: float = 0.2
+    trunk: TrunkConfig | None = None
 
     def __post_init__(self) -> None:
         if not len(self.channels) == len(self.kernels) == len(self.strides) >= 1:
@@ -103,7 +106,8 @@ class CVAEConfig(NetworkConfig):
         self._at_least_1("encoding_size", "future_size", "prior_size", "decoder_size")
         self._finite("heading_speed_mps", "position_noise_m")
         if self.uses_map:
-            self.map_encoder.shape_after(self.crop.height_px, self.crop.width_px)
+            read = self.map_encoder.trunk.grid if self.map_encoder.trunk is not None else self.map_encoder.shape_after
+            read(self.crop.height_px, self.crop.width_px)
 
     @property
     def context_size(self) -> int:

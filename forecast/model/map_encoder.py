@@ -8,13 +8,15 @@ from torch import Tensor, nn
 from forecast.core.crops import CropSpec
 from forecast.core.shapes import Float, Shaped
 from forecast.model.cvae_config import MapEncoderConfig
+from forecast.model.trunks.attention_pool import AttentionPool
+from forecast.model.trunks.trunk import make_trunk
 
 
 class MapEncoder(nn.Module):
-    """A small CNN on the crop, then a linear layer.
+    """Layers on the crop, then one code.
 
     Args:
-        config: the layers.
+        config: the layers, or a trunk.
         crop: what the input looks like.
         size: of the code.
         dropout: probability, on the code.
@@ -22,17 +24,14 @@ class MapEncoder(nn.Module):
 
     def __init__(self, config: MapEncoderConfig, crop: CropSpec, size: int, dropout: float) -> None:
         super().__init__()
-        channels, height, width = crop.shape
         self.shape = crop.shape
-        layers: list[nn.Module] = []
-        before = channels
-        for after, kernel, stride in zip(config.channels, config.kernels, config.strides, strict=True):
-            layers += [nn.Conv2d(before, after, kernel, stride, kernel // 2 if config.padded else 0)]
-            layers += [nn.LeakyReLU(config.slope)]
-            before = after
-        self.layers = nn.Sequential(*layers)
-        last = config.shape_after(height, width)
-        self.linear = nn.Linear(last[0] * last[1] * last[2], size)
+        if config.trunk is None:
+            self.layers: nn.Module = _convolutions(config, crop.shape[0])
+            channels, rows, columns = config.shape_after(crop.height_px, crop.width_px)
+            self.linear = nn.Linear(channels * rows * columns, size)
+        else:
+            self.layers = nn.Sequential(make_trunk(config.trunk, crop), AttentionPool(config.trunk.width))
+            self.linear = nn.Linear(config.trunk.width, size)
         self.dropout = nn.Dropout(dropout)
 
     def _code(self, scaled: Tensor) -> Tensor:
@@ -63,3 +62,12 @@ class MapEncoder(nn.Module):
         """Code (1, size), no unit, of the null map, 0 after scaling to −1…1: no dropout, no gradient."""
         with torch.no_grad():
             return self._code(self.linear.weight.new_zeros(1, *self.shape))
+
+
+def _convolutions(config: MapEncoderConfig, channels: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for after, kernel, stride in zip(config.channels, config.kernels, config.strides, strict=True):
+        layers += [nn.Conv2d(channels, after, kernel, stride, kernel // 2 if config.padded else 0)]
+        layers += [nn.LeakyReLU(config.slope)]
+        channels = after
+    return nn.Sequential(*layers)

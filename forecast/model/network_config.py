@@ -19,8 +19,11 @@ class NetworkConfig:
     Attributes:
         network: name in the registry (:mod:`forecast.model.network_registry`).
         uses_map, uses_neighbours: the context that the network reads; without both, the agent's own past is all.
-        modes: futures in a forecast.
-        merge_radius_m: in prediction, modes closer than this at every step are merged
+        modes: futures that are learnt.
+        medoids: in prediction, so many of them are answered, chosen to stand for all (:mod:`forecast.model.medoids`);
+            0 to answer all, near-equal ones merged.
+        medoid_power: while choosing, modes weigh by their probability to this power.
+        merge_radius_m: in prediction without medoids, modes closer than this at every step are merged
             (:mod:`forecast.model.merging`): 2 m, the distance from which nuScenes calls a mode a miss; 0 for the
             network's own probabilities, as published. Training does not depend on it.
         crop: the part of the map around the agent that is read where ``uses_map``.
@@ -31,13 +34,22 @@ class NetworkConfig:
     uses_map: bool = True
     uses_neighbours: bool = True
     modes: int = 25
+    medoids: int = 0
+    medoid_power: float = 0.5
     merge_radius_m: float = 2.0
     crop: CropSpec = field(default_factory=CropSpec)
     horizon: Horizon = field(default_factory=Horizon)
 
     def __post_init__(self) -> None:
         self._at_least_1("modes")
-        self._finite("merge_radius_m")
+        self._finite("merge_radius_m", "medoid_power")
+        if not 0 <= self.medoids <= self.modes:
+            raise ValueError(f"model.medoids: expected 0 to model.modes, {self.modes}, got {self.medoids}")
+
+    @property
+    def answered_modes(self) -> int:
+        """Futures in an answer."""
+        return self.medoids or self.modes
 
     @property
     def map_crop(self) -> CropSpec | None:

@@ -10,7 +10,9 @@ from torch import nn
 from forecast.core.batch import AgentBatch
 from forecast.core.forecast import Forecast
 from forecast.model.branch import Branch
+from forecast.model.medoids import medoids
 from forecast.model.merging import merge_modes
+from forecast.model.mode_attention import ModeAttention
 from forecast.model.network_config import NetworkConfig
 
 
@@ -62,13 +64,32 @@ class Network(nn.Module, ABC):
         """
 
     def predict(self, batch: AgentBatch, *, null_context: bool = False) -> Forecast:
-        """Forecast a batch: the mixture of :meth:`mixture`, near-equal modes merged (``merge_radius_m``).
+        """Forecast a batch: what :meth:`answer` makes of the mixture.
 
         Args:
             batch: as for :meth:`mixture`.
             null_context: forecast from the agents' own past alone.
         """
-        return merge_modes(self.mixture(batch, null_context=null_context), self.config.merge_radius_m)
+        return self.answer(self.mixture(batch, null_context=null_context))
+
+    def answer(self, mixture: Forecast) -> Forecast:
+        """What is answered of a distribution: ``config.medoids`` of its modes, or all, near-equal ones merged.
+
+        Args:
+            mixture: as :meth:`mixture` gives it.
+        """
+        config = self.config
+        if config.medoids:
+            return medoids(mixture, config.medoids, config.medoid_power)
+        return merge_modes(mixture, config.merge_radius_m)
+
+    def attention(self, batch: AgentBatch) -> ModeAttention | None:
+        """Where each mode of :meth:`mixture` looks; None of networks that cannot say.
+
+        Args:
+            batch: as for :meth:`mixture`.
+        """
+        return None
 
     def map_parameters(self) -> list[nn.Parameter]:
         """Parameters that learn at ``optimiser.map_learning_rate``, those of a map encoder; by default none."""

@@ -8,12 +8,13 @@ from forecast.core.errors import ConfigError, one_of
 from forecast.model.cvae import CVAE
 from forecast.model.network_config import NetworkConfig
 from forecast.model.network_protocol import Network
+from forecast.model.query.query_network import QueryNetwork
 
 #: Packages offer networks under this group: ``name = "package.module:Class"``.
 ENTRY_POINTS = "forecast.networks"
 #: What ``model.network`` is when nothing is said.
 DEFAULT_NETWORK = "cvae"
-_OWN: dict[str, type[Network]] = {"cvae": CVAE}
+_OWN: dict[str, type[Network]] = {"cvae": CVAE, "query": QueryNetwork}
 
 
 def network_names() -> list[str]:

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
+
+
+@dataclass(frozen=True)
+class NearestConfig:
+    """How networks are taught whose modes learn by distance, the nearest mode alone.
+
+    Attributes:
+        expected_weight: of the expected distance of all modes, by their probabilities.
+        earlier_weight: of each earlier stage of the network.
+        spread_weight: of the likelihood that teaches how sure each mode is.
+    """
+
+    expected_weight: float = 0.1
+    earlier_weight: float = 0.5
+    spread_weight: float = 0.05
 
 
 @dataclass(frozen=True)
@@ -21,6 +36,7 @@ class ObjectiveConfig:
         soft_clip: below this a step's log-likelihood falls as a logarithm only, nats: badly missed steps keep a
             gradient, but a small one; null for none.
         free_bits: the KL between posterior and prior is not pushed below this, nats.
+        nearest: weights where modes learn by distance; clips and free bits are of likelihoods alone.
     """
 
     #: Whether the objective asks for a posterior, which not every network has.
@@ -33,3 +49,4 @@ class ObjectiveConfig:
     upper_clip: float | None = 6.0
     soft_clip: float | None = -20.0
     free_bits: float = 0.0
+    nearest: NearestConfig = field(default_factory=NearestConfig)

@@ -5,67 +5,26 @@ Every objective is made of these.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from forecast.core.shapes import Bool, Float
 from forecast.model.batch_mean import batch_mean
-from forecast.model.branch import Branch
-from forecast.model.latent import regularised_logits
+from forecast.model.log_branch import Annealed, LogBranch, Terms
 from forecast.model.mixture import categorical_kl, entropy
+from forecast.model.nearest_loss import nearest_loss, weighted_distance
 from forecast.model.objective_config import ObjectiveConfig
 
-
-@dataclass(frozen=True)
-class Annealed:
-    """The constants that grow during training.
-
-    Attributes:
-        alpha: weight of the KL between posterior and prior.
-        logit_bound: of the centred logits of both; None for no clamp.
-    """
-
-    alpha: float
-    logit_bound: float | None
-
-
-@dataclass(frozen=True)
-class Terms:
-    """A loss and what it is made of, all scalars; the parts are detached, for logs."""
-
-    loss: Float[Tensor, ""]
-    parts: dict[str, Float[Tensor, ""]]
-
-
-@dataclass(frozen=True)
-class LogBranch:
-    """A pass over a batch under the clamp of the logits.
-
-    Attributes:
-        prior: (batch, modes) log p(z | X, C), nats.
-        posterior: (batch, modes) log q(z | X, C, y), nats; None where the network has no posterior.
-        steps: (batch, modes, steps) log-likelihoods of the truth, nats.
-    """
-
-    prior: Float[Tensor, "batch modes"]
-    posterior: Float[Tensor, "batch modes"] | None
-    steps: Float[Tensor, "batch modes steps"]
-
-    @classmethod
-    def of(cls, branch: Branch, logit_bound: float | None) -> LogBranch:
-        """Centre and clamp the logits of a pass, and normalise them."""
-        prior = regularised_logits(branch.prior_logits, logit_bound).log_softmax(-1)
-        posterior = branch.posterior_logits
-        if posterior is not None:
-            posterior = regularised_logits(posterior, logit_bound).log_softmax(-1)
-        return cls(prior, posterior, branch.step_log_likelihoods)
-
-    @property
-    def best_known(self) -> Float[Tensor, "batch modes"]:
-        """(batch, modes) log-probabilities by all that is known of the modes: the posterior, or else the prior."""
-        return self.prior if self.posterior is None else self.posterior
+__all__ = [
+    "Annealed",
+    "LogBranch",
+    "Terms",
+    "beside",
+    "divergences",
+    "log_likelihood",
+    "own_loss",
+    "weighted_fit",
+]
 
 
 def _clip(log_likelihood: Tensor, config: ObjectiveConfig) -> Tensor:
@@ -124,7 +83,7 @@ def own_loss(
     """The loss of one pass by itself, L(e).
 
     With a posterior it is that of an InfoVAE-style CVAE: ``−mean log Σ_z q_z p(y | z) + divergences``. Without one it
-    is the negative log-likelihood of the mixture.
+    is the negative log-likelihood of the mixture, and where distances are given that of :func:`nearest_loss`.
 
     Args:
         branch: the pass.
@@ -132,6 +91,8 @@ def own_loss(
         config: clips and free bits.
         annealed: today's α.
     """
+    if branch.distances_m is not None:
+        return nearest_loss(branch, valid, config.nearest)
     likelihood = log_likelihood(branch.best_known, branch.steps, valid, config)
     clipped = branch.steps.new_zeros(())
     if config.lower_clip is not None:
@@ -142,6 +103,32 @@ def own_loss(
         return Terms(-batch_mean(likelihood), parts)
     apart, more = divergences(branch, config, annealed)
     return Terms(apart - batch_mean(likelihood), {**parts, **more})
+
+
+def weighted_fit(
+    branch: LogBranch,
+    weight: Float[Tensor, "batch"],
+    valid: Bool[Tensor, "batch steps"],
+    config: ObjectiveConfig,
+    *,
+    probabilities: bool = True,
+) -> Float[Tensor, ""]:
+    """What agents with a weight add to a loss: how badly the modes fit what came true.
+
+    Where modes are taught by distance it is that of the nearest one, and how probable modes are is left alone: a
+    weight that knows what came true would distort it.
+
+    Args:
+        branch: the pass with context.
+        weight: (batch,) of each agent, without gradient.
+        valid: (batch, steps) bool, steps whose truth is known.
+        config: constants.
+        probabilities: whether a likelihood also teaches how probable the modes are.
+    """
+    if branch.distances_m is not None:
+        return weighted_distance(branch, weight * valid.any(1), config.nearest)
+    prior = branch.prior if probabilities else branch.prior.detach()
+    return -batch_mean(weight * log_likelihood(prior, branch.steps, valid, config))
 
 
 def beside(terms: Terms, other: Terms, loss: Float[Tensor, ""], **parts: Float[Tensor, ""]) -> Terms:

@@ -102,10 +102,8 @@ def integrate(
         speed_mps: speed at time 0, likewise.
         step_s: seconds a step.
     """
-    omega, acceleration = controls.yaw_rate, controls.acceleration
-    heading = _before(omega * step_s, heading_rad)
-    speed = _before(acceleration * step_s, speed_mps)
-    step = _step(heading, speed, omega, acceleration, step_s)
+    omega = controls.yaw_rate
+    heading, step = _steps(omega, controls.acceleration, heading_rad, speed_mps, step_s)
     xx, xy, yy = _position_covariance(controls, step, step_s)
     return Motion(
         x=step.moved[0].cumsum(0),
@@ -115,6 +113,37 @@ def integrate(
         xy=xy,
         yy=yy,
     )
+
+
+def drive(
+    yaw_rate: Float[Tensor, "steps *rows"],
+    acceleration: Float[Tensor, "steps *rows"],
+    heading_rad: Float[Tensor, "*#rows"],
+    speed_mps: Float[Tensor, "*#rows"],
+    step_s: float,
+) -> tuple[Float[Tensor, "steps *rows"], Float[Tensor, "steps *rows"], Float[Tensor, "steps *rows"]]:
+    """The path of controls that are known, from the origin.
+
+    Args:
+        yaw_rate: (steps, …) rad/s.
+        acceleration: (steps, …) m/s².
+        heading_rad: direction of travel at time 0, broadcastable to the controls without their first axis.
+        speed_mps: speed at time 0, likewise.
+        step_s: seconds a step.
+
+    Returns:
+        (steps, …) x, y, metres, and direction of travel, radians, after each step.
+    """
+    heading, step = _steps(yaw_rate, acceleration, heading_rad, speed_mps, step_s)
+    return step.moved[0].cumsum(0), step.moved[1].cumsum(0), heading + yaw_rate * step_s
+
+
+def _steps(
+    yaw_rate: Tensor, acceleration: Tensor, heading_rad: Tensor, speed_mps: Tensor, step_s: float
+) -> tuple[Tensor, _Step]:
+    """Heading at the beginning of each step, and the step; (steps, …) each."""
+    heading = _before(yaw_rate * step_s, heading_rad)
+    return heading, _step(heading, _before(acceleration * step_s, speed_mps), yaw_rate, acceleration, step_s)
 
 
 def _position_covariance(controls: Controls, step: _Step, step_s: float) -> tuple[Tensor, Tensor, Tensor]:

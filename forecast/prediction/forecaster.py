@@ -258,7 +258,7 @@ class Forecaster:
         )
 
     def _nobody(self) -> Forecast:
-        shape = (0, self.config.modes, self.config.horizon.future_steps)
+        shape = (0, self.config.answered_modes, self.config.horizon.future_steps)
         return Forecast(torch.zeros(*shape, 2), torch.zeros(shape[:2]), torch.zeros(shape), torch.zeros(*shape, 2, 2))
 
 

@@ -108,7 +108,7 @@ class RunFolder(pl.Callback):
         trainer.save_checkpoint(self.out / RESUME_NAME)
 
     def _save(self, name: str, module: ForecastModule, notes: dict[str, Any]) -> None:
-        pair = module.pair
+        pair = module.answering
         save_checkpoint(self.out / name, pair.network, notes, without_context=pair.without_context, twin=pair.twin)
 
 

@@ -9,16 +9,17 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 from torchmetrics import MeanMetric
 
 from forecast.core.batch import AgentBatch
 from forecast.core.errors import ForecastError
 from forecast.core.forecast import Forecast
-from forecast.data.augment import some_mirrored
-from forecast.model.merging import merge_modes
+from forecast.data.augment import some_mirrored, turned, without_some_neighbours
 from forecast.model.mixture import joint_nll
 from forecast.model.network_protocol import Network
 from forecast.model.objective_registry import objective_terms
+from forecast.training.average import moving_average
 from forecast.training.pair import TrainingPair
 from forecast.training.schema import TrainingConfig
 
@@ -46,6 +47,10 @@ class ForecastModule(pl.LightningModule):
         super().__init__()
         self.config, self.add_crops = config, add_crops
         self.pair = TrainingPair(config.model, config.objective)
+        decay = config.optimiser.average_decay
+        self.average: AveragedModel | None = None
+        if decay is not None:
+            self.average = moving_average(self.pair, decay)
         self.errors = nn.ModuleDict(
             {f"{name}/{metric}": MeanMetric() for name in _LOGGED.values() for metric in _ERRORS}
         )
@@ -54,6 +59,14 @@ class ForecastModule(pl.LightningModule):
     def network(self) -> Network:
         """The network that is trained for use."""
         return self.pair.network
+
+    @property
+    def answering(self) -> TrainingPair:
+        """What is validated and saved: the average of the trained weights, or these themselves."""
+        if self.average is None:
+            return self.pair
+        assert isinstance(self.average.module, TrainingPair)
+        return self.average.module
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Read the parameters of runs of version 0.1, where the twin was a part of the network."""
@@ -64,9 +77,22 @@ class ForecastModule(pl.LightningModule):
                     checkpoint["state_dict"][now + name.removeprefix(before)] = checkpoint["state_dict"].pop(name)
                     break
 
-    def on_after_batch_transfer(self, batch: AgentBatch, dataloader_idx: int) -> AgentBatch:
-        """Crop the map, on the device."""
-        return self.add_crops(batch) if self.add_crops is not None and self.config.model.uses_map else batch
+    def _with_crops(self, batch: AgentBatch) -> AgentBatch:
+        """Crop the map, on the device, where the batch does not bring its crops."""
+        if batch.crop is not None or self.add_crops is None or not self.config.model.uses_map:
+            return batch
+        return self.add_crops(batch)
+
+    def _varied(self, batch: AgentBatch) -> AgentBatch:
+        """A training batch, varied as ``data`` says; in the step, whose seed a resumed run shares."""
+        data = self.config.data
+        if data.heading_noise_rad:
+            noise = torch.randn(len(batch), dtype=torch.float64) * data.heading_noise_rad
+            batch = turned(batch, noise.to(batch.pose_world.device))
+        batch = self._with_crops(batch)
+        if data.mirror:
+            batch = some_mirrored(batch, data.mirror, self.config.model.crop.channels)
+        return without_some_neighbours(batch, data.drop_neighbours) if data.drop_neighbours else batch
 
     def training_step(self, batch: AgentBatch, batch_idx: int) -> Tensor:
         """The objective's loss of one batch, a scalar, nats.
@@ -74,9 +100,7 @@ class ForecastModule(pl.LightningModule):
         Raises:
             TrainingDiverged: it is not finite.
         """
-        if self.config.data.mirror:
-            # Here, not where crops are made: by now the step has its own seed, so a resumed run draws the same.
-            batch = some_mirrored(batch, self.config.data.mirror, self.config.model.crop.channels)
+        batch = self._varied(batch)
         total = int(self.trainer.estimated_stepping_batches)
         annealed = self.config.schedules.at(self.global_step, total)
         with_context, without = self.pair(batch)
@@ -90,11 +114,17 @@ class ForecastModule(pl.LightningModule):
         self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(batch), sync_dist=True)
         return terms.loss
 
+    def on_train_batch_end(self, outputs: Any, batch: AgentBatch, batch_idx: int) -> None:
+        """Move the average."""
+        if self.average is not None:
+            self.average.update_parameters(self.pair)
+
     def validation_step(self, batch: AgentBatch, batch_idx: int) -> None:
         """Accuracy with context and, where that is learnt, without."""
-        for kind, mixture in self.pair.mixtures(batch).items():
+        batch = self._with_crops(batch)
+        for kind, mixture in self.answering.mixtures(batch).items():
             name = _LOGGED[kind]
-            errors = forecast_errors(mixture, merge_modes(mixture, self.config.model.merge_radius_m), batch)
+            errors = forecast_errors(mixture, self.network.answer(mixture), batch)
             for metric, values in errors.items():
                 # Not Lightning's own mean: between processes that hold 31 and 30 agents it divides by 30.
                 mean = self.errors[f"{name}/{metric}"]
@@ -108,10 +138,10 @@ class ForecastModule(pl.LightningModule):
         of_map = self.network.map_parameters()
         chosen = {id(parameter) for parameter in of_map}
         others = [parameter for parameter in self.pair.parameters() if id(parameter) not in chosen]
-        groups = [{"params": others, "lr": given.learning_rate}]
-        if of_map:
-            groups.append({"params": of_map, "lr": given.map_learning_rate})
-        optimiser = torch.optim.Adam(groups)
+        groups: list[dict[str, Any]] = []
+        for parameters, rate in ((others, given.learning_rate), (of_map, given.map_learning_rate)):
+            groups += _by_decay(parameters, rate, given.weight_decay)
+        optimiser = torch.optim.AdamW(groups) if given.weight_decay else torch.optim.Adam(groups)
         total = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: self._rate(step, total))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -126,6 +156,14 @@ class ForecastModule(pl.LightningModule):
         return risen * (_COSINE_END + (1 - _COSINE_END) * half_wave)
 
 
+def _by_decay(parameters: list[nn.Parameter], rate: float, decay: float) -> list[dict[str, Any]]:
+    """Groups of parameters for the optimiser; where weights decay, those that do and those that do not."""
+    if not decay:
+        return [{"params": parameters, "lr": rate}] if parameters else []
+    parts = ([p for p in parameters if p.ndim > 1], decay), ([p for p in parameters if p.ndim <= 1], 0.0)
+    return [{"params": part, "lr": rate, "weight_decay": share} for part, share in parts if part]
+
+
 def forecast_errors(mixture: Forecast, forecast: Forecast, batch: AgentBatch) -> dict[str, Tensor]:
     """Validation metrics of a batch, one value an agent: the likelihood of what is learnt, errors of what is answered.
 
@@ -133,7 +171,7 @@ def forecast_errors(mixture: Forecast, forecast: Forecast, batch: AgentBatch) ->
 
     Args:
         mixture: what is learnt, agent frame, metres.
-        forecast: what is answered, near-equal modes merged.
+        forecast: what is answered of it.
         batch: with futures.
 
     Returns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import warnings
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from forecast.core.errors import ConfigError, DataError
 from forecast.core.extras import optional_module
 from forecast.core.files import file_hash
+from forecast.data.kept_crops import KeptCrops
 from forecast.data.loading import BatchSource, EpochBatches, loader
 from forecast.prediction.checkpoint import load_checkpoint
 from forecast.training.callbacks import RESUME_NAME, EpochLines, RunFolder, StepSeeds, WholeCheckpointIO
@@ -119,8 +121,11 @@ def _fit(
     module = ForecastModule(config, add_crops)
     if start is not None:
         module.pair.load_state_dict(start, strict=False)  # without a twin where the weights have none
+        module.answering.load_state_dict(module.pair.state_dict())
     rank, world = trainer.global_rank, trainer.world_size
     run = config.run
+    if trainer.strategy.root_device.type == "cpu":  # elsewhere crops are made where they are used
+        learn, check = _keeping_crops(config, learn, check, add_crops)
     loaders = (
         loader(learn, EpochBatches(len(learn), run.batch_size, run.seed, rank, world)),
         loader(check, EpochBatches(len(check), run.batch_size, None, rank, world)),
@@ -131,6 +136,19 @@ def _fit(
         warnings.filterwarnings("ignore", ".*The number of training batches.*")
         warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
         trainer.fit(module, *loaders, ckpt_path=None if ckpt is None else str(ckpt), weights_only=True)
+
+
+def _keeping_crops(
+    config: TrainingConfig, learn: BatchSource, check: BatchSource, add_crops: AddCrops | None
+) -> tuple[BatchSource, BatchSource]:
+    """The sources, with crops that are kept for the next epochs as far as ``data.crop_memory_mib`` reaches."""
+    crop, left_mib = config.model.map_crop, config.data.crop_memory_mib
+    if add_crops is None or crop is None or not left_mib or config.run.epochs < 2:
+        return learn, check
+    held_check = KeptCrops(check, add_crops, crop, left_mib)
+    if config.data.heading_noise_rad:
+        return learn, held_check
+    return KeptCrops(learn, add_crops, crop, max(left_mib - math.ceil(held_check.held_mib), 0)), held_check
 
 
 @contextmanager
@@ -192,8 +210,8 @@ def _trainer(config: TrainingConfig, out: Path, progress: bool) -> pl.Trainer:
             logger=[_logger(name, out) for name in run.loggers] or False,
             callbacks=callbacks,
             plugins=[WholeCheckpointIO()],
-            gradient_clip_val=config.optimiser.clip_value,
-            gradient_clip_algorithm="value",
+            gradient_clip_val=config.optimiser.clip_norm or config.optimiser.clip_value,
+            gradient_clip_algorithm="norm" if config.optimiser.clip_norm else "value",
             enable_checkpointing=False,
             enable_model_summary=False,
             enable_progress_bar=bar,

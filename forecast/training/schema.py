@@ -37,6 +37,10 @@ class DataConfig:
         dense: train on every vehicle at every key frame, not on the challenge's agent-samples alone.
         standing: where ``dense``, the share to keep of vehicles that stand at time 0.
         mirror: share of each training batch whose left and right are swapped, map and side of traffic included.
+        heading_noise_rad: standard deviation of a turn of each training target's frame, crop included.
+        drop_neighbours: share of all neighbours in training that are left out, anew each time.
+        crop_memory_mib: crops of the map are kept for the next epochs up to this, MiB; 0 to make them anew. Turned
+            ones are never kept.
     """
 
     dataroot: str = ""
@@ -48,11 +52,17 @@ class DataConfig:
     dense: bool = False
     standing: float = 1.0
     mirror: float = 0.0
+    heading_noise_rad: float = 0.0
+    drop_neighbours: float = 0.0
+    crop_memory_mib: int = 1024
 
     def __post_init__(self) -> None:
-        for name in ("standing", "mirror"):
+        for name in ("standing", "mirror", "drop_neighbours"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"data.{name}: expected a share of 0…1, got {getattr(self, name)}")
+        for name in ("heading_noise_rad", "crop_memory_mib"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"data.{name}: expected 0 or more, got {getattr(self, name)}")
 
     def splits_of(self, version: str) -> tuple[str, str]:
         """Training and validation split of a data set.
@@ -75,7 +85,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """Adam and what surrounds it.
+    """Adam, with decoupled weight decay where that is given, and what surrounds it.
 
     Attributes:
         learning_rate: of everything but the map encoder.
@@ -83,7 +93,11 @@ class OptimiserConfig:
         decay: ``cosine`` to a twentieth over the run, or (as published) ``exponential``.
         decay_per_step: factor of the exponential decay.
         warmup: share of the run over which the rates first rise from 0.
-        clip_value: gradients are clipped entry by entry to ± this.
+        clip_value: gradients are clipped entry by entry to ± this; null for no such clipping.
+        clip_norm: instead, the gradient of all parameters together is clipped to this length.
+        weight_decay: of matrices and convolutions; biases, norms and embeddings of less than two axes do not decay.
+        average_decay: weights that are validated and saved are a moving average of the trained ones with this factor a
+            step; null for the trained ones themselves.
     """
 
     learning_rate: float = 3e-3
@@ -91,14 +105,24 @@ class OptimiserConfig:
     decay: Literal["cosine", "exponential"] = "cosine"
     decay_per_step: float = 0.9999
     warmup: float = 0.0
-    clip_value: float = 1.0
+    clip_value: float | None = 1.0
+    clip_norm: float | None = None
+    weight_decay: float = 0.0
+    average_decay: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.warmup < 1:
             raise ValueError(f"optimiser.warmup: expected a share in [0, 1), got {self.warmup}")
-        for name in ("learning_rate", "map_learning_rate", "decay_per_step", "clip_value"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"optimiser.{name}: expected more than 0, got {getattr(self, name)}")
+        for name in ("learning_rate", "map_learning_rate", "decay_per_step", "clip_value", "clip_norm"):
+            given = getattr(self, name)
+            if given is not None and not 0 < given < math.inf:
+                raise ValueError(f"optimiser.{name}: expected more than 0, got {given}")
+        if self.clip_value is not None and self.clip_norm is not None:
+            raise ValueError("optimiser: clip_value and clip_norm are both given; set the other one to null")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"optimiser.weight_decay: expected 0 or more, got {self.weight_decay}")
+        if self.average_decay is not None and not 0 < self.average_decay < 1:
+            raise ValueError(f"optimiser.average_decay: expected a factor in (0, 1), got {self.average_decay}")
 
 
 @dataclass(frozen=True)

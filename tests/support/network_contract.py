@@ -51,7 +51,7 @@ def check_learning(network: Network, batch: AgentBatch) -> None:
 
 
 def _shapes(network: Network, batch: AgentBatch, forecast: Forecast) -> None:
-    lead = (len(batch), network.config.modes, network.config.horizon.future_steps)
+    lead = (len(batch), network.config.answered_modes, network.config.horizon.future_steps)
     assert forecast.positions_m.shape == (*lead, 2)
     assert forecast.headings_rad.shape == lead
     assert forecast.covariances_m2.shape == (*lead, 2, 2)

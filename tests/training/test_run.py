@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -290,6 +291,11 @@ def test_a_twin_that_the_weights_lack_begins_anew_and_one_line_says_so(tmp_path:
     assert (tmp_path / "on" / "best_without_context.safetensors").is_file()
 
 
+def without_crops(source):
+    source.whole = replace(source.whole, crop=None)
+    return source
+
+
 def test_a_start_that_failed_leaves_no_run_behind(tmp_path: Path, small_settings, made_up) -> None:
     config = load_config("gain", settings={**small_settings, "run.epochs": 1})
 
@@ -298,7 +304,7 @@ def test_a_start_that_failed_leaves_no_run_behind(tmp_path: Path, small_settings
 
     for place in (tmp_path, tmp_path / "new"):
         with pytest.raises(DataError, match="no such layer"):
-            runs.train_on(config, place, made_up(16), made_up(8), no_map, progress=False)
+            runs.train_on(config, place, without_crops(made_up(16)), without_crops(made_up(8)), no_map, progress=False)
     assert not list(tmp_path.iterdir())
     runs.train_on(config, tmp_path, made_up(16), made_up(8), None, progress=False)
     assert (tmp_path / "config.yaml").is_file()

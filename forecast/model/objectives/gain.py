@@ -10,7 +10,7 @@ from torch import Tensor
 from forecast.core.shapes import Bool
 from forecast.model.batch_mean import batch_mean
 from forecast.model.objective_config import ObjectiveConfig
-from forecast.model.own_loss import Annealed, LogBranch, Terms, beside, log_likelihood, own_loss
+from forecast.model.own_loss import Annealed, LogBranch, Terms, beside, log_likelihood, own_loss, weighted_fit
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Gain(ObjectiveConfig):
         without_context_weight: λ, of the loss of the pass without context.
         gain_weight: of the likelihood that is weighted by what context gains.
         weighted_probabilities: whether the weighted likelihood also teaches how probable the modes are.
+        advantage_cap: an advantage counts up to this, nats; null for no cap.
     """
 
     name: str = "gain"
@@ -28,6 +29,7 @@ class Gain(ObjectiveConfig):
     without_context_weight: float = 1.0
     gain_weight: float = 1.0
     weighted_probabilities: bool = True
+    advantage_cap: float | None = None
 
 
 def gain(
@@ -37,7 +39,7 @@ def gain(
     config: Gain,
     annealed: Annealed,
 ) -> Terms:
-    """``L(e) + λ·L(ẽ) − λ_gain·mean w·log p(y|X,C)``.
+    """``L(e) + λ·L(ẽ) − λ_gain·mean w·log p(y|X,C)``; where modes learn by distance, ``+ λ_gain·mean w·d_best``.
 
     ``w`` is the advantage in log-likelihood of all that is known with context (the posterior, where there is one) over
     the prior without, cut at 0 and divided by its mean, without gradient. Unlike CAB's divergence this rewards a prior
@@ -53,9 +55,8 @@ def gain(
     assert without is not None
     own, other = own_loss(with_context, valid, config, annealed), own_loss(without, valid, config, annealed)
     missed = log_likelihood(with_context.best_known, with_context.steps, valid, config)
-    missed = (missed - log_likelihood(without.prior, without.steps, valid, config)).clamp(min=0).detach()
+    missed = (missed - log_likelihood(without.prior, without.steps, valid, config)).clamp(0, config.advantage_cap).detach()
     weight = missed / batch_mean(missed).clamp(min=1e-6)
-    probabilities = with_context.prior if config.weighted_probabilities else with_context.prior.detach()
-    weighted = batch_mean(weight * log_likelihood(probabilities, with_context.steps, valid, config))
-    loss = own.loss + config.without_context_weight * other.loss - config.gain_weight * weighted
+    weighted = weighted_fit(with_context, weight, valid, config, probabilities=config.weighted_probabilities)
+    loss = own.loss + config.without_context_weight * other.loss + config.gain_weight * weighted
     return beside(own, other, loss, advantage=batch_mean(missed))

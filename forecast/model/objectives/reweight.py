@@ -11,7 +11,7 @@ from torch import Tensor
 from forecast.core.shapes import Bool
 from forecast.model.batch_mean import batch_mean
 from forecast.model.objective_config import ObjectiveConfig
-from forecast.model.own_loss import Annealed, LogBranch, Terms, beside, log_likelihood, own_loss
+from forecast.model.own_loss import Annealed, LogBranch, Terms, beside, log_likelihood, own_loss, weighted_fit
 
 
 @dataclass(frozen=True)
@@ -40,5 +40,5 @@ def reweight(
     assert without is not None
     own, other = own_loss(with_context, valid, config, annealed), own_loss(without, valid, config, annealed)
     weight = torch.sigmoid(-log_likelihood(without.prior, without.steps, valid, config)).detach()
-    weighted = batch_mean(weight * log_likelihood(with_context.prior, with_context.steps, valid, config))
-    return beside(own, other, own.loss + other.loss - weighted, weight=batch_mean(weight))
+    weighted = weighted_fit(with_context, weight, valid, config)
+    return beside(own, other, own.loss + other.loss + weighted, weight=batch_mean(weight))

@@ -1,0 +1,86 @@
+"""Multi-head attention whose weights can be asked for."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from forecast.core.shapes import Bool, Float
+
+
+class Attention(nn.Module):
+    """Queries take from tokens what they look for.
+
+    Args:
+        size: numbers in a query and in a token.
+        heads: how many ways of looking; they divide ``size``.
+    """
+
+    def __init__(self, size: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(size, size)
+        self.key_value = nn.Linear(size, 2 * size)
+        self.out = nn.Linear(size, size)
+
+    def forward(
+        self,
+        queries: Float[Tensor, "batch queries size"],
+        tokens: Float[Tensor, "batch tokens size"],
+        there: Bool[Tensor, "batch tokens"] | None = None,
+    ) -> tuple[Float[Tensor, "batch queries size"], Float[Tensor, "batch heads queries tokens"]]:
+        """Attend.
+
+        Args:
+            queries: (batch, queries, size), no unit.
+            tokens: (batch, tokens, size), no unit.
+            there: (batch, tokens) bool, tokens that may be looked at, at least one each; None for all.
+
+        Returns:
+            (batch, queries, size), no unit, and the weights (batch, heads, queries, tokens), which sum to 1 over tokens.
+        """
+        query = self.query(queries).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        key, value = self.key_value(tokens).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+        if there is not None:
+            scores = scores.masked_fill(~there[:, None, None], torch.finfo(scores.dtype).min)
+        weights = scores.softmax(-1)
+        taken = (weights @ value).transpose(1, 2).flatten(2)
+        answer: Tensor = self.out(taken)
+        return answer, weights
+
+
+class Perceptron(nn.Sequential):
+    """Two layers with a GELU between.
+
+    Args:
+        before, hidden, after: sizes of the input, between, and of the output.
+    """
+
+    def __init__(self, before: int, hidden: int, after: int) -> None:
+        super().__init__(nn.Linear(before, hidden), nn.GELU(), nn.Linear(hidden, after))
+
+
+class SharedDropout(nn.Module):
+    """Dropout of the same numbers in all queries or tokens of a row: one draw where there would be dozens.
+
+    Args:
+        probability: of dropping a number, in training.
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, rows: Float[Tensor, "batch items size"]) -> Float[Tensor, "batch items size"]:
+        """Drop.
+
+        Args:
+            rows: (batch, items, size), no unit.
+        """
+        if not self.training or not self.probability:
+            return rows
+        return rows * functional.dropout(torch.ones_like(rows[:, :1]), self.probability)

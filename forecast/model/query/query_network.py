@@ -1,0 +1,161 @@
+"""The query network: a few attention layers over tokens of the agent, its neighbours and the map.
+
+``docs/networks.md`` holds what it is made of, where that comes from, and what it reaches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from forecast.core.batch import AgentBatch
+from forecast.core.forecast import Forecast
+from forecast.core.shapes import Float
+from forecast.model.branch import Branch, Stage
+from forecast.model.mixture import log_density
+from forecast.model.mode_attention import ModeAttention
+from forecast.model.network_protocol import Network
+from forecast.model.query.agent_tokens import AgentTokens
+from forecast.model.query.decoder_layer import DecoderLayer
+from forecast.model.query.futures import FutureHead, Futures, Start
+from forecast.model.query.map_tokens import MapTokens, MapView
+from forecast.model.query.query_config import QueryConfig
+from forecast.model.query.refinement import Refinement
+from forecast.model.unicycle import initial_motion
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """What the queries may look at.
+
+    Attributes:
+        target: (batch, size) the agent's own token.
+        tokens: (batch, tokens, size): a null token, the target's, the neighbours', the map's.
+        there: (batch, tokens) bool.
+        view: the map; None where there is none.
+        start: motion at time 0.
+    """
+
+    target: Tensor
+    tokens: Tensor
+    there: Tensor
+    view: MapView | None
+    start: Start
+
+
+class QueryNetwork(Network):
+    """One query a mode. Each looks at all tokens, then at the others, and says a future, which the map corrects.
+
+    Without map there is nothing to correct by, and without any context what is left is a perceptron of the past.
+
+    Args:
+        config: sizes and switches.
+    """
+
+    config_class = QueryConfig
+    config: QueryConfig
+
+    def __init__(self, config: QueryConfig) -> None:
+        super().__init__(config)
+        size, rows, drop = config.size, config.horizon.history_rows, config.dropout
+        self.target = AgentTokens(rows, size)
+        self.neighbours = AgentTokens(rows, size) if config.uses_neighbours else None
+        self.map = MapTokens(config.trunk, config.crop, size) if config.uses_map else None
+        self.nothing = nn.Parameter(0.02 * torch.randn(size))
+        self.modes = nn.Parameter(torch.randn(config.modes, size))
+        self.layers = nn.ModuleList(DecoderLayer(size, config.heads, drop) for _ in range(config.layers))
+        self.head = FutureHead(size, config.horizon)
+        self.refinements = nn.ModuleList(
+            Refinement(config) for _ in range(config.refinements if config.uses_map else 0)
+        )
+
+    def forward(self, batch: AgentBatch, *, without_context: bool = False) -> tuple[Branch, Branch | None]:
+        """See :meth:`Network.forward`; the pass without context trains neither encoder, as CAB's does not."""
+        scene = self._scene(batch)
+        seen = self._branch(self._futures(scene)[0], batch)
+        if not without_context:
+            return seen, None
+        return seen, self._branch(self._futures(self._nulled(scene, scene.target.detach()))[0], batch)
+
+    def mixture(self, batch: AgentBatch, *, null_context: bool = False) -> Forecast:
+        """See :meth:`Network.mixture`."""
+        scene = self._own(batch) if null_context else self._scene(batch)
+        futures = self._futures(scene)[0][-1]
+        motion = futures.gaussians()
+        return Forecast(
+            positions_m=futures.positions_m,
+            probabilities=futures.logits.softmax(-1),
+            headings_rad=futures.heading,
+            covariances_m2=torch.stack([motion.xx, motion.xy, motion.xy, motion.yy], -1).unflatten(-1, (2, 2)),
+        )
+
+    def attention(self, batch: AgentBatch) -> ModeAttention:
+        """See :meth:`Network.attention`; of the last layer."""
+        looked = self._futures(self._scene(batch))[1].mean(1)
+        slots = 0 if self.neighbours is None else batch.neighbour_types.shape[1]
+        nothing, own, neighbours, cells = looked.split([1, 1, slots, looked.shape[-1] - 2 - slots], -1)
+        grid = (0, 0) if self.map is None else self.map.grid
+        return ModeAttention(nothing[..., 0], own[..., 0], neighbours, cells.unflatten(-1, grid))
+
+    def map_parameters(self) -> list[nn.Parameter]:
+        """Of what reads the map."""
+        return [] if self.map is None else list(self.map.parameters())
+
+    def _own(self, batch: AgentBatch) -> _Scene:
+        """The agent's own past alone."""
+        target = self.target(batch.history, batch.history_valid, batch.target_type)
+        start = Start(*initial_motion(batch.history[:, -1].to(target.dtype), self.config.heading_speed_mps))
+        return self._nulled(_Scene(target, target, target, None, start), target)
+
+    def _nulled(self, scene: _Scene, target: Tensor) -> _Scene:
+        tokens = torch.stack([self.nothing.expand_as(target), target], 1)
+        there = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
+        return _Scene(target, tokens, there, None, scene.start)
+
+    def _scene(self, batch: AgentBatch) -> _Scene:
+        own = self._own(batch)
+        tokens, there, view = [own.tokens], [own.there], None
+        if self.neighbours is not None:
+            shape = batch.neighbour_types.shape
+            states, valid = batch.neighbours.flatten(0, 1), batch.neighbours_valid.flatten(0, 1)
+            others = self.neighbours(states, valid, batch.neighbour_types.flatten())
+            tokens.append(others.unflatten(0, shape))
+            there.append(batch.neighbours_valid.any(2))
+        if self.map is not None:
+            if batch.crop is None:
+                raise ValueError("this model reads the map: the batch needs crops (AgentBatch.crop)")
+            view = self.map(batch.crop)
+            tokens.append(view.tokens)
+            there.append(torch.ones(view.tokens.shape[:2], dtype=torch.bool, device=own.there.device))
+        return _Scene(own.target, torch.cat(tokens, 1), torch.cat(there, 1), view, own.start)
+
+    def _futures(self, scene: _Scene) -> tuple[list[Futures], Tensor]:
+        """The futures of each stage, the last one the best, and where the queries looked."""
+        queries = self.modes + scene.target[:, None]
+        looked = queries
+        for layer in self.layers:
+            queries, looked = layer(queries, scene.tokens, scene.there)
+        stages = [self.head(queries, scene.start)]
+        for refinement in self.refinements:
+            queries, futures = refinement(queries, stages[-1], scene.start, scene.view)
+            stages.append(futures)
+        return stages, looked
+
+    def _branch(self, stages: list[Futures], batch: AgentBatch) -> Branch:
+        last, x, y = stages[-1], *batch.future[:, None].to(stages[-1].logits.dtype).unbind(-1)
+        return Branch(
+            last.logits,
+            None,
+            log_density(last.gaussians(), x, y),
+            distances_m=self._distances_m(last, batch),
+            earlier=tuple(Stage(stage.logits, self._distances_m(stage, batch)) for stage in stages[:-1]),
+        )
+
+    def _distances_m(self, futures: Futures, batch: AgentBatch) -> Tensor:
+        """(batch, modes) mean distance from the truth, and the last one at its weight."""
+        error = (futures.positions_m - batch.future[:, None].to(futures.logits.dtype)).norm(dim=-1)
+        counted = batch.future_valid.to(error.dtype)[:, None]
+        mean = (error * counted).sum(-1) / counted.sum(-1).clamp(min=1)
+        return mean + self.config.final_weight * error[..., -1] * counted[..., -1]
