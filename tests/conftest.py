@@ -125,3 +125,19 @@ def small_settings() -> dict[str, object]:
         "run.batch_size": 16,
         "run.accelerator": "cpu",
     }
+
+
+@pytest.fixture(scope="session")
+def small_query_settings() -> dict[str, object]:
+    return {
+        "model.size": 16,
+        "model.heads": 2,
+        "model.modes": 5,
+        "model.medoids": 3,
+        "model.crop": {"ahead_m": 8.0, "behind_m": 4.0, "left_m": 4.0, "right_m": 4.0, "px_per_m": 1.0},
+        "model.crop.channels": [["drivable_area"], ["road_divider"], ["lane_divider"]],
+        "model.trunk.width": 8,
+        "run.epochs": 4,
+        "run.batch_size": 16,
+        "run.accelerator": "cpu",
+    }

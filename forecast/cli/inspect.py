@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="RUN",
-        help="draw where each mode of these weights looks instead, on the crop that they read (networks with attention)",
+        help="draw where each mode of these weights looks instead, on their own crop (networks with attention)",
     )
     parser.add_argument(
         "--engine",
@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> None:
 
     from forecast.core.errors import DataError
     from forecast.core.files import check_outputs, written_whole
+    from forecast.core.horizon import NUSCENES_HORIZON
     from forecast.data.dataset import AgentDataset
     from forecast.data.maps.crop import Cropper
     from forecast.data.samples import Samples
@@ -77,7 +78,8 @@ def run(args: argparse.Namespace) -> None:
     dataset = open_named(args)
     row = _row(dataset, args)
     samples = Samples(np.array([row]))
-    forecasts = AgentDataset.of(dataset, samples, **({} if network is None else {"horizon": network.config.horizon}))
+    horizon = NUSCENES_HORIZON if network is None else network.config.horizon
+    forecasts = AgentDataset.of(dataset, samples, horizon=horizon)
     batch = forecasts.batch([0])
     cropper = Cropper(partial(_map, dataset, spec), dataset.map_names, spec, args.engine, args.cache)
     batch = dataclasses.replace(batch, crop=cropper(batch.pose_world, batch.map_index))

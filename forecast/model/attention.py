@@ -40,7 +40,7 @@ class Attention(nn.Module):
             there: (batch, tokens) bool, tokens that may be looked at, at least one each; None for all.
 
         Returns:
-            (batch, queries, size), no unit, and the weights (batch, heads, queries, tokens), which sum to 1 over tokens.
+            (batch, queries, size), no unit, and weights (batch, heads, queries, tokens), which sum to 1 over tokens.
         """
         query = self.query(queries).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         key, value = self.key_value(tokens).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)

@@ -25,6 +25,7 @@ from forecast.data.loading import BatchSource, EpochBatches, loader
 from forecast.prediction.checkpoint import load_checkpoint
 from forecast.training.callbacks import RESUME_NAME, EpochLines, RunFolder, StepSeeds, WholeCheckpointIO
 from forecast.training.config import as_dict
+from forecast.training.freed_memory import keep_freed_memory
 from forecast.training.module import AddCrops, ForecastModule
 from forecast.training.run_records import CONFIG_NAME, ENVIRONMENT_NAME, prepare_folder
 from forecast.training.schema import TrainingConfig
@@ -125,6 +126,7 @@ def _fit(
     rank, world = trainer.global_rank, trainer.world_size
     run = config.run
     if trainer.strategy.root_device.type == "cpu":  # elsewhere crops are made where they are used
+        keep_freed_memory()
         learn, check = _keeping_crops(config, learn, check, add_crops)
     loaders = (
         loader(learn, EpochBatches(len(learn), run.batch_size, run.seed, rank, world)),

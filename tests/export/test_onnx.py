@@ -78,7 +78,7 @@ def test_the_file_says_what_it_is(exported) -> None:
     assert said["steps"] == {"step_s": 0.5, "history_steps": 4, "future_steps": 12, "history_rows": 5}
     assert said["units"]["speed"] == "m/s"
     assert set(said["versions"]) == {"cab-forecast", "torch", "onnx"}
-    assert said["modes"] == config.modes
+    assert said["modes"] == config.answered_modes
     assert (said["crop"] is None) == (not config.uses_map)
     assert said["normalisation"]["neighbour_radius_m"] == {"vehicle": 30.0, "pedestrian": 20.0}
     assert said["parity"]["accepted"]
@@ -106,11 +106,12 @@ def export(exported, tmp_path: Path, monkeypatch) -> Callable[..., int]:
 
 @pytest.fixture
 def altered(exported, tmp_path: Path):
-    """A checkpoint beside a file whose network answers something else: one weight is off."""
+    """A checkpoint beside a file whose network answers something else: its matrices are off."""
     model = onnx.load(exported.onnx)
-    largest = max(model.graph.initializer, key=lambda weight: len(weight.raw_data))
-    values = onnx.numpy_helper.to_array(largest) + np.float32(0.05)
-    largest.CopyFrom(onnx.numpy_helper.from_array(values, largest.name))
+    for weight in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(weight)
+        if values.ndim == 2 and values.dtype == np.float32:
+            weight.CopyFrom(onnx.numpy_helper.from_array(values * np.float32(1.05), weight.name))
     write_onnx(tmp_path / "altered.onnx", model)
     return tmp_path / "altered.onnx"
 

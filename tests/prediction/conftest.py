@@ -16,8 +16,11 @@ from forecast.core.crops import CropSpec
 from forecast.data.cache import Dataset, open_dataset
 from forecast.data.maps.sources import PolygonMap
 from forecast.data.synthetic.town_writer import write_town
-from forecast.model.cvae import CVAE
 from forecast.model.cvae_config import CVAEConfig, MapEncoderConfig
+from forecast.model.network_config import NetworkConfig
+from forecast.model.network_registry import make_network
+from forecast.model.query.query_config import QueryConfig
+from forecast.model.trunks.trunk_config import TrunkConfig
 from forecast.prediction.checkpoint import save_checkpoint
 from forecast.prediction.forecaster import Forecaster
 from forecast.prediction.scene import AgentTrack, Scene
@@ -26,17 +29,23 @@ from forecast.prediction.scene_forecast import SceneForecast
 VERSION = "v1.0-mini"
 
 
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of a model that never learnt, with weights large enough for every input to show in its answers."""
-    config = CVAEConfig(
+CROP = CropSpec(ahead_m=32.0, behind_m=16.0, left_m=16.0, right_m=16.0, px_per_m=1.25)
+CONFIGS: dict[str, NetworkConfig] = {
+    "cvae": CVAEConfig(
         modes=5,
         decoder_size=16,
-        crop=CropSpec(ahead_m=32.0, behind_m=16.0, left_m=16.0, right_m=16.0, px_per_m=1.25),
+        crop=CROP,
         map_encoder=MapEncoderConfig(channels=(4, 8), kernels=(5, 3), strides=(3, 3)),
-    )
+    ),
+    "query": QueryConfig(modes=7, medoids=5, size=16, heads=2, crop=CROP, trunk=TrunkConfig(width=8)),
+}
+
+
+@pytest.fixture(scope="session", params=["cvae", pytest.param("query", marks=pytest.mark.slow)])
+def weights(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a model that never learnt, with weights large enough for every input to show in its answers."""
     torch.manual_seed(4)
-    model = CVAE(config)
+    model = make_network(CONFIGS[request.param])
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(1.5)

@@ -305,7 +305,7 @@ def test_the_weights_that_come_with_the_package(monkeypatch: pytest.MonkeyPatch,
         Forecaster.load("town")
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "town.safetensors").write_bytes(weights.read_bytes())
-    assert Forecaster.load("town").config.modes == 5
+    assert Forecaster.load("town").config.answered_modes == 5
 
 
 def test_a_map_of_no_known_form_is_refused(weights: Path) -> None:

@@ -34,6 +34,20 @@ model:
 run: {epochs: 2, accelerator: cpu}
 """
 
+SMALL_QUERY = """
+extends: query_gain
+model:
+  modes: 5
+  medoids: 3
+  size: 16
+  heads: 2
+  dropout: 0.0
+  trunk: {width: 8}
+  crop: {ahead_m: 24.0, behind_m: 8.0, left_m: 16.0, right_m: 16.0, px_per_m: 0.5}
+data: {heading_noise_rad: 0.0, drop_neighbours: 0.0}
+run: {epochs: 2, accelerator: cpu}
+"""
+
 
 def _losses(whole: AgentBatch, rank: int, world: int, folder: str) -> None:
     """Train a few steps on this process' share; rank 0 writes the losses of the whole batch and the weights."""
@@ -89,10 +103,11 @@ def test_two_processes_give_the_losses_and_weights_of_one(tmp_path: Path, made_u
 
 
 @pytest.mark.timeout(480)
-def test_the_command_on_two_processes_gives_the_figures_and_weights_of_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("small", [SMALL, pytest.param(SMALL_QUERY, marks=pytest.mark.slow)], ids=["gain", "query"])
+def test_the_command_on_two_processes_gives_the_figures_and_weights_of_one(tmp_path: Path, small: str) -> None:
     town = tmp_path / "town"
     write_town(town, scenes=6, seed=3, version="v1.0-trainval")
-    (tmp_path / "small.yaml").write_text(SMALL)
+    (tmp_path / "small.yaml").write_text(small)
     train = [sys.executable, "-m", "forecast", "train", "--config", tmp_path / "small.yaml", "--dataroot", town]
     train += ["--version", "v1.0-trainval", "--cache", tmp_path / "cache"]
     in_two = ["--run.devices", "2", "--run.strategy", "ddp", "--run.batch_size", "4"]

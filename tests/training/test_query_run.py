@@ -1,5 +1,6 @@
 """Training the query network: it resumes bit for bit, averages its weights, varies its inputs, keeps crops."""
 
+import platform
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,28 +17,17 @@ from forecast.training import run as runs
 from forecast.training.average import moving_average
 from forecast.training.callbacks import RunFolder
 from forecast.training.config import load_config
+from forecast.training.freed_memory import keep_freed_memory
 from forecast.training.module import ForecastModule
-
-SMALL = {
-    "model.size": 16,
-    "model.heads": 2,
-    "model.modes": 5,
-    "model.medoids": 3,
-    "model.crop": {"ahead_m": 8.0, "behind_m": 4.0, "left_m": 4.0, "right_m": 4.0, "px_per_m": 1.0},
-    "model.crop.channels": [["drivable_area"], ["road_divider"], ["lane_divider"]],
-    "model.trunk.width": 8,
-    "run.epochs": 4,
-    "run.batch_size": 16,
-    "run.accelerator": "cpu",
-}
 
 
 class Killed(Exception):
     pass
 
 
-def small(**settings: object):
-    return load_config("query", settings=SMALL | settings)
+@pytest.fixture
+def small(small_query_settings):
+    return lambda **settings: load_config("query", settings=small_query_settings | settings)
 
 
 def add_crops(batch: AgentBatch) -> AgentBatch:
@@ -54,7 +44,7 @@ def without_crops(source):
 
 @pytest.mark.parametrize("objective", ["plain", "divergence", "gain", "reweight"])
 def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(
-    tmp_path: Path, made_up, monkeypatch, objective: str
+    tmp_path: Path, made_up, monkeypatch, small, objective: str
 ) -> None:
     config = small(**{"objective.name": objective, "data.mirror": 0.5})
 
@@ -82,7 +72,7 @@ def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(
         assert all(torch.equal(whole[key], cut[key]) for key in whole)
 
 
-def test_what_is_kept_of_crops_changes_nothing(tmp_path: Path, made_up) -> None:
+def test_what_is_kept_of_crops_changes_nothing(tmp_path: Path, made_up, small) -> None:
     found = []
     for memory_mib in (0, 1):
         config = small(**{"data.crop_memory_mib": memory_mib, "data.heading_noise_rad": 0.0})
@@ -92,7 +82,7 @@ def test_what_is_kept_of_crops_changes_nothing(tmp_path: Path, made_up) -> None:
     assert all(torch.equal(found[0][key], found[1][key]) for key in found[0])
 
 
-def test_saved_weights_are_the_average_and_that_of_a_young_run_is_new(tmp_path: Path, made_up) -> None:
+def test_saved_weights_are_the_average_and_that_of_a_young_run_is_new(tmp_path: Path, made_up, small) -> None:
     config = small(**{"optimiser.average_decay": 0.9, "data.heading_noise_rad": 0.0})
     runs.train_on(config, tmp_path, made_up(40), made_up(10, seed=1), None, progress=False)
     kept = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
@@ -112,7 +102,7 @@ def test_saved_weights_are_the_average_and_that_of_a_young_run_is_new(tmp_path: 
     assert float(average.module.weight) == pytest.approx(expected)
 
 
-def test_matrices_decay_and_vectors_do_not(made_up) -> None:
+def test_matrices_decay_and_vectors_do_not(small) -> None:
     module = ForecastModule(small(**{"optimiser.weight_decay": 0.3}))
 
     class Steps:
@@ -150,12 +140,12 @@ def test_neighbours_are_left_out_by_chance_and_nothing_else_changes(made_up) -> 
         ({"objective.name": "rubiz"}, "needs a network with a posterior"),
     ],
 )
-def test_settings_that_do_not_go_together_are_told(settings: dict[str, object], told: str) -> None:
+def test_settings_that_do_not_go_together_are_told(small, settings: dict[str, object], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         small(**settings)
 
 
-def test_it_learns_what_the_map_decides(tmp_path: Path, made_up) -> None:
+def test_it_learns_what_the_map_decides(tmp_path: Path, made_up, small) -> None:
     config = small(**{"run.epochs": 30, "data.heading_noise_rad": 0.0, "optimiser.learning_rate": 5e-3})
     runs.train_on(config, tmp_path, made_up(64), made_up(32, seed=1), None, progress=False)
     model, batch = load_checkpoint(tmp_path / "last.safetensors").model, made_up(32, seed=1).whole
@@ -164,3 +154,7 @@ def test_it_learns_what_the_map_decides(tmp_path: Path, made_up) -> None:
     errors = [float((path - batch.future).norm(dim=-1)[:, -1].mean()) for path in (seen, alone)]
     assert errors[0] < 0.5 * errors[1]
     assert np.isfinite(errors).all()
+
+
+def test_memory_that_is_freed_is_kept_where_the_allocator_can() -> None:
+    assert keep_freed_memory() == (platform.libc_ver()[0] == "glibc")

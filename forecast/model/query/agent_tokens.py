@@ -43,8 +43,9 @@ class AgentTokens(nn.Module):
         Returns:
             (agents, size), no unit.
         """
-        weight = self.layers[1].weight
-        scaled = scaled_history(torch.where(valid[..., None], states, 0.0).to(weight.dtype), valid)
+        norm = self.layers[1]
+        assert isinstance(norm, nn.LayerNorm)
+        scaled = scaled_history(torch.where(valid[..., None], states, 0.0).to(norm.weight.dtype), valid)
         kinds = functional.one_hot(types + 1, len(_TYPES) + 1)[:, 1:]
         given = torch.cat([scaled.flatten(1), valid.to(scaled.dtype), kinds.to(scaled.dtype)], 1)
         tokens: Tensor = self.layers(given)

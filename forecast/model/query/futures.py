@@ -60,7 +60,7 @@ class Futures:
             Fields (batch, modes, steps), agent frame. Paths carry no gradient: they learn by their distance.
         """
         steps = self.x.shape[-1]
-        spread = self.raw[..., -2 * steps :].unflatten(-1, (-1, 2))
+        spread = self.raw[..., -2 * steps :].reshape(*self.x.shape, 2)
         times_s = self.step_s * torch.arange(1, steps + 1, dtype=spread.dtype, device=spread.device)
         growth = functional.softplus(spread + math.log(math.e - 1)) * _GROWTH_MPS
         along, across = (_NOISE_M + growth * times_s[:, None]).square().unbind(-1)
@@ -97,7 +97,7 @@ class FutureHead(nn.Module):
         if before is not None:
             raw = raw + before.raw
         steps = self.horizon.future_steps
-        controls = raw[..., 1 : 1 + 2 * steps].unflatten(-1, (-1, 2))
+        controls = raw[..., 1 : 1 + 2 * steps].reshape(*raw.shape[:2], steps, 2)
         # `drive` runs along the first axis.
         yaw_rate, acceleration = controls.permute(2, 0, 1, 3).unbind(-1)
         path = drive(

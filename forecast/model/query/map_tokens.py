@@ -93,4 +93,4 @@ def read_at(
     left = 2 * (y + crop.right_m) / (crop.left_m + crop.right_m) - 1
     places = torch.stack([left, forward], -1).flatten(1, -2)[:, None]
     read = functional.grid_sample(image, places, align_corners=False)[:, :, 0]
-    return read.transpose(1, 2).unflatten(1, x.shape[1:])
+    return read.transpose(1, 2).reshape(*x.shape, image.shape[1])

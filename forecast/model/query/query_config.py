@@ -48,7 +48,7 @@ class QueryConfig(NetworkConfig):
     size: int = 128
     heads: int = 8
     layers: int = 1
-    refinements: int = 2
+    refinements: int = 1
     dropout: float = 0.1
     aside_m: float = 2.0
     sampled_size: int = 32

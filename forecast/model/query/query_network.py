@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from forecast.core.batch import AgentBatch
 from forecast.core.forecast import Forecast
-from forecast.core.shapes import Float
 from forecast.model.branch import Branch, Stage
 from forecast.model.mixture import log_density
 from forecast.model.mode_attention import ModeAttention
@@ -88,16 +87,15 @@ class QueryNetwork(Network):
             positions_m=futures.positions_m,
             probabilities=futures.logits.softmax(-1),
             headings_rad=futures.heading,
-            covariances_m2=torch.stack([motion.xx, motion.xy, motion.xy, motion.yy], -1).unflatten(-1, (2, 2)),
+            covariances_m2=torch.stack([motion.xx, motion.xy, motion.xy, motion.yy], -1).view(*motion.x.shape, 2, 2),
         )
 
     def attention(self, batch: AgentBatch) -> ModeAttention:
         """See :meth:`Network.attention`; of the last layer."""
-        looked = self._futures(self._scene(batch))[1].mean(1)
+        looked: Tensor = self._futures(self._scene(batch))[1].mean(1)
         slots = 0 if self.neighbours is None else batch.neighbour_types.shape[1]
-        nothing, own, neighbours, cells = looked.split([1, 1, slots, looked.shape[-1] - 2 - slots], -1)
-        grid = (0, 0) if self.map is None else self.map.grid
-        return ModeAttention(nothing[..., 0], own[..., 0], neighbours, cells.unflatten(-1, grid))
+        cells = looked[..., 2 + slots :].reshape(*looked.shape[:2], *((0, 0) if self.map is None else self.map.grid))
+        return ModeAttention(looked[..., 0], looked[..., 1], looked[..., 2 : 2 + slots], cells)
 
     def map_parameters(self) -> list[nn.Parameter]:
         """Of what reads the map."""
@@ -121,7 +119,7 @@ class QueryNetwork(Network):
             shape = batch.neighbour_types.shape
             states, valid = batch.neighbours.flatten(0, 1), batch.neighbours_valid.flatten(0, 1)
             others = self.neighbours(states, valid, batch.neighbour_types.flatten())
-            tokens.append(others.unflatten(0, shape))
+            tokens.append(others.view(*shape, self.config.size))
             there.append(batch.neighbours_valid.any(2))
         if self.map is not None:
             if batch.crop is None:
@@ -158,4 +156,5 @@ class QueryNetwork(Network):
         error = (futures.positions_m - batch.future[:, None].to(futures.logits.dtype)).norm(dim=-1)
         counted = batch.future_valid.to(error.dtype)[:, None]
         mean = (error * counted).sum(-1) / counted.sum(-1).clamp(min=1)
-        return mean + self.config.final_weight * error[..., -1] * counted[..., -1]
+        distances: Tensor = mean + self.config.final_weight * error[..., -1] * counted[..., -1]
+        return distances

@@ -68,8 +68,8 @@ class Refinement(nn.Module):
         pixels = read_at(view.crop, points.movedim(1, -2), self.config.crop).flatten(-2)
         own: Tensor = self.step(torch.cat([pixels, *known], -1))
         cells = self._mixed(view.cells)
-        seen = read_at(cells.flatten(0, 1), points.flatten(0, 1), self.config.crop).unflatten(0, (-1, _PLACES))
-        return own + seen.sum(1)
+        seen = read_at(cells.flatten(0, 1), points.flatten(0, 1), self.config.crop)
+        return own + seen.view(-1, _PLACES, *seen.shape[1:]).sum(1)
 
     def _mixed(self, cells: Tensor) -> Tensor:
         """(batch, places, read, rows, columns): features of cells as each of the three places wants them."""

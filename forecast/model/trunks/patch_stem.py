@@ -22,9 +22,7 @@ class ChannelNorm(nn.LayerNorm):
         Args:
             image: (batch, width, rows, columns), no unit.
         """
-        last = functional.layer_norm(
-            image.permute(0, 2, 3, 1), self.normalized_shape, self.weight, self.bias, self.eps
-        )
+        last = functional.layer_norm(image.permute(0, 2, 3, 1), self.normalized_shape, self.weight, self.bias, self.eps)
         return last.permute(0, 3, 1, 2)
 
 
@@ -58,5 +56,7 @@ class PatchStem(nn.Sequential):
             (batch, width, rows, columns), no unit.
         """
         # Channels last: what follows is mostly linear over channels.
-        cells: Tensor = super().forward(crop.contiguous(memory_format=torch.channels_last))
+        cells = crop.contiguous(memory_format=torch.channels_last)
+        for layer in self:
+            cells = layer(cells)
         return cells

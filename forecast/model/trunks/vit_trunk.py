@@ -72,4 +72,4 @@ class VitTrunk(nn.Module):
                 assert isinstance(layer, nn.ModuleList)
                 cells = cells + sum(block(cells) for block in layer)
         normed: Tensor = self.norm(cells)
-        return normed.transpose(1, 2).unflatten(2, self.position.shape[1:])
+        return normed.transpose(1, 2).reshape(image.shape)
