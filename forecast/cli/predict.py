@@ -32,6 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="M",
         help="merge modes that are closer than this at every step, metres (default: the model's value; 0: off)",
     )
+    parser.add_argument(
+        "--medoids",
+        type=int,
+        metavar="N",
+        help="answer with N modes that stand for all, the first nearest to everything that may happen (default: the "
+        "model's value; 0: all modes, merged)",
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, … (default: %(default)s)")
 
 
@@ -45,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
 
     check_outputs({"--out": args.out}, model_files(args.checkpoint), dataroot=args.dataroot)
     check_forecast_name(args.out)
-    predictor = open_model(args.checkpoint, args.device, merge_radius_m=args.merge_radius_m)
+    predictor = open_model(args.checkpoint, args.device, merge_radius_m=args.merge_radius_m, medoids=args.medoids)
     dataset = open_named(args)
     forecasts = predict_dataset(predictor, dataset, args.split, dense=args.dense, null_context=args.null_context)
     write_forecasts(args.out, forecasts)

@@ -43,13 +43,14 @@ def medoids(forecast: Forecast, count: int, power: float = 1.0) -> Forecast:
     headings = None if forecast.headings_rad is None else _picked(forecast.headings_rad, chosen)
     covariances = None
     if forecast.covariances_m2 is not None:
-        off = paths[:, None] - picked[:, :, None]
-        # About each chosen path (batch, chosen, modes, steps, 2, 2).
-        about = forecast.covariances_m2[:, None] + off[..., :, None] * off[..., None, :]
-        share = given / given.sum(2, keepdim=True).clamp(min=torch.finfo(given.dtype).tiny)
         own = _picked(forecast.covariances_m2, chosen)
-        moments = (share[..., None, None, None] * about).sum(2)
-        covariances = torch.where(given.sum(2)[..., None, None, None] > 0, moments, own)
+        # Of each mode about the path that stands for it.
+        off = paths - _picked(picked, nearest)
+        about = forecast.covariances_m2 + off[..., :, None] * off[..., None, :]
+        held = given.sum(2, keepdim=True)
+        share = given / held.clamp(min=torch.finfo(given.dtype).tiny)
+        moments = share.to(about.dtype) @ about.flatten(2)
+        covariances = torch.where(held[..., None, None] > 0, moments.view(own.shape), own)
     return Forecast(picked, falling(given.sum(2)), headings, covariances, forecast.frame)
 
 

@@ -82,11 +82,12 @@ class Checkpoint:
                 f"{self.path}: forecasts without context come from a twin, and {twin_path(self.path).name} does not "
                 "lie beside these weights; copy it there, or train a model with the configuration no_context"
             )
-        radius_m = self.model.config.merge_radius_m
+        said = self.model.config
+        read_out: dict[str, Any] = {"merge_radius_m": said.merge_radius_m, "medoids": said.medoids}
         if self.twin is not None:
-            self.twin.config = dataclasses.replace(self.twin.config, merge_radius_m=radius_m)
+            self.twin.config = dataclasses.replace(self.twin.config, **read_out)
             return self.twin
-        return load_checkpoint(twin_path(self.path), merge_radius_m=radius_m).model
+        return load_checkpoint(twin_path(self.path), **read_out).model
 
 
 def twin_path(path: Path) -> Path:
@@ -180,16 +181,19 @@ def _shipped(name: str) -> Path:
     return path
 
 
-def load_checkpoint(run_or_file: Path | str, *, merge_radius_m: float | None = None) -> Checkpoint:
+def load_checkpoint(
+    run_or_file: Path | str, *, merge_radius_m: float | None = None, medoids: int | None = None
+) -> Checkpoint:
     """Read a model.
 
     Args:
         run_or_file: a run's folder (its best weights), a file, or ``"town"``.
-        merge_radius_m: in place of the one it was trained with; 0 for the latent's own probabilities.
+        merge_radius_m: in place of the one it was trained with; 0 for the network's own probabilities.
+        medoids: likewise; 0 to answer with all modes.
 
     Raises:
         CheckpointError: missing, truncated, altered, foreign, or of a format this version does not read.
-        ConfigError: there is no such radius.
+        ConfigError: there is no such radius, or number of medoids.
     """
     path = find_checkpoint(run_or_file)
     try:
@@ -216,11 +220,12 @@ def load_checkpoint(run_or_file: Path | str, *, merge_radius_m: float | None = N
         raise CheckpointError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path}: header and weights do not fit this version ({_brief(error)})") from error
-    if merge_radius_m is not None:
-        try:
-            model.config = dataclasses.replace(model.config, merge_radius_m=merge_radius_m)
-        except ValueError as error:
-            raise ConfigError(str(error)) from None
+    given = {"merge_radius_m": merge_radius_m, "medoids": medoids}
+    try:
+        asked: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        model.config = dataclasses.replace(model.config, **asked)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     return Checkpoint(
         model,
         described.get("notes", {}),

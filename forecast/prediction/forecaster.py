@@ -92,6 +92,7 @@ class Forecaster:
         *,
         silence: Silence = Silence(),  # noqa: B008 - frozen
         merge_radius_m: float | None = None,
+        medoids: int | None = None,
     ) -> Forecaster:
         """Load a model.
 
@@ -101,14 +102,15 @@ class Forecaster:
             maps: by name: a path of a baked raster, a :class:`~forecast.core.maps.MapSource`, or a callable.
             device: where to compute.
             silence: what is done about agents that were not observed now.
-            merge_radius_m: modes closer than this at every step are merged; in place of the checkpoint's.
+            merge_radius_m, medoids: how modes are answered, in place of what the checkpoint says
+                (:func:`~forecast.prediction.checkpoint.load_checkpoint`).
 
         Raises:
             CheckpointError: the weights cannot be used.
-            ConfigError: there is no such device, or radius.
+            ConfigError: there is no such device, or radius, or number of medoids.
             DataError: a map cannot be read.
         """
-        model = on_device(load_checkpoint(weights, merge_radius_m=merge_radius_m).model, device)
+        model = on_device(load_checkpoint(weights, merge_radius_m=merge_radius_m, medoids=medoids).model, device)
         return cls(model.predict, model.config, maps, device, silence=silence)
 
     def forecast(self, scene: Scene, agents: Iterable[Hashable] | None = None) -> SceneForecast:

@@ -70,7 +70,11 @@ class OwnPredictor:
 
 
 def open_model(
-    model: Path | str, device: torch.device | str = "cpu", *, merge_radius_m: float | None = None
+    model: Path | str,
+    device: torch.device | str = "cpu",
+    *,
+    merge_radius_m: float | None = None,
+    medoids: int | None = None,
 ) -> BatchPredictor:
     """Open what a command was given as MODEL.
 
@@ -78,7 +82,8 @@ def open_model(
         model: a run's folder, a .safetensors file, the name of shipped weights (``town``), an exported file (.onnx), or
             ``module:function`` (:class:`OwnPredictor`).
         device: where to compute; exported files compute on the CPU.
-        merge_radius_m: of trained models, in place of the one they were trained with.
+        merge_radius_m, medoids: of trained models, in place of those they were trained with
+            (:func:`~forecast.prediction.checkpoint.load_checkpoint`).
 
     Raises:
         ForecastError: it cannot be used; one line.
@@ -86,9 +91,10 @@ def open_model(
     name = str(model)
     exported = name.lower().endswith(".onnx")
     if not exported and not (is_outside(name) and not Path(name).exists()):
-        return Predictor.load(model, device, merge_radius_m=merge_radius_m)
-    if merge_radius_m is not None:
-        raise ConfigError(f"{name}: a merge radius goes with weights; this model merges its modes, or not, by itself")
+        return Predictor.load(model, device, merge_radius_m=merge_radius_m, medoids=medoids)
+    for given, what in ((merge_radius_m, "a merge radius goes"), (medoids, "medoids go")):
+        if given is not None:
+            raise ConfigError(f"{name}: {what} with weights; this model merges its modes, or not, by itself")
     if exported:
         from forecast.prediction.onnx_predictor import OnnxPredictor
 

@@ -65,19 +65,24 @@ class Predictor:
 
     @classmethod
     def load(
-        cls, run_or_file: Path | str, device: torch.device | str = "cpu", *, merge_radius_m: float | None = None
+        cls,
+        run_or_file: Path | str,
+        device: torch.device | str = "cpu",
+        *,
+        merge_radius_m: float | None = None,
+        medoids: int | None = None,
     ) -> Predictor:
         """Load from a run's folder or a file; the arguments are those of :func:`load_checkpoint`.
 
         Raises:
             CheckpointError: it cannot be used.
-            ConfigError: there is no such device, or radius.
+            ConfigError: there is no such device, or radius, or number of medoids.
         """
-        return cls(load_checkpoint(run_or_file, merge_radius_m=merge_radius_m), device)
+        return cls(load_checkpoint(run_or_file, merge_radius_m=merge_radius_m, medoids=medoids), device)
 
     @torch.inference_mode()
     def predict(self, batch: AgentBatch, *, null_context: bool = False) -> Forecast:
-        """Forecast a batch (with crops where the model reads the map): all modes, near-equal ones merged, agent frame.
+        """Forecast a batch (with crops where the model reads the map): what the model answers, agent frame.
 
         Args:
             batch: what is known at time 0; futures are not read.
@@ -102,6 +107,7 @@ def predict(
     dense: bool = False,
     null_context: bool = False,
     merge_radius_m: float | None = None,
+    medoids: int | None = None,
     cache: Path | str | None = None,
     batch_size: int = 256,
     device: torch.device | str = "cpu",
@@ -113,7 +119,8 @@ def predict(
         dataroot, version, split, cache: which data.
         dense: every vehicle at every key frame with a past, not the challenge's agent-samples alone.
         null_context: forecast with neither map nor neighbours, where that was learnt.
-        merge_radius_m: in place of the checkpoint's (:mod:`forecast.model.merging`).
+        merge_radius_m, medoids: in place of the checkpoint's (:mod:`forecast.model.merging`,
+            :mod:`forecast.model.medoids`).
         batch_size: agents at a time.
         device: where to compute.
 
@@ -125,7 +132,7 @@ def predict(
     """
     from forecast.data.cache import open_dataset
 
-    predictor = Predictor.load(checkpoint, device, merge_radius_m=merge_radius_m)
+    predictor = Predictor.load(checkpoint, device, merge_radius_m=merge_radius_m, medoids=medoids)
     dataset = open_dataset(dataroot, version, cache)
     return predict_dataset(predictor, dataset, split, dense=dense, null_context=null_context, batch_size=batch_size)
 

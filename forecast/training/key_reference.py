@@ -52,7 +52,9 @@ def _rows(prefix: str, kind: type[Any], defaults: Any) -> Iterator[tuple[str, st
         parts = [part for part in (hint, *get_args(hint)) if isinstance(part, type) and dataclasses.is_dataclass(part)]
         if parts:
             # Of a section that may be null, the keys that it has where it is not.
-            yield from _rows(f"{prefix}{field.name}.", parts[0], value)
+            if value is None:
+                yield f"`{prefix}{field.name}`", "a mapping or null", "`null`", told.get(field.name, "")
+            yield from _rows(f"{prefix}{field.name}.", parts[0], parts[0]() if value is None else value)
         else:
             yield f"`{prefix}{field.name}`", _type(hint), f"`{_value(value)}`", told.get(field.name, "")
 

@@ -171,9 +171,10 @@ def _start(weights: str, config: TrainingConfig) -> dict[str, torch.Tensor]:
     """Trained parameters of a pair to begin with, which know of no optimiser and no epoch."""
     checkpoint = load_checkpoint(weights)
     ours, theirs = as_dict(config.model), as_dict(checkpoint.model.config)
-    # Also what the parameters' shapes do not tell, such as the crop: it changes what they mean. Merging does not.
+    # Also what the parameters' shapes do not tell, such as the crop: it changes what they mean. Which modes are
+    # answered does not.
     for key, value in theirs.items():
-        if ours.get(key) != value and key != "merge_radius_m":
+        if ours.get(key) != value and key not in ("merge_radius_m", "medoids", "medoid_power"):
             raise ConfigError(
                 f"run.start_from {weights}: these weights have model.{key} {value}, the configuration says "
                 f"{ours.get(key)}"

@@ -10,8 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from forecast.core.errors import ConfigError
 from forecast.core.forecast import Forecast
 from forecast.model.medoids import falling, medoids
+from forecast.model.network_registry import make_network
+from forecast.prediction.checkpoint import save_checkpoint
+from forecast.prediction.predictor import Predictor
+from forecast.training.config import load_config
 
 
 def forecast_of(batch: int = 6, modes: int = 8, seed: int = 0) -> Forecast:
@@ -104,3 +109,18 @@ def pooled(values: np.ndarray) -> list[float]:
         while len(blocks) > 1 and np.mean(blocks[-2]) < np.mean(blocks[-1]):
             blocks[-2:] = [blocks[-2] + blocks[-1]]
     return [float(np.mean(block)) for block in blocks for _ in block]
+
+
+def test_any_weights_can_answer_with_medoids(tmp_path, made_up, small_settings) -> None:
+    torch.manual_seed(0)
+    network = make_network(load_config("gain", settings=small_settings).model)
+    save_checkpoint(tmp_path / "best.safetensors", network, {})
+    batch = made_up(8).whole
+    plain, chosen = (Predictor.load(tmp_path, medoids=count) for count in (None, 2))
+    with torch.no_grad():
+        expected = medoids(plain.model.mixture(batch), 2, 0.5)
+    torch.testing.assert_close(chosen.predict(batch).positions_m, expected.positions_m)
+    torch.testing.assert_close(chosen.predict(batch).probabilities, expected.probabilities)
+    assert plain.predict(batch).positions_m.shape[1] == 4
+    with pytest.raises(ConfigError, match=r"model\.medoids: expected 0 to model\.modes, 4, got 5"):
+        Predictor.load(tmp_path, medoids=5)
