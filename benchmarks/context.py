@@ -26,6 +26,7 @@ from context_scores import bounds, scores
 from context_tables import print_tables
 from context_worlds import World, load_world
 
+from forecast.core.crops import CropSpec
 from forecast.core.files import written_whole
 from forecast.prediction.checkpoint import load_checkpoint
 from forecast.training.config import as_dict, load_config
@@ -57,6 +58,16 @@ MODELS: dict[str, dict[str, Any]] = {
     "gain, joint": compared("gain", objective_joint=True),
     **{f"{name}, normalised history": compared(name, model_normalised_history=True) for name in COMPARED},
 }
+#: The worlds' crops are made once, three channels, so they are not turned; batches are a quarter of the usual ones.
+_QUERY = {
+    "model.crop.channels": [list(layers) for layers in CropSpec().channels],
+    "data.heading_noise_rad": 0.0,
+    "optimiser.learning_rate": 1e-3,
+    "optimiser.map_learning_rate": 1e-3,
+    "run.batch_size": 64,
+}
+MODELS |= {name: compared(name) | _QUERY for name in ("query", "query_cab", "query_gain")}
+MODELS["query, no context"] = compared("query") | _QUERY | {"model.uses_map": False, "model.uses_neighbours": False}
 #: Worlds: targets, seed, shares of the cases (None for equal ones). Test worlds have seeds of their own.
 WORLDS: dict[str, tuple[int, int, dict[str, float] | None]] = {
     "balanced_train": (16_000, 11, None),

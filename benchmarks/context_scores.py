@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from forecast.core.forecast import Forecast
 from forecast.eval.bayes import Outcomes, displacement, error_minimising
 from forecast.model.cvae_config import CVAEConfig
+from forecast.model.medoids import medoids
 from forecast.model.merging import merge_modes
 from forecast.model.mixture import joint_nll, log_density
 from forecast.model.network_protocol import Network
@@ -67,6 +68,7 @@ def _errors(forecast: Forecast, world: World) -> dict[str, Floats]:
     points = {
         "ml": forecast.most_likely(),
         "merged": merged.most_likely(),
+        "medoid": medoids(forecast, 1).positions_m[:, 0],
         "median": _median(modes, odds, world.truth.noise_m),
     }
     found = {}

@@ -16,8 +16,9 @@ from forecast.eval.bootstrap import Interval, bootstrap_difference
 from forecast.eval.results import PerItem
 
 Floats = NDArray[np.float64]
-#: One path of a mixture: its most probable mode, that once near-equal ones are merged, the median of all.
-READ_OUTS = {"ml": "ML", "merged": "merged", "median": "median"}
+#: One path of a mixture: its most probable mode, that once near-equal ones are merged, the mode nearest to
+#: all, the median of all.
+READ_OUTS = {"ml": "ML", "merged": "merged", "medoid": "medoid", "median": "median"}
 
 
 @dataclass(frozen=True)

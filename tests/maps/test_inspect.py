@@ -8,8 +8,14 @@ import pytest
 
 from forecast.cli.main import main
 from forecast.core.crops import CropSpec
+from forecast.data.cache import open_dataset
 from forecast.data.maps.layers import DIRECTION
+from forecast.data.samples import Samples
+from forecast.data.synthetic.town_writer import write_town
+from forecast.model.network_registry import make_network
 from forecast.pictures.network_inputs import draw_seen
+from forecast.prediction.checkpoint import save_checkpoint
+from forecast.training.config import load_config
 
 
 @pytest.fixture
@@ -68,3 +74,28 @@ def test_malformed_sample_is_one_line(tmp_path, capsys):
     arguments = ["--dataroot", str(tmp_path), "--version", "v1.0-mini", "--out", "x.png", "--sample", "token"]
     assert main(["inspect", *arguments]) == 2
     assert "INSTANCE_SAMPLE" in capsys.readouterr().err
+
+
+def test_where_the_modes_of_a_model_look_is_drawn(tmp_path, capsys, small_query_settings, small_settings):
+    town = tmp_path / "town"
+    write_town(town, scenes=2, seed=2, workers=1)
+    dataset = open_dataset(town, "v1.0-mini", tmp_path / "cache")
+    samples = Samples(dataset.samples("mini_train").rows[:1])
+    tokens = f"{samples.track_tokens(dataset.tracks)[0]}_{samples.sample_tokens(dataset.tracks)[0]}"
+    out = tmp_path / "looks.png"
+    common = ["--dataroot", str(town), "--version", "v1.0-mini", "--cache", str(tmp_path / "cache"), "--sample", tokens]
+
+    def drawn(name, settings, *more):
+        network = make_network(load_config(name, settings=settings).model)
+        save_checkpoint(tmp_path / "run" / "best.safetensors", network, {})
+        return main(["inspect", *common, "--model", str(tmp_path / "run"), "--out", str(out), *more])
+
+    (tmp_path / "run").mkdir()
+    assert drawn("query", small_query_settings) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert drawn("query", small_query_settings, "--crop", "paper") == 2
+    assert "leave out --crop and --channels" in capsys.readouterr().err
+    out.unlink()
+    assert drawn("gain", small_settings) == 2
+    assert "cannot say where its modes look; 'query' with its map can" in capsys.readouterr().err
+    assert not out.exists()

@@ -1,15 +1,16 @@
 """Objectives against torch.distributions and written-out formulas, and a second backbone under each of them."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import distributions, nn
 
 from forecast.core.forecast import Forecast
-from forecast.model.branch import Branch
+from forecast.model.branch import Branch, Stage
 from forecast.model.mixture import categorical_kl, entropy, joint_nll
-from forecast.model.objective_config import ObjectiveConfig
+from forecast.model.objective_config import NearestConfig, ObjectiveConfig
 from forecast.model.objective_registry import OBJECTIVES, objective_terms
 from forecast.model.objectives.divergence import Divergence
 from forecast.model.objectives.gain import Gain
@@ -234,3 +235,62 @@ def test_any_backbone_learns_under_any_objective(name: str) -> None:
         optimiser.step()
         likelihoods.append(terms.parts["log_likelihood"].item())
     assert likelihoods[-1] > likelihoods[0] + 1
+
+
+def by_distance(batch: int = 6, modes: int = 4, steps: int = 5) -> Branch:
+    """A pass of a network that learns by distance, with one earlier stage."""
+    stage = Stage(torch.randn(batch, modes), 5 * torch.rand(batch, modes))
+    given = branch(batch, modes, steps)
+    return replace(given, posterior_logits=None, distances_m=5 * torch.rand(batch, modes), earlier=(stage,))
+
+
+def reference_nearest(given: Branch, config: NearestConfig, weight: torch.Tensor) -> torch.Tensor:
+    """In loops: the nearest mode comes nearer, as much as the agent counts, and becomes likelier for all alike."""
+    total, agents = torch.zeros(()), len(given.prior_logits)
+    stages = [(given.prior_logits, given.distances_m, 1.0)]
+    stages += [(stage.logits, stage.distances_m, config.earlier_weight) for stage in given.earlier]
+    for logits, distances, share in stages:
+        for agent in range(agents):
+            odds = categorical(logits[agent])
+            best = int(distances[agent].argmin())
+            expected = (odds.probs * distances[agent]).sum()
+            each = weight[agent] * distances[agent, best] - odds.logits[best] + config.expected_weight * expected
+            total = total + share * each / agents
+    for agent in range(agents):
+        steps = given.step_log_likelihoods[agent, int(given.distances_m[agent].argmin())]
+        total = total - config.spread_weight * steps.sum() / agents
+    return total
+
+
+def test_the_nearest_mode_learns_by_its_distance() -> None:
+    given, valid = by_distance(), torch.ones(6, 5, dtype=torch.bool)
+    config = Plain(nearest=NearestConfig(0.3, 0.7, 0.2))
+    found = objective_terms(given, None, valid, config, Annealed(1.0, None))
+    torch.testing.assert_close(found.loss, reference_nearest(given, config.nearest, torch.ones(6)))
+
+
+def test_gain_weighs_distances_alone_and_counts_an_advantage_up_to_its_cap() -> None:
+    torch.manual_seed(0)
+    given, without, valid = by_distance(), by_distance(), torch.ones(6, 5, dtype=torch.bool)
+    config = Gain(without_context="shared", gain_weight=2.0, advantage_cap=0.5)
+    seen, alone = (
+        log_likelihood(one.prior_logits.log_softmax(-1), one.step_log_likelihoods, valid, config)
+        for one in (given, without)
+    )
+    advantage = (seen - alone).clamp(0, 0.5)
+    assert (advantage == 0.5).any()
+    assert (advantage == 0.0).any()
+    weight = 1 + 2.0 * advantage / advantage.mean()
+    expected = reference_nearest(given, config.nearest, weight)
+    expected = expected + reference_nearest(without, config.nearest, torch.ones(6))
+    found = objective_terms(given, without, valid, config, Annealed(1.0, None))
+    torch.testing.assert_close(found.loss, expected)
+
+
+def test_agents_whose_future_is_unknown_do_not_count_by_distance() -> None:
+    given, valid = by_distance(), torch.ones(6, 5, dtype=torch.bool)
+    valid[4:] = False
+    loss = objective_terms(given, None, valid, Plain(), Annealed(1.0, None)).loss
+    assert given.distances_m is not None
+    far = replace(given, distances_m=given.distances_m + 100 * ~valid.any(1)[:, None])
+    torch.testing.assert_close(objective_terms(far, None, valid, Plain(), Annealed(1.0, None)).loss, loss)
