@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from forecast.cli.data_options import add_data_options, open_named
+
+if TYPE_CHECKING:
+    from forecast.core.agents import AgentType
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--dense", action="store_true", help="all vehicles (Argoverse 2: all road users) at all key frames with a past"
+    )
+    parser.add_argument(
+        "--types",
+        metavar="TYPES",
+        help="with --dense, which agents, separated by commas: vehicle, pedestrian, cyclist, other (default: those "
+        "that the data set is about)",
     )
     parser.add_argument("--null-context", action="store_true", help="forecast without context: no map, no neighbours")
     parser.add_argument(
@@ -52,8 +62,28 @@ def run(args: argparse.Namespace) -> None:
 
     check_outputs({"--out": args.out}, model_files(args.checkpoint), dataroot=args.dataroot)
     check_forecast_name(args.out)
+    types = _types(args.types, args.dense)
     predictor = open_model(args.checkpoint, args.device, merge_radius_m=args.merge_radius_m, medoids=args.medoids)
     dataset = open_named(args)
-    forecasts = predict_dataset(predictor, dataset, args.split, dense=args.dense, null_context=args.null_context)
+    forecasts = predict_dataset(
+        predictor, dataset, args.split, dense=args.dense, types=types, null_context=args.null_context
+    )
     write_forecasts(args.out, forecasts)
     print(f"{len(forecasts)} forecasts: {args.out}")
+
+
+def _types(given: str | None, dense: bool) -> tuple[AgentType, ...] | None:
+    """The agent types that ``--types`` names."""
+    from forecast.core.agents import AgentType
+    from forecast.core.errors import ConfigError, one_of
+
+    if given is None:
+        return None
+    if not dense:
+        raise ConfigError("--types goes with --dense: a split's own list says itself whom it is about")
+    known = {kind.name.lower(): kind for kind in AgentType if kind != AgentType.PADDING}
+    names = [name.strip().lower() for name in given.split(",")]
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"--types {given}: no type is called '{name}': {one_of(known, name)}")
+    return tuple(known[name] for name in names)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
+from forecast.core.agents import AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.forecast import Forecast
 from forecast.core.progress import progress
@@ -143,17 +144,24 @@ def predict_dataset(
     split: str,
     *,
     dense: bool = False,
+    types: tuple[AgentType, ...] | None = None,
     null_context: bool = False,
     batch_size: int = 256,
 ) -> ForecastRows:
     """Forecast a split of an open data set; the arguments are those of :func:`predict`.
+
+    Args:
+        predictor: the model.
+        dataset: whose agents.
+        split, dense, null_context, batch_size: see :func:`predict`.
+        types: which agents, where ``dense``; by default those that the data set is about.
 
     Raises:
         DataError: the data set has no such split, or its key frames are not a step of the model apart.
     """
     from forecast.data.dataset import AgentDataset
 
-    samples = dataset.samples(split, dense=dense)
+    samples = dataset.samples(split, dense=dense, types=types)
     source = AgentDataset.of(dataset, samples, horizon=predictor.config.horizon)
     return predict_all(predictor, source, null_context=null_context, batch_size=batch_size, what=split)
 

@@ -35,6 +35,7 @@ class DataConfig:
         train_split, val_split: official names; by default those that the version is known by.
         cache: folder for prepared data; by default where the data set says.
         dense: train on every vehicle at every key frame, not on the challenge's agent-samples alone.
+        types: where ``dense``, which agents; by default those that the data set is about: vehicles in nuScenes.
         standing: where ``dense``, the share to keep of vehicles that stand at time 0.
         mirror: share of each training batch whose left and right are swapped, map and side of traffic included.
         heading_noise_rad: standard deviation of a turn of each training target's frame, crop included.
@@ -50,6 +51,7 @@ class DataConfig:
     val_split: str | None = None
     cache: str | None = None
     dense: bool = False
+    types: tuple[Literal["vehicle", "pedestrian", "cyclist", "other"], ...] | None = None
     standing: float = 1.0
     mirror: float = 0.0
     heading_noise_rad: float = 0.0
@@ -60,6 +62,8 @@ class DataConfig:
         for name in ("standing", "mirror", "drop_neighbours"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"data.{name}: expected a share of 0…1, got {getattr(self, name)}")
+        if self.types is not None and (not self.types or not self.dense):
+            raise ValueError("data.types: names at least one type, and goes with data.dense")
         for name in ("heading_noise_rad", "crop_memory_mib"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"data.{name}: expected 0 or more, got {getattr(self, name)}")

@@ -9,9 +9,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from forecast.cli.main import main
+from forecast.core.agents import AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.errors import ConfigError
 from forecast.data.augment import without_some_neighbours
+from forecast.data.cache import open_dataset
+from forecast.data.synthetic.town_writer import write_town
+from forecast.eval.forecasts import read_forecasts
 from forecast.prediction.checkpoint import load_checkpoint
 from forecast.training import run as runs
 from forecast.training.average import moving_average
@@ -158,3 +163,34 @@ def test_it_learns_what_the_map_decides(tmp_path: Path, made_up, small) -> None:
 
 def test_memory_that_is_freed_is_kept_where_the_allocator_can() -> None:
     assert keep_freed_memory() == (platform.libc_ver()[0] == "glibc")
+
+
+def test_pedestrians_are_learnt_and_forecast_where_they_are_asked_for(tmp_path: Path, capsys, small) -> None:
+    town = tmp_path / "town"
+    write_town(town, scenes=2, seed=2, workers=1)
+    named = {"data.dataroot": str(town), "data.version": "v1.0-mini", "data.cache": str(tmp_path / "cache")}
+    dense = {"data.dense": True, "data.types": ["pedestrian"], "run.epochs": 1}
+    runs.train(small(**named, **dense), tmp_path / "run", progress=False)
+    data = [
+        "--dataroot",
+        str(town),
+        "--version",
+        "v1.0-mini",
+        "--cache",
+        str(tmp_path / "cache"),
+        "--split",
+        "mini_val",
+    ]
+    predict = ["predict", "--checkpoint", str(tmp_path / "run"), *data, "--out", str(tmp_path / "f.parquet")]
+    assert main([*predict, "--dense", "--types", "pedestrian,cyclist"]) == 0
+    tracks = open_dataset(town, "v1.0-mini", tmp_path / "cache").tracks
+    kinds = dict(zip(tracks.track_tokens.tolist(), tracks.track_types.tolist(), strict=True))
+    asked = {int(AgentType.PEDESTRIAN), int(AgentType.CYCLIST)}
+    assert {kinds[track] for track in read_forecasts(tmp_path / "f.parquet").track.tolist()} <= asked
+    assert main([*predict, "--types", "pedestrian"]) == 2
+    assert main([*predict, "--dense", "--types", "pedestrain"]) == 2
+    told = capsys.readouterr().err
+    assert "--types goes with --dense" in told
+    assert "no type is called 'pedestrain'" in told
+    with pytest.raises(ConfigError, match=r"data\.types: names at least one type, and goes with data.dense"):
+        small(**{"data.types": ["pedestrian"]})
