@@ -2,6 +2,7 @@
 
     python benchmarks/networks.py run --dataroot DIR --out RUNS --cell query:map:30:0 [--cell query_cab:map:30:0 …]
     python benchmarks/networks.py table
+    python benchmarks/networks.py page      # writes docs/results/data/networks.json, which results_pages.py renders
 
 A cell is a row, what it reads (`map`: the map and the own past; `all`: neighbours and ego too), epochs and a seed. It
 is trained, resumed where it was cut off, and scored on `val` once; weights stay in RUNS, which lies outside the
@@ -21,10 +22,13 @@ import torch
 from judged import Judge
 
 from forecast.core.files import written_whole
+from forecast.data.maps.layers import DIRECTION
+from forecast.model.query.query_config import QUERY_CROP
 from forecast.training.config import as_dict, load_config
 from forecast.training.schema import TrainingConfig
 
 FIGURES = Path(__file__).parent / "figures" / "networks"
+PAGE = Path(__file__).parents[1] / "docs" / "results" / "data" / "networks.json"
 _TRUNKS = {
     "patch": {"model.trunk.kind": "patch", "model.trunk.depth": 2},
     "vit": {"model.trunk.kind": "vit", "model.trunk.depth": 2, "model.trunk.patch_px": 8},
@@ -43,6 +47,11 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "query_masked": ("query_cab", {"objective.divergence_weight": 0.0}),
     "query_two_refinements": ("query", {"model.refinements": 2}),
     "query_mirrored": ("query", {"data.mirror": 0.5}),
+    # Lanes and their direction beside the raster.
+    "query_lanes": (
+        "query",
+        {"model.crop.channels": [*map(list, QUERY_CROP.channels), ["lane"], *map(list, DIRECTION)]},
+    ),
     **{f"query_{name}": ("query", differs) for name, differs in _TRUNKS.items()},
     "gain": ("gain", {}),
     "cab": ("cab", {}),
@@ -104,6 +113,7 @@ def run_cell(cell: Cell, args: argparse.Namespace) -> dict[str, Any]:
         "config": as_dict(config) | {"data": as_dict(replace(config, data=replace(config.data, dataroot="")))["data"]},
         "data": report["dataset"],
     }
+    FIGURES.mkdir(parents=True, exist_ok=True)
     with written_whole(done) as temporary:
         temporary.write_text(json.dumps(told, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return told
@@ -192,6 +202,54 @@ def table(cells: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def page(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The page of results, for results_pages.py."""
+    import forecast
+
+    heads = [*COLUMNS, "FDE nulled, m", "FDE swapped, m", "chosen epoch", "agents/s"]
+    rows = []
+    for cell in cells:
+        row = [cell["cell"], *(_interval(cell["figures"][name]) for name in COLUMNS)]
+        row += [_number(cell["fde_ml_m"].get(name)) for name in ("nulled", "swapped")]
+        rows.append([*row, str(cell["training"]["chosen_epoch"]), f"{cell['training']['agents_per_s']:.0f}"])
+    units = [name.rpartition(", ") for name in heads]
+    return {
+        "title": "Networks on nuScenes' own splits",
+        "version": forecast.__version__,
+        "data": "real (nuScenes v1.0-trainval, copy without sensor readings)",
+        "intro": [
+            "Trained on the challenge's `train` (32,186 agent-samples), chosen on `train_val` (8,560), scored on `val` "
+            "(9,041) once a cell. A cell is named ROW-READS-EPOCHS-seedN: `map` reads the map and the agent's own past "
+            "alone, `all` neighbours and the ego vehicle too.",
+            "**The data are a reconstruction.** 45 % of the key frames have their original time stamps, the others are "
+            "interpolated. There are no pedestrians, two-wheelers or parked cars. Who is a neighbour depends faintly "
+            "on the future, so figures with neighbours stand beside those without.",
+        ],
+        "tables": [
+            {
+                "title": "Cells that are finished",
+                "command": "python benchmarks/networks.py run --dataroot DIR --out RUNS --cell CELL",
+                "columns": [{"name": "cell", "unit": None}]
+                + [{"name": name or unit, "unit": unit if name else None} for name, _, unit in units],
+                "rows": rows,
+                "notes": [
+                    "In brackets the 95 % interval over tracks. *Nulled*: the same weights without map and neighbours; "
+                    "*swapped*: with the map of another scene. Agents a second of training are those of two trainings "
+                    "side by side with one thread each, on two cores."
+                ],
+            }
+        ],
+        "notes": ["Weights trained on nuScenes are not distributed: the data set's licence is non-commercial."],
+    }
+
+
+def _interval(found: Mapping[str, Any] | None) -> str:
+    text = _figure(found)
+    if found is None or found.get("ci_low") is None:
+        return text
+    return f"{text} ({_number(found['ci_low'])}, {_number(found['ci_high'])})"
+
+
 def _figure(found: Mapping[str, Any] | None) -> str:
     return _number(None if found is None else found["value"])
 
@@ -211,6 +269,7 @@ def main() -> None:
     run.add_argument("--cell", action="append", required=True, metavar="ROW:READS:EPOCHS:SEED")
     run.set_defaults(do=_run)
     commands.add_parser("table", help="print the finished cells").set_defaults(do=_table)
+    commands.add_parser("page", help="write the page of results").set_defaults(do=_page)
     args = parser.parse_args()
     do: Callable[[argparse.Namespace], None] = args.do
     do(args)
@@ -222,7 +281,16 @@ def _run(args: argparse.Namespace) -> None:
 
 
 def _table(args: argparse.Namespace) -> None:
-    print(table([json.loads(path.read_text(encoding="utf-8")) for path in sorted(FIGURES.glob("*.json"))]))
+    print(table(_finished()))
+
+
+def _page(args: argparse.Namespace) -> None:
+    with written_whole(PAGE) as temporary:
+        temporary.write_text(json.dumps(page(_finished()), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _finished() -> list[dict[str, Any]]:
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FIGURES.glob("*.json"))]
 
 
 if __name__ == "__main__":
