@@ -33,7 +33,7 @@ def current_name(name: str) -> str:
     if name == "cab":
         _advise(
             "the configuration 'cab' has the paper's objective since version 0.2; what it trained before is called "
-            "'gain', which is also the default"
+            "'gain'"
         )
     elif name in _CONFIGURATIONS:
         _advise(f"the configuration '{name}' is called '{_CONFIGURATIONS[name]}' since version 0.2")

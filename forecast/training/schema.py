@@ -170,7 +170,7 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """All of it; the defaults are those of ``configs/default.yaml``.
+    """All of it; the defaults are those of ``configs/gain.yaml``.
 
     Raises:
         ValueError: sections that do not go together.

@@ -34,8 +34,8 @@ def test_all_planned_configurations_ship() -> None:
     ]
 
 
-def test_the_defaults_are_those_of_the_default_configuration() -> None:
-    assert load_config("default") == TrainingConfig()
+def test_the_defaults_are_those_of_gain() -> None:
+    assert load_config("gain") == TrainingConfig()
 
 
 @pytest.mark.parametrize("name", config_names())
@@ -200,7 +200,7 @@ def test_files_of_earlier_versions_are_read(tmp_path) -> None:
 
 
 def test_the_default_is_what_a_run_trains_when_no_configuration_is_named() -> None:
-    assert load_config("default") == load_config("gain")
+    assert load_config("default") == load_config("query_cab")
 
 
 def test_the_constants_of_another_objective_do_not_carry_over(tmp_path) -> None:

@@ -165,6 +165,26 @@ def test_memory_that_is_freed_is_kept_where_the_allocator_can() -> None:
     assert keep_freed_memory() == (platform.libc_ver()[0] == "glibc")
 
 
+@pytest.mark.parametrize("name", ["default", "query", "query_cab", "query_gain"])
+def test_every_shipped_configuration_trains(name: str, tmp_path: Path, small_query_settings, made_up) -> None:
+    config = load_config(name, settings={**small_query_settings, "run.epochs": 1, "data.heading_noise_rad": 0.0})
+    runs.train_on(config, tmp_path, made_up(16), made_up(8), None, progress=False)
+    assert load_checkpoint(tmp_path).model.config == config.model
+
+
+def test_training_in_half_precision_drives_paths_in_full(tmp_path: Path, made_up, small) -> None:
+    config = small(**{"run.epochs": 1, "run.precision": "bf16-mixed"})
+    sources = [without_crops(made_up(40)), without_crops(made_up(10, seed=1))]
+    runs.train_on(config, tmp_path, *sources, add_crops, progress=False)
+    model, batch = load_checkpoint(tmp_path).model, made_up(8).whole
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        half = model.mixture(batch)
+    assert half.positions_m.dtype == torch.float32
+    # A step of bfloat16 near 50 m is a quarter of a metre: paths are no such steps.
+    assert not torch.equal(half.positions_m, half.positions_m.bfloat16().float())
+
+
 def test_pedestrians_are_learnt_and_forecast_where_they_are_asked_for(tmp_path: Path, capsys, small) -> None:
     town = tmp_path / "town"
     write_town(town, scenes=2, seed=2, workers=1)

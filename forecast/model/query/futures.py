@@ -93,7 +93,7 @@ class FutureHead(nn.Module):
             start: motion at time 0.
             before: futures to correct; None to begin.
         """
-        raw: Tensor = self.layers(queries)
+        raw: Tensor = self.layers(queries).to(start.speed_mps.dtype)
         if before is not None:
             raw = raw + before.raw
         steps = self.horizon.future_steps

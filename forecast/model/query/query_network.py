@@ -104,7 +104,8 @@ class QueryNetwork(Network):
     def _own(self, batch: AgentBatch) -> _Scene:
         """The agent's own past alone."""
         target = self.target(batch.history, batch.history_valid, batch.target_type)
-        start = Start(*initial_motion(batch.history[:, -1].to(target.dtype), self.config.heading_speed_mps))
+        # In the precision of the parameters, also where layers compute in half.
+        start = Start(*initial_motion(batch.history[:, -1].to(self.modes.dtype), self.config.heading_speed_mps))
         return self._nulled(_Scene(target, target, target, None, start), target)
 
     def _nulled(self, scene: _Scene, target: Tensor) -> _Scene:
