@@ -22,7 +22,7 @@ __all__ = ["Dataset", "default_cache", "open_dataset"]
 #: runs and reports record, change with it.
 FORMAT = 4
 #: Raise it where only what is stored beside the arrays changes.
-_STORED = 6
+_STORED = 7
 
 
 def open_dataset(

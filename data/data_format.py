@@ -37,6 +37,7 @@ class SourceNotes(msgspec.Struct, frozen=True):
         remarks: what the user should know, one line each.
         files: further files by name, relative to the data root.
         types: agent types that dense samples are of unless others are asked for, by name in lower case.
+        default_splits: those that training and validation take unless others are named; None where there are none.
     """
 
     splits: dict[str, Split]
@@ -44,6 +45,7 @@ class SourceNotes(msgspec.Struct, frozen=True):
     remarks: list[str] = []
     files: dict[str, str] = {}
     types: list[str] = msgspec.field(default_factory=lambda: ["vehicle"])
+    default_splits: tuple[str, str] | None = None
 
 
 class DataFolder(Protocol):

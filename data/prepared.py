@@ -109,6 +109,11 @@ class Dataset:
         return tuple(name for name, split in self._notes.splits.items() if held.intersection(split.scenes))
 
     @property
+    def default_splits(self) -> tuple[str, str] | None:
+        """Splits that training and validation take unless others are named, or None."""
+        return self._notes.default_splits
+
+    @property
     def lists_challenge(self) -> bool:
         """Whether the folder lists agent-samples; without a list there are dense ones only."""
         return bool(self._notes.listings)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import warnings
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from forecast.core.errors import DataError, DataWarning, one_of
+from forecast.core.plugins import fault_line, load_plugin, plugins
 from forecast.data.data_format import DataFormat
 
 #: Other packages name theirs under this group of entry points.
@@ -21,7 +22,7 @@ BUILT_IN = {
 
 def source_names() -> tuple[str, ...]:
     """Names of all kinds, sorted; nothing is imported."""
-    return tuple(sorted({*BUILT_IN, *_brought()}))
+    return tuple(sorted({*BUILT_IN, *plugins(GROUP, BUILT_IN)}))
 
 
 def source_named(name: str) -> DataFormat:
@@ -33,7 +34,7 @@ def source_named(name: str) -> DataFormat:
     if name in BUILT_IN:
         module, _, item = BUILT_IN[name].partition(":")
         return getattr(import_module(module), item)  # type: ignore[no-any-return]
-    brought = _brought()
+    brought = plugins(GROUP, BUILT_IN)
     if name not in brought:
         raise DataError(f"--source {name}: no such kind of data set; {one_of(source_names(), name)}")
     return _loaded(brought[name])
@@ -54,7 +55,7 @@ def source_of(dataroot: Path, version: str | None, name: str | None = None) -> D
     if name is not None:
         return source_named(name)
     formats = _usable()
-    found = [one for one in formats if one.recognises(dataroot)]
+    found = [one for one in formats if _recognises(one, dataroot)]
     if len(found) == 1:
         return found[0]
     if found:
@@ -79,18 +80,25 @@ def _usable() -> list[DataFormat]:
     return formats
 
 
-def _loaded(point: EntryPoint) -> DataFormat:
-    where = f"the kind of data set '{point.name}', entry point {point.value}"
+def _recognises(kind: DataFormat, dataroot: Path) -> bool:
+    """Whether a folder is of a kind; one that another package brings and that fails is told, and is none."""
     try:
-        found = point.load()
-    except (Exception, SystemExit) as fault:  # whatever somebody's package does while it is imported
-        told = " ".join(str(fault).split())[:160]
-        raise DataError(f"{where}: cannot be loaded ({type(fault).__name__}: {told})") from fault
+        return kind.recognises(dataroot)
+    except Exception as fault:
+        if kind.name in BUILT_IN:
+            raise
+        warnings.warn(
+            f"left out: the kind of data set '{kind.name}' fails on {dataroot} ({fault_line(fault)})",
+            DataWarning,
+            stacklevel=2,
+        )
+        return False
+
+
+def _loaded(point: EntryPoint) -> DataFormat:
+    where = f"the kind of data set '{point.name}', entry point {point.value}:"
+    found = load_plugin(point, where, DataError)
     missing = [name for name in ("name", "holds", "recognises", "open") if not hasattr(found, name)]
     if missing:
-        raise DataError(f"{where}: has no {', '.join(missing)}; expected a forecast.data.data_format.DataFormat")
-    return found  # type: ignore[no-any-return]
-
-
-def _brought() -> dict[str, EntryPoint]:
-    return {one.name: one for one in entry_points(group=GROUP)}
+        raise DataError(f"{where} has no {', '.join(missing)}; expected a forecast.data.data_format.DataFormat")
+    return found  # type: ignore[return-value]

@@ -15,7 +15,7 @@ from forecast.core.rows import TruthRows
 from forecast.data.argoverse2.archive_map import load_archive
 from forecast.data.argoverse2.scenario_columns import columns_of_scenarios, sample_token, time_us, track_token
 from forecast.data.argoverse2.scenario_file import STEP_S, Scenario, read_scenario
-from forecast.data.argoverse2.scenario_folders import holds_scenarios, map_path, scenario_files
+from forecast.data.argoverse2.scenario_folders import ALL, holds_scenarios, map_path, scenario_files
 from forecast.data.data_format import Listing, SourceNotes, Split
 from forecast.data.general_remarks import heading_remarks
 from forecast.data.track_columns import TrackColumns
@@ -86,7 +86,9 @@ class Argoverse2Folder:
             scenarios += held
         columns = columns_of_scenarios(scenarios, self.step_s)
         remarks = heading_remarks(columns.tracks)
-        return columns, SourceNotes(splits, {"focal": focal, "scored": scored}, remarks, types=_TYPES)
+        default = (ALL, ALL) if ALL in splits else ("train", "val")
+        listings = {"focal": focal, "scored": scored}
+        return columns, SourceNotes(splits, listings, remarks, default_splits=default, types=_TYPES)
 
     def map_file(self, map_name: str) -> Path:
         """The map of a scenario; scenarios and their maps have one name."""

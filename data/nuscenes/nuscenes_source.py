@@ -21,6 +21,9 @@ from forecast.data.nuscenes.table_tracks import read_columns
 from forecast.data.prepared import truth_at_key_frames
 from forecast.data.track_columns import TrackColumns
 
+#: Version → splits to train and to validate on.
+_DEFAULT_SPLITS = {"v1.0-mini": ("mini_train", "mini_val"), "v1.0-trainval": ("train", "train_val")}
+
 
 @dataclass(frozen=True)
 class NuScenesFolder:
@@ -73,7 +76,9 @@ class NuScenesFolder:
         remarks = remarks_on(columns.tracks, self.reading, ego_channel, official)
         listings = {} if challenge is None else {"challenge": _pairs(challenge)}
         splits = {name: Split(names) for name, names in scenes.items()}
-        return columns, SourceNotes(splits, listings, list(remarks), _masks(self.folder))
+        return columns, SourceNotes(
+            splits, listings, list(remarks), _masks(self.folder), default_splits=_DEFAULT_SPLITS.get(self.version)
+        )
 
     def map_file(self, map_name: str) -> Path:
         """The map expansion of a city."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
 from forecast.core.errors import ConfigError, one_of
+from forecast.core.plugins import load_plugin, plugins
 from forecast.model.cvae import CVAE
 from forecast.model.network_config import NetworkConfig
 from forecast.model.network_protocol import Network
@@ -19,7 +20,7 @@ _OWN: dict[str, type[Network]] = {"cvae": CVAE, "query": QueryNetwork}
 
 def network_names() -> list[str]:
     """Names of all networks that are there."""
-    return sorted({*_OWN, *_offered()})
+    return sorted({*_OWN, *plugins(ENTRY_POINTS, _OWN)})
 
 
 def network_class(name: str) -> type[Network]:
@@ -30,7 +31,7 @@ def network_class(name: str) -> type[Network]:
     """
     if name in _OWN:
         return _OWN[name]
-    offered = _offered()
+    offered = plugins(ENTRY_POINTS, _OWN)
     if name not in offered:
         raise ConfigError(
             f"model.network: no network is called '{name}': {one_of(network_names(), name)}; another one comes with "
@@ -48,17 +49,9 @@ def make_network(config: NetworkConfig) -> Network:
     return network_class(config.network)(config)
 
 
-def _offered() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
-
-
 def _loaded(point: EntryPoint) -> type[Network]:
     where = f"model.network: the entry point '{point.name} = {point.value}'"
-    try:
-        found = point.load()
-    except (Exception, SystemExit) as error:  # whatever somebody's package does while it is imported
-        said = " ".join(str(error).split())[:160]
-        raise ConfigError(f"{where} cannot be loaded ({type(error).__name__}: {said})") from error
+    found = load_plugin(point, where, ConfigError)
     if not (isinstance(found, type) and issubclass(found, Network)):
         raise ConfigError(f"{where} is no subclass of forecast.model.network_protocol.Network")
     config = getattr(found, "config_class", None)

@@ -23,6 +23,7 @@ from forecast.core.extras import optional_module
 from forecast.core.files import file_hash
 from forecast.data.kept_crops import KeptCrops
 from forecast.data.loading import BatchSource, EpochBatches, loader
+from forecast.data.prepared import Dataset
 from forecast.prediction.checkpoint import load_checkpoint
 from forecast.training.callbacks import RESUME_NAME, EpochLines, RunFolder, StepSeeds, WholeCheckpointIO
 from forecast.training.config import as_dict
@@ -33,7 +34,7 @@ from forecast.training.schema import TrainingConfig
 
 
 def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, progress: bool = True) -> Path:
-    """Train on a nuScenes folder.
+    """Train on a data set.
 
     Args:
         config: of the run; ``config.data`` says which data.
@@ -58,7 +59,7 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
     if not data.dataroot:
         raise ConfigError("data.dataroot is not set: give --dataroot DIR")
     dataset = open_dataset(data.dataroot, data.version, data.cache, source=data.source)
-    train_split, val_split = data.splits_of(dataset.version)
+    train_split, val_split = _splits(config, dataset)
     config = replace(config, data=replace(data, version=dataset.version))  # what the run's record says
     types = None if data.types is None else tuple(AgentType[name.upper()] for name in data.types)
     samples = dataset.samples(train_split, dense=data.dense, standing=data.standing, types=types)
@@ -73,6 +74,19 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
     return train_on(
         config, out, learn, check, add_crops, resume=resume, progress=progress, data_fingerprint=fingerprint
     )
+
+
+def _splits(config: TrainingConfig, dataset: Dataset) -> tuple[str, str]:
+    """Splits to train and to validate on: as configured, else those that the data set names."""
+    default = dataset.default_splits or (None, None)
+    train, val = config.data.train_split or default[0], config.data.val_split or default[1]
+    missing = [f"data.{name}_split" for name, split in (("train", train), ("val", val)) if split is None]
+    if train is None or val is None:
+        raise ConfigError(
+            f"{dataset.where}: the data set names no default splits; give {' and '.join(missing)} "
+            f"(it holds {', '.join(dataset.splits) or 'none'})"
+        )
+    return train, val
 
 
 def train_on(

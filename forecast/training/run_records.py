@@ -22,6 +22,8 @@ from forecast.training.config import as_dict, parsed
 from forecast.training.schema import TrainingConfig
 
 CONFIG_NAME, ENVIRONMENT_NAME = "config.yaml", "environment.json"
+#: Places, loggers, and how the kind of the data set is told: the data's fingerprint says whether they are the same.
+_MAY_CHANGE = {("data", "dataroot"), ("data", "cache"), ("data", "source"), ("run", "loggers")}
 _PACKAGES = ("torch", "pytorch-lightning", "numpy", "nuscenes-devkit", "shapely", "safetensors", "jsonargparse")
 
 
@@ -92,7 +94,7 @@ def _check_same(out: Path, record: dict[str, Any], before: dict[str, Any], envir
             found = before.get(section, {}).get(key)
             if (section, key) == ("run", "epochs") and isinstance(found, int) and value > found:
                 continue
-            if found != value and (section, key) not in {("data", "dataroot"), ("data", "cache"), ("run", "loggers")}:
+            if found != value and (section, key) not in _MAY_CHANGE:
                 raise ConfigError(
                     f"{out}: began with {section}.{key} = {found}, now it is {value}; "
                     f"resume with the same configuration: --config {out / CONFIG_NAME}"

@@ -9,19 +9,12 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from forecast.core.errors import ConfigError, one_of
 from forecast.model.cvae_config import CVAEConfig
 from forecast.model.network_config import NetworkConfig
 from forecast.model.network_registry import network_class
 from forecast.model.objective_config import ObjectiveConfig
 from forecast.model.objectives.gain import Gain
 from forecast.training.schedules import SchedulesConfig
-
-_SPLITS = {
-    "v1.0-mini": ("mini_train", "mini_val"),
-    "v1.0-trainval": ("train", "train_val"),
-    "argoverse2": ("train", "val"),
-}
 
 
 @dataclass(frozen=True)
@@ -32,7 +25,7 @@ class DataConfig:
         dataroot: folder of a data set.
         version: of nuScenes, e.g. ``v1.0-trainval``; by default the only one that the folder holds.
         source: kind of data set, e.g. ``nuscenes``, ``argoverse2``; by default detected from the folder.
-        train_split, val_split: official names; by default those that the version is known by.
+        train_split, val_split: names of splits; by default those that the data set names.
         cache: folder for prepared data; by default where the data set says.
         dense: train on every vehicle at every key frame, not on the challenge's agent-samples alone.
         types: where ``dense``, which agents; by default those that the data set is about: vehicles in nuScenes.
@@ -67,24 +60,6 @@ class DataConfig:
         for name in ("heading_noise_rad", "crop_memory_mib"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"data.{name}: expected 0 or more, got {getattr(self, name)}")
-
-    def splits_of(self, version: str) -> tuple[str, str]:
-        """Training and validation split of a data set.
-
-        Args:
-            version: of the data set, e.g. ``v1.0-mini``; ``argoverse2``.
-
-        Raises:
-            ConfigError: splits of this version are not known, and one is not given.
-        """
-        known = _SPLITS.get(version, (None, None))
-        train, val = self.train_split or known[0], self.val_split or known[1]
-        if train is None or val is None:
-            raise ConfigError(
-                f"the data set is '{version}', whose splits are not known ({one_of(_SPLITS, version)}); "
-                "give data.train_split and data.val_split"
-            )
-        return train, val
 
 
 @dataclass(frozen=True)

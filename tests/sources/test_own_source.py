@@ -90,6 +90,33 @@ def test_a_data_set_from_outside_goes_through_the_commands(
     assert "name one agent at one moment" in capsys.readouterr().err
 
 
+SMALL = "--config trajectron --model.decoder_size 8 --model.modes 3 --run.epochs 1 --run.accelerator cpu".split()
+
+
+@pytest.mark.usefixtures("own_package")
+def test_a_data_set_from_outside_is_trained_on(drives: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert main(["train", "--dataroot", str(drives), *SMALL, "--out", str(run)]) == 0
+    assert (run / "best.safetensors").is_file()
+    assert "version: csv" in (run / "config.yaml").read_text()
+    longer = ["--config", str(run / "config.yaml"), "--run.epochs", "2", "--source", "csv"]
+    assert main(["train", *longer, "--out", str(run), "--resume"]) == 0
+    assert len((run / "metrics.csv").read_text().splitlines()) == 3
+
+
+def test_a_data_set_without_default_splits(
+    own_package: None, drives: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = tmp_path / "site-packages"
+    _replace(site, ', default_splits=("all", "all")', "")
+    _replace(site, '"csv 1"', '"csv 2"')  # another reader, another cache
+    train = ["train", "--dataroot", str(drives), *SMALL, "--out", str(tmp_path / "run")]
+    assert main([*train, "--data.val_split", "all"]) == 2
+    told = capsys.readouterr().err
+    assert "names no default splits; give data.train_split (it holds all)" in told
+    assert main([*train, "--data.train_split", "all", "--data.val_split", "all"]) == 0
+
+
 @pytest.mark.usefixtures("own_package")
 def test_two_kinds_that_recognise_a_folder(drives: Path, twin: object) -> None:
     twin("one").write(drives)  # type: ignore[operator]
@@ -144,3 +171,27 @@ def test_a_broken_package_is_told_and_harms_nobody(
     listed = capsys.readouterr().out
     assert fault in listed
     assert "nuscenes" in listed
+
+
+def _replace(site: Path, old: str, new: str, file: str = "csv_source.py") -> None:
+    path = site / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_a_kind_that_fails_on_a_folder_harms_no_other(own_package: None, argoverse: Path, tmp_path: Path) -> None:
+    _replace(tmp_path / "site-packages", 'return (dataroot / "tracks.csv").is_file()', "return 1 / 0")
+    with pytest.warns(DataWarning, match=r"kind of data set 'csv' fails on .* \(ZeroDivisionError"):
+        assert open_dataset(argoverse).version == "argoverse2"
+
+
+def test_a_kind_under_a_name_of_this_package_is_told_and_not_used(
+    own_package: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _replace(tmp_path / "site-packages" / "csv_source-1.0.dist-info", "csv =", "nuscenes =", "entry_points.txt")
+    with pytest.warns(UserWarning, match=r"'nuscenes = csv_source:CSV' in the group 'forecast\.sources' is not used"):
+        assert source_names() == ("argoverse2", "nuscenes")
+    with pytest.warns(UserWarning, match="is not used"):
+        assert main(["list", "sources"]) == 0
+    assert "nuscenes    v1.0-" in capsys.readouterr().out

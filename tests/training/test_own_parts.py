@@ -11,7 +11,7 @@ from network_contract import check_learning, check_network
 
 from forecast.cli.main import main
 from forecast.core.errors import CheckpointError, ConfigError
-from forecast.model.network_registry import make_network, network_class
+from forecast.model.network_registry import make_network, network_class, network_names
 from forecast.prediction.checkpoint import load_checkpoint
 from forecast.prediction.predictor import Predictor
 from forecast.training.config import load_config
@@ -190,3 +190,11 @@ def test_an_own_objective_that_fails_is_one_line(
         )
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_network_under_a_name_of_this_package_is_told_and_not_used(own_network: Path) -> None:
+    entry = own_network.parent / "lines-1.0.dist-info" / "entry_points.txt"
+    entry.write_text(entry.read_text().replace("lines =", "cvae ="))
+    with pytest.warns(UserWarning, match="'cvae = lines:.*' in the group 'forecast.networks' is not used"):
+        assert network_names() == ["cvae", "query"]
+    assert network_class("cvae").__module__.startswith("forecast.")
