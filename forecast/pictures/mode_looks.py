@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from forecast.core.batch import AgentBatch
+    from forecast.model.mode_attention import ModeAttention
     from forecast.model.network_protocol import Network
 
 _PANEL_IN, _MOST = 2.3, 6
@@ -64,19 +65,23 @@ def draw_looks(batch: AgentBatch, network: Network, title: str) -> Figure:
         cells = _show(axis, batch, network, shares[rank], shares.max())
         axis.plot(truth[:, 1], truth[:, 0], "--", color=_TRUTH, lw=1.2)
         axis.plot(paths[rank, :, 1], paths[rank, :, 0], ".-", color=_PATH, lw=1.4, ms=4)
-        mode = modes[rank]
-        others = float(looked.neighbours[0, mode].sum())
-        axis.set_title(
-            f"p = {float(answer.probabilities[0, order[rank]]):.0%}\nmap {shares[rank].sum():.0%}, own past "
-            f"{float(looked.own[0, mode]):.0%},\nothers {others:.0%}, nothing {float(looked.nothing[0, mode]):.0%}",
-            fontsize=7.5,
-        )
+        said = _said(looked, modes[rank])
+        axis.set_title(f"p = {float(answer.probabilities[0, order[rank]]):.0%}\n{said}", fontsize=7.5)
     axes[0].set_ylabel("ahead, m", fontsize=8)
     bar = figure.colorbar(cells, ax=list(axes), shrink=0.6, pad=0.01)
     bar.set_label("share of a mode's attention in a cell", fontsize=7.5)
     bar.ax.tick_params(labelsize=7)
     figure.suptitle(literal(title) + "\nred: the mode; dashed: the truth", fontsize=9)
     return figure
+
+
+def _said(looked: ModeAttention, mode: Any) -> str:
+    """How a mode's attention is shared out, in two lines."""
+    parts = {"map": looked.cells[0, mode].sum(), "own past": looked.own[0, mode], "nothing": looked.nothing[0, mode]}
+    if looked.neighbours.shape[2]:
+        parts["others"] = looked.neighbours[0, mode].sum()
+    words = [f"{name} {float(share):.0%}" for name, share in parts.items()]
+    return f"{', '.join(words[:2])},\n{', '.join(words[2:])}"
 
 
 def _show(axis: Axes, batch: AgentBatch, network: Network, shares: Any, most: float) -> Any:
