@@ -132,8 +132,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "hardest 1 %, m": ("hardest", "min_fde_1", "1"),
     "2 %, m": ("hardest", "min_fde_1", "2"),
     "3 %, m": ("hardest", "min_fde_1", "3"),
-    "NLL, nats": ("metrics", "nll_nats"),
-    "ADE-f, m": ("metrics", "ade_f_m"),
+    "Brier-minFDE_5, m": ("metrics", "brier_min_fde_5"),
 }
 
 
