@@ -15,8 +15,8 @@ def keep_freed_memory() -> bool:
     """Tell glibc's allocator to reuse large blocks.
 
     By default it maps each block of more than some MiB anew and unmaps it when it is freed. A step of training on a
-    processor allocates hundreds of those, and the kernel clears every page of them each time: a quarter of the time of
-    a step here. What the process holds does not grow beyond its peak.
+    processor allocates hundreds of those, and the kernel clears every page of them each time, which takes a good part
+    of a step. What the process holds does not grow much beyond its peak.
 
     Returns:
         Whether it was done; elsewhere than on Linux with glibc nothing is.
