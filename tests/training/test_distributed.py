@@ -127,7 +127,7 @@ def test_the_command_on_two_processes_gives_the_figures_and_weights_of_one(tmp_p
         assert two == pytest.approx({**one, "agents_per_s": two["agents_per_s"]}, rel=2e-3, abs=2e-3)
     for tensors in weights:
         for name, tensor in tensors.items():
-            # What adds to all logits, or to all scores of a query, alike: its gradient is rounding, which Adam scales up.
+            # What adds to all logits, or to all scores, alike: its gradient is rounding, which Adam scales up.
             if name.endswith("head.layers.1.2.bias"):
                 tensor[0] = 0
             if name.endswith("key_value.bias"):
