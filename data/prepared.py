@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.core.agents import AgentType
+from forecast.core.agents import AgentType, types_named
 from forecast.core.errors import DataError, one_of
 from forecast.core.maps import MapSource
 from forecast.core.rows import TruthRows
@@ -159,7 +159,7 @@ class Dataset:
         """
         scenes = self.scenes_of(split)
         if dense:
-            wanted = [AgentType[name.upper()] for name in self._notes.types] if types is None else types
+            wanted = types_named(self._notes.types) if types is None else types
             found = dense_samples(self.columns, scenes, wanted, ego=ego)
             return thin_standing(self.columns, found, standing) if standing < 1 else found
         listing = self._notes.listings.get(self._notes.splits[split].listing)

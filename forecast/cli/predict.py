@@ -74,16 +74,16 @@ def run(args: argparse.Namespace) -> None:
 
 def _types(given: str | None, dense: bool) -> tuple[AgentType, ...] | None:
     """The agent types that ``--types`` names."""
-    from forecast.core.agents import AgentType
+    from forecast.core.agents import AgentType, types_named
     from forecast.core.errors import ConfigError, one_of
 
     if given is None:
         return None
     if not dense:
         raise ConfigError("--types goes with --dense: a split's own list says itself whom it is about")
-    known = {kind.name.lower(): kind for kind in AgentType if kind != AgentType.PADDING}
+    known = [kind.name.lower() for kind in AgentType if kind != AgentType.PADDING]
     names = [name.strip().lower() for name in given.split(",")]
     for name in names:
         if name not in known:
             raise ConfigError(f"--types {given}: no type is called '{name}': {one_of(known, name)}")
-    return tuple(known[name] for name in names)
+    return types_named(names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 
@@ -13,6 +14,18 @@ class AgentType(IntEnum):
     PEDESTRIAN = 1
     CYCLIST = 2
     OTHER = 3
+
+
+def types_named(names: Iterable[str]) -> tuple[AgentType, ...]:
+    """The agent types of these names, in lower case.
+
+    Raises:
+        KeyError: there is no such type.
+
+    >>> types_named(["pedestrian"])
+    (<AgentType.PEDESTRIAN: 1>,)
+    """
+    return tuple(AgentType[name.upper()] for name in names)
 
 
 #: Length and width where nobody measured them, metres. Present models do not read sizes.

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from forecast.core.crops import CropSpec
 from forecast.core.shapes import Float, Shaped
 from forecast.model.cvae_config import MapEncoderConfig
+from forecast.model.scaling import scaled_crop
 from forecast.model.trunks.attention_pool import AttentionPool
 from forecast.model.trunks.trunk import make_trunk
 
@@ -52,10 +53,7 @@ class MapEncoder(nn.Module):
         Raises:
             ValueError: a crop of another shape.
         """
-        if tuple(crop.shape[1:]) != self.shape:
-            raise ValueError(f"map crop: expected (batch, {self.shape}), got {tuple(crop.shape)}")
-        scaled = crop.to(self.linear.weight.dtype) * 2 - 1
-        code: Tensor = self.dropout(self._code(scaled))
+        code: Tensor = self.dropout(self._code(scaled_crop(crop, self.shape, self.linear.weight.dtype)))
         return code
 
     def null(self) -> Float[Tensor, "1 size"]:

@@ -23,15 +23,16 @@ def nearest_loss(branch: LogBranch, valid: Bool[Tensor, "batch steps"], config: 
         config: weights.
     """
     known = valid.any(1).to(branch.steps.dtype)
-    loss = weighted_distance(branch, known, config)
-    for stage, weight in _stages(branch, config):
+    stages = _stages(branch, config)
+    loss = _weighted(stages, known)
+    for stage, nearest, weight in stages:
         expected = (stage.logits.exp() * stage.distances_m).sum(-1)
-        choice = -stage.logits.gather(1, _nearest(stage))[:, 0]
+        choice = -stage.logits.gather(1, nearest)[:, 0]
         loss = loss + weight * batch_mean((choice + config.expected_weight * expected) * known)
-    best = _nearest(_last(branch))
+    last, best, _ = stages[0]
     steps = branch.steps.gather(1, best[..., None].expand(-1, 1, branch.steps.shape[-1]))[:, 0]
     likelihood = batch_mean((steps * valid).sum(-1))
-    distance = batch_mean(_last(branch).distances_m.gather(1, best)[:, 0])
+    distance = batch_mean(last.distances_m.gather(1, best)[:, 0])
     parts = {"log_likelihood": likelihood.detach(), "distance": distance.detach()}
     return Terms(loss - config.spread_weight * likelihood, parts)
 
@@ -44,21 +45,19 @@ def weighted_distance(branch: LogBranch, weight: Float[Tensor, "batch"], config:
         weight: (batch,) of each agent.
         config: of earlier stages.
     """
+    return _weighted(_stages(branch, config), weight)
+
+
+def _weighted(stages: list[tuple[Stage, Tensor, float]], weight: Tensor) -> Tensor:
     total = weight.new_zeros(())
-    for stage, factor in _stages(branch, config):
-        total = total + factor * batch_mean(weight * stage.distances_m.gather(1, _nearest(stage))[:, 0])
+    for stage, nearest, factor in stages:
+        total = total + factor * batch_mean(weight * stage.distances_m.gather(1, nearest)[:, 0])
     return total
 
 
-def _last(branch: LogBranch) -> Stage:
+def _stages(branch: LogBranch, config: NearestConfig) -> list[tuple[Stage, Tensor, float]]:
+    """The last stage, then the earlier ones: log-probabilities and distances, the nearest mode, the stage's weight."""
     assert branch.distances_m is not None
-    return Stage(branch.prior, branch.distances_m)
-
-
-def _stages(branch: LogBranch, config: NearestConfig) -> list[tuple[Stage, float]]:
-    """All stages with their weights; their logits are log-probabilities."""
-    return [(_last(branch), 1.0), *((stage, config.earlier_weight) for stage in branch.earlier)]
-
-
-def _nearest(stage: Stage) -> Tensor:
-    return stage.distances_m.argmin(1, keepdim=True)
+    weighed = [(Stage(branch.prior, branch.distances_m), 1.0)]
+    weighed += [(stage, config.earlier_weight) for stage in branch.earlier]
+    return [(stage, stage.distances_m.argmin(1, keepdim=True), weight) for stage, weight in weighed]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from forecast.core.agents import STATE_CHANNELS, AgentType
 from forecast.core.frames import wrap_angle
-from forecast.core.shapes import Bool, Float
+from forecast.core.shapes import Bool, Float, Shaped
 
 #: The target's own past positions are divided by this, its future positions by the next.
 PAST_M, FUTURE_M = 30.0, 80.0
@@ -72,3 +72,21 @@ def scaled_neighbours(
         [relative[..., :_HEADING], wrap_angle(relative[..., _HEADING, None]), relative[..., _HEADING + 1 :]], -1
     )
     return relative / _divisors(NEIGHBOUR_RADIUS_M[kind], kind, neighbours) * valid[..., None]
+
+
+def scaled_crop(
+    crop: Shaped[Tensor, "batch channels height width"], shape: tuple[int, int, int], dtype: torch.dtype
+) -> Float[Tensor, "batch channels height width"]:
+    """Scale crops to −1…1.
+
+    Args:
+        crop: (batch, channels, height, width) in 0…1, as :class:`~forecast.core.crops.CropSpec` lays out.
+        shape: channels, height and width that the network was made for.
+        dtype: to compute in.
+
+    Raises:
+        ValueError: a crop of another shape.
+    """
+    if tuple(crop.shape[1:]) != shape:
+        raise ValueError(f"map crop: expected (batch, {shape}), got {tuple(crop.shape)}")
+    return crop.to(dtype) * 2 - 1

@@ -17,7 +17,7 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-from forecast.core.agents import AgentType
+from forecast.core.agents import types_named
 from forecast.core.errors import ConfigError, DataError
 from forecast.core.extras import optional_module
 from forecast.core.files import file_hash
@@ -61,7 +61,7 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
     dataset = open_dataset(data.dataroot, data.version, data.cache, source=data.source)
     train_split, val_split = _splits(config, dataset)
     config = replace(config, data=replace(data, version=dataset.version))  # what the run's record says
-    types = None if data.types is None else tuple(AgentType[name.upper()] for name in data.types)
+    types = None if data.types is None else types_named(data.types)
     samples = dataset.samples(train_split, dense=data.dense, standing=data.standing, types=types)
     learn = AgentDataset.of(dataset, samples, horizon=horizon)
     check = AgentDataset.of(dataset, dataset.samples(val_split), horizon=horizon)

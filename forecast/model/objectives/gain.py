@@ -54,10 +54,9 @@ def gain(
     """
     assert without is not None
     own, other = own_loss(with_context, valid, config, annealed), own_loss(without, valid, config, annealed)
-    missed = log_likelihood(with_context.best_known, with_context.steps, valid, config)
-    missed = (
-        (missed - log_likelihood(without.prior, without.steps, valid, config)).clamp(0, config.advantage_cap).detach()
-    )
+    known = log_likelihood(with_context.best_known, with_context.steps, valid, config)
+    missed = known - log_likelihood(without.prior, without.steps, valid, config)
+    missed = missed.clamp(0, config.advantage_cap).detach()
     weight = missed / batch_mean(missed).clamp(min=1e-6)
     weighted = weighted_fit(with_context, weight, valid, config, probabilities=config.weighted_probabilities)
     loss = own.loss + config.without_context_weight * other.loss + config.gain_weight * weighted

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from forecast.core.crops import CropSpec
 from forecast.core.shapes import Float, Shaped
+from forecast.model.scaling import scaled_crop
 from forecast.model.trunks.trunk import make_trunk
 from forecast.model.trunks.trunk_config import TrunkConfig
 
@@ -52,8 +53,8 @@ class MapTokens(nn.Module):
             layers += [nn.Conv2d(trunk.width, trunk.width, 2, 2), nn.GELU()]
             rows, columns, cell_px = rows // 2, columns // 2, cell_px * 2
         self.larger = nn.Sequential(*layers)
-        #: Rows and columns of tokens, and the side of each, pixels of the crop.
-        self.grid, self.cell_px = (rows, columns), cell_px
+        #: Rows and columns of tokens.
+        self.grid = rows, columns
         self.linear = nn.Linear(trunk.width, size)
         self.position = nn.Parameter(0.02 * torch.randn(rows * columns, size))
         self.norm = nn.LayerNorm(size)
@@ -67,9 +68,7 @@ class MapTokens(nn.Module):
         Raises:
             ValueError: a crop of another shape.
         """
-        if tuple(crop.shape[1:]) != self.shape:
-            raise ValueError(f"map crop: expected (batch, {self.shape}), got {tuple(crop.shape)}")
-        scaled = crop.to(self.linear.weight.dtype) * 2 - 1
+        scaled = scaled_crop(crop, self.shape, self.linear.weight.dtype)
         cells = self.trunk(scaled)
         tokens = self.linear(self.larger(cells).flatten(2).transpose(1, 2)) + self.position
         return MapView(scaled, cells, self.norm(tokens))
