@@ -23,6 +23,7 @@ class Judge:
         dataroot, version, split: of a nuScenes folder.
         forecasts, reports: one JSON file a name, each.
         population: of the temporal metrics; dense forecasts are made for all but the challenge's own.
+        suffix: of the files of forecasts: ``.json``, or ``.parquet``, which keeps covariances.
     """
 
     dataroot: Path | str
@@ -31,6 +32,7 @@ class Judge:
     forecasts: Path
     reports: Path
     population: Population = "challenge-tracks"
+    suffix: str = ".json"
 
     @property
     def dense(self) -> bool:
@@ -45,11 +47,11 @@ class Judge:
     def score(self, name: str, submission: ForecastRows) -> Document:
         """Keep forecasts and their report."""
         from forecast.data.cache import open_dataset
-        from forecast.eval.formats.submission_json import write_submission
+        from forecast.eval.forecasts import write_forecasts
         from forecast.scoring.dataset_scores import score_submission
 
-        file = self.forecasts / f"{name}.json"
-        write_submission(file, submission)
+        file = self.forecasts / f"{name}{self.suffix}"
+        write_forecasts(file, submission)
         # The oracle has no forecast where the future is not annotated.
         report = score_submission(
             file,

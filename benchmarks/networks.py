@@ -1,25 +1,29 @@
 """Networks and objectives on nuScenes' own splits: learnt on `train`, chosen on `train_val`, reported on `val`.
 
     python benchmarks/networks.py run --dataroot DIR --out RUNS --cell query:map:30:0 [--cell query_cab:map:30:0 …]
+    python benchmarks/networks.py pairs --dataroot DIR --out RUNS
     python benchmarks/networks.py table
     python benchmarks/networks.py page      # writes docs/results/data/networks.json, which results_pages.py renders
 
 A cell is a row, what it reads (`map`: the map and the own past; `all`: neighbours and ego too), epochs and a seed. It
 is trained, resumed where it was cut off, and scored on `val` once; weights stay in RUNS, which lies outside the
-checkout, and the cell's figures go into benchmarks/figures/networks. ``table`` prints what is there, as Markdown.
+checkout, and the cell's figures go into benchmarks/figures/networks. ``pairs`` compares rows agent by agent where the
+forecasts of both lie in RUNS. ``table`` prints what is there, as Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from judged import Judge
+from networks_pairs import difference, pairs_of
+from networks_tables import figures, page, table
 
 from forecast.core.files import written_whole
 from forecast.data.maps.layers import DIRECTION
@@ -28,6 +32,7 @@ from forecast.training.config import as_dict, load_config
 from forecast.training.schema import TrainingConfig
 
 FIGURES = Path(__file__).parent / "figures" / "networks"
+PAIRS = Path(__file__).parent / "figures" / "networks_pairs.json"
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "data" / "networks.json"
 _TRUNKS = {
     "patch": {"model.trunk.kind": "patch", "model.trunk.depth": 2},
@@ -101,7 +106,8 @@ def run_cell(cell: Cell, args: argparse.Namespace) -> dict[str, Any]:
         return dict(json.loads(done.read_text(encoding="utf-8")))
     config = cell.config(args.dataroot, args.version)
     run = train(config, args.out / cell.name, resume=True)
-    judge = Judge(args.dataroot, args.version, args.split, args.out / "forecasts", args.out / "reports", "challenge")
+    kept = args.out / "forecasts", args.out / "reports"
+    judge = Judge(args.dataroot, args.version, args.split, *kept, "challenge", ".parquet")
     report = judge.finished(cell.name)
     if report is None:
         report = judge.score(cell.name, predict(run, args.dataroot, args.version, args.split))
@@ -113,34 +119,8 @@ def run_cell(cell: Cell, args: argparse.Namespace) -> dict[str, Any]:
         "config": as_dict(replace(config, data=replace(config.data, dataroot=""))),
         "data": report["dataset"],
     }
-    FIGURES.mkdir(parents=True, exist_ok=True)
-    with written_whole(done) as temporary:
-        temporary.write_text(json.dumps(told, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    _write(done, told)
     return told
-
-
-#: Column → where it stands in a report.
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "minADE_1, m": ("metrics", "min_ade_1"),
-    "minFDE_1, m": ("metrics", "min_fde_1"),
-    "minADE_5, m": ("metrics", "min_ade_5"),
-    "minADE_10, m": ("metrics", "min_ade_10"),
-    "miss (5)": ("metrics", "miss_rate_5_2m"),
-    "OffR-ML": ("metrics", "off_road_ml"),
-    "D, m": ("temporal", "dispersion_m"),
-    "C(1 m), s": ("temporal", "convergence_s", "1.0"),
-    "hardest 1 %, m": ("hardest", "min_fde_1", "1"),
-    "2 %, m": ("hardest", "min_fde_1", "2"),
-    "3 %, m": ("hardest", "min_fde_1", "3"),
-    "Brier-minFDE_5, m": ("metrics", "brier_min_fde_5"),
-}
-
-
-def figures(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What the tables hold of a report, with intervals."""
-    from forecast.report.figures import at
-
-    return {name: at(report, place) for name, place in COLUMNS.items()}
 
 
 def training_record(run: Path) -> dict[str, Any]:
@@ -189,76 +169,6 @@ def distances(run: Path, args: argparse.Namespace) -> dict[str, float]:
     return {name: round(float(torch.cat(parts).mean()), 3) for name, parts in found.items()}
 
 
-def table(cells: Sequence[Mapping[str, Any]]) -> str:
-    """All cells that are finished, as Markdown."""
-    heads = [*COLUMNS, "FDE nulled, m", "swapped, m", "agents/s"]
-    lines = ["| cell | " + " | ".join(heads) + " |", "|---|" + "---:|" * len(heads)]
-    lines += ["| " + " | ".join([*_scores(cell, _figure), _speed(cell)]) + " |" for cell in cells]
-    return "\n".join(lines)
-
-
-def page(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The page of results, for results_pages.py."""
-    import forecast
-
-    heads = [*COLUMNS, "FDE nulled, m", "FDE swapped, m", "chosen epoch", "agents/s"]
-    rows = [[*_scores(cell, _interval), str(cell["training"]["chosen_epoch"]), _speed(cell)] for cell in cells]
-    units = [name.rpartition(", ") for name in heads]
-    return {
-        "title": "Networks on nuScenes' own splits",
-        "version": forecast.__version__,
-        "data": "real (nuScenes v1.0-trainval, copy without sensor readings)",
-        "intro": [
-            "Trained on the challenge's `train` (32,186 agent-samples), chosen on `train_val` (8,560), scored on `val` "
-            "(9,041) once a cell. A cell is named ROW-READS-EPOCHS-seedN: `map` reads the map and the agent's own past "
-            "alone, `all` neighbours and the ego vehicle too.",
-            "**The data are a reconstruction.** 45 % of the key frames have their original time stamps, the others are "
-            "interpolated. There are no pedestrians, two-wheelers or parked cars. Who is a neighbour depends faintly "
-            "on the future, so figures with neighbours stand beside those without.",
-        ],
-        "tables": [
-            {
-                "title": "Cells that are finished",
-                "command": "python benchmarks/networks.py run --dataroot DIR --out RUNS --cell CELL",
-                "columns": [{"name": "cell", "unit": None}]
-                + [{"name": name or unit, "unit": unit if name else None} for name, _, unit in units],
-                "rows": rows,
-                "notes": [
-                    "In brackets the 95 % interval over tracks. *Nulled*: the same weights without map and neighbours; "
-                    "*swapped*: with the map of another scene. Agents a second of training are with one thread, on two "
-                    "cores that did other work beside it: they say what the budget was, not how fast training can be."
-                ],
-            }
-        ],
-        "notes": ["Weights trained on nuScenes are not distributed: the data set's licence is non-commercial."],
-    }
-
-
-def _scores(cell: Mapping[str, Any], shown: Callable[[Mapping[str, Any] | None], str]) -> list[str]:
-    """Name and scores of a cell, as text."""
-    beside = [_number(cell["fde_ml_m"].get(name)) for name in ("nulled", "swapped")]
-    return [cell["cell"], *(shown(cell["figures"][name]) for name in COLUMNS), *beside]
-
-
-def _speed(cell: Mapping[str, Any]) -> str:
-    return f"{cell['training']['agents_per_s']:.0f}"
-
-
-def _interval(found: Mapping[str, Any] | None) -> str:
-    text = _figure(found)
-    if found is None or found.get("ci_low") is None:
-        return text
-    return f"{text} ({_number(found['ci_low'])}, {_number(found['ci_high'])})"
-
-
-def _figure(found: Mapping[str, Any] | None) -> str:
-    return _number(None if found is None else found["value"])
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}" if abs(value) < 1 else f"{value:.2f}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
@@ -269,6 +179,12 @@ def main() -> None:
     run.add_argument("--out", type=Path, required=True, help="folder of the weights, outside the checkout")
     run.add_argument("--cell", action="append", required=True, metavar="ROW:READS:EPOCHS:SEED")
     run.set_defaults(do=_run)
+    pairs = commands.add_parser("pairs", help="compare rows whose forecasts are there, agent by agent")
+    pairs.add_argument("--dataroot", type=Path, required=True)
+    pairs.add_argument("--version", default="v1.0-trainval")
+    pairs.add_argument("--split", default="val")
+    pairs.add_argument("--out", type=Path, required=True, help="folder of the weights and forecasts")
+    pairs.set_defaults(do=_pairs)
     commands.add_parser("table", help="print the finished cells").set_defaults(do=_table)
     commands.add_parser("page", help="write the page of results").set_defaults(do=_page)
     args = parser.parse_args()
@@ -281,17 +197,37 @@ def _run(args: argparse.Namespace) -> None:
         print(table([run_cell(cell, args)]), flush=True)
 
 
+def _pairs(args: argparse.Namespace) -> None:
+    from forecast.data.cache import open_dataset
+
+    dataset = open_dataset(args.dataroot, args.version)
+    found = {(pair["first"], pair["second"]): pair for pair in _compared()}
+    for first, second in pairs_of(sorted((args.out / "forecasts").glob("*.parquet"))):
+        found[first.stem, second.stem] = difference(first, second, dataset, args.split)
+        print(json.dumps(found[first.stem, second.stem]), flush=True)
+    _write(PAIRS, [found[key] for key in sorted(found)])
+
+
 def _table(args: argparse.Namespace) -> None:
     print(table(_finished()))
 
 
 def _page(args: argparse.Namespace) -> None:
-    with written_whole(PAGE) as temporary:
-        temporary.write_text(json.dumps(page(_finished()), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write(PAGE, page(_finished(), _compared()))
 
 
 def _finished() -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FIGURES.glob("*.json"))]
+
+
+def _compared() -> list[dict[str, Any]]:
+    return json.loads(PAIRS.read_text(encoding="utf-8")) if PAIRS.is_file() else []
+
+
+def _write(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

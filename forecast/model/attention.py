@@ -31,7 +31,7 @@ class Attention(nn.Module):
         queries: Float[Tensor, "batch queries size"],
         tokens: Float[Tensor, "batch tokens size"],
         there: Bool[Tensor, "batch tokens"] | None = None,
-    ) -> tuple[Float[Tensor, "batch queries size"], Float[Tensor, "batch heads queries tokens"]]:
+    ) -> Float[Tensor, "batch queries size"]:
         """Attend.
 
         Args:
@@ -40,17 +40,39 @@ class Attention(nn.Module):
             there: (batch, tokens) bool, tokens that may be looked at, at least one each; None for all.
 
         Returns:
-            (batch, queries, size), no unit, and weights (batch, heads, queries, tokens), which sum to 1 over tokens.
+            (batch, queries, size), no unit.
         """
-        query = self.query(queries).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        key, value = self.key_value(tokens).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        query, key, value = self._projected(queries, tokens)
+        mask = None if there is None else there[:, None, None].expand(-1, 1, queries.shape[1], -1)
+        taken = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        answer: Tensor = self.out(taken.transpose(1, 2).flatten(2))
+        return answer
+
+    def weights(
+        self,
+        queries: Float[Tensor, "batch queries size"],
+        tokens: Float[Tensor, "batch tokens size"],
+        there: Bool[Tensor, "batch tokens"] | None = None,
+    ) -> Float[Tensor, "batch heads queries tokens"]:
+        """How much of each token :meth:`forward` takes.
+
+        Args:
+            queries, tokens, there: as for :meth:`forward`.
+
+        Returns:
+            (batch, heads, queries, tokens), which sum to 1 over tokens.
+        """
+        query, key, _ = self._projected(queries, tokens)
         scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
         if there is not None:
-            scores = scores.masked_fill(~there[:, None, None], torch.finfo(scores.dtype).min)
-        weights = scores.softmax(-1)
-        taken = (weights @ value).transpose(1, 2).flatten(2)
-        answer: Tensor = self.out(taken)
-        return answer, weights
+            scores = scores.masked_fill(~there[:, None, None], -torch.inf)
+        return scores.softmax(-1)
+
+    def _projected(self, queries: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Query, key and value, (batch, heads, rows, numbers)."""
+        query = self.query(queries).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        key, value = self.key_value(tokens).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        return query, key, value
 
 
 class Perceptron(nn.Sequential):

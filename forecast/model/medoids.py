@@ -33,7 +33,9 @@ def medoids(forecast: Forecast, count: int, power: float = 1.0) -> Forecast:
     if not 1 <= count <= modes:
         raise ValueError(f"medoids: expected 1 to {modes} of {modes} modes, got {count}")
     paths = forecast.positions_m
-    distance_m = (paths[:, :, None] - paths[:, None]).norm(dim=-1).mean(-1)
+    # By coordinate: a norm over an axis of two is many times slower.
+    across_m = [axis[:, :, None] - axis[:, None] for axis in paths.unbind(-1)]
+    distance_m = (across_m[0].square() + across_m[1].square()).sqrt().mean(-1)
     chosen = _chosen(distance_m, forecast.probabilities**power, count)
     # (batch, mode, chosen): the first of equals stands for it.
     nearest = distance_m.gather(2, chosen[:, None].expand(batch, modes, count)).argmin(2)

@@ -6,7 +6,7 @@ import logging
 import math
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import import_module
@@ -121,7 +121,7 @@ def train_on(
     else:  # the first process has looked at the folder, and trains only when all are there
         ckpt = out / RESUME_NAME if resume and (out / RESUME_NAME).exists() else None
     with _no_empty_run(out, trainer.is_global_zero and ckpt is None):
-        _fit(config, trainer, learn, check, add_crops, start, ckpt)
+        _fit(config, trainer, learn, check, add_crops, start, ckpt, tell=progress and trainer.is_global_zero)
     return out
 
 
@@ -133,6 +133,7 @@ def _fit(
     add_crops: AddCrops | None,
     start: dict[str, torch.Tensor] | None,
     ckpt: Path | None,
+    tell: bool,
 ) -> None:
     pl.seed_everything(config.run.seed, verbose=False)
     module = ForecastModule(config, add_crops)
@@ -144,6 +145,8 @@ def _fit(
     if trainer.strategy.root_device.type == "cpu":  # elsewhere crops are made where they are used
         keep_freed_memory()
         learn, check = _keeping_crops(config, learn, check, add_crops)
+        if tell:
+            _tell_of_crops({"training": learn, "validation": check})
     loaders = (
         loader(learn, EpochBatches(len(learn), run.batch_size, run.seed, rank, world)),
         loader(check, EpochBatches(len(check), run.batch_size, None, rank, world)),
@@ -167,6 +170,15 @@ def _keeping_crops(
     if config.data.heading_noise_rad:
         return learn, held_check
     return KeptCrops(learn, add_crops, crop, max(left_mib - math.ceil(held_check.held_mib), 0)), held_check
+
+
+def _tell_of_crops(sources: Mapping[str, BatchSource]) -> None:
+    """Say in a line how much memory the kept crops will take."""
+    kept = {name: source for name, source in sources.items() if isinstance(source, KeptCrops) and source.count}
+    if kept:
+        told = ", ".join(f"{source.count:,} of {len(source):,} for {name}" for name, source in kept.items())
+        held_mib = math.ceil(sum(source.held_mib for source in kept.values()))
+        print(f"crops of the map kept in memory: {told}; {held_mib:,} MiB (data.crop_memory_mib)", file=sys.stderr)
 
 
 @contextmanager

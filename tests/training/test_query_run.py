@@ -77,13 +77,15 @@ def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(
         assert all(torch.equal(whole[key], cut[key]) for key in whole)
 
 
-def test_what_is_kept_of_crops_changes_nothing(tmp_path: Path, made_up, small) -> None:
+def test_what_is_kept_of_crops_changes_nothing_and_is_told(tmp_path: Path, made_up, small, capsys) -> None:
     found = []
-    for memory_mib in (0, 1):
+    for memory_mib in (0, 2):
         config = small(**{"data.crop_memory_mib": memory_mib, "data.heading_noise_rad": 0.0})
         sources = [without_crops(made_up(40)), without_crops(made_up(10, seed=1))]
-        runs.train_on(config, tmp_path / str(memory_mib), *sources, add_crops, progress=False)
+        runs.train_on(config, tmp_path / str(memory_mib), *sources, add_crops)
         found.append(load_file(tmp_path / str(memory_mib) / "last.safetensors"))
+        told = "crops of the map kept in memory: 40 of 40 for training, 10 of 10 for validation; 1 MiB"
+        assert (told in capsys.readouterr().err) == (memory_mib == 2)
     assert all(torch.equal(found[0][key], found[1][key]) for key in found[0])
 
 

@@ -30,7 +30,7 @@ class AmongQueries(nn.Module):
             queries: (batch, modes, size), no unit.
         """
         normed = self.norms[0](queries)
-        queries = queries + self.dropout(self.attention(normed, normed)[0])
+        queries = queries + self.dropout(self.attention(normed, normed))
         changed: Tensor = self.dropout(self.perceptron(self.norms[1](queries)))
         return queries + changed
 
@@ -53,18 +53,31 @@ class DecoderLayer(nn.Module):
         self,
         queries: Float[Tensor, "batch modes size"],
         tokens: Float[Tensor, "batch tokens size"],
-        there: Bool[Tensor, "batch tokens"],
-    ) -> tuple[Float[Tensor, "batch modes size"], Float[Tensor, "batch heads modes tokens"]]:
+        there: Bool[Tensor, "batch tokens"] | None,
+    ) -> Float[Tensor, "batch modes size"]:
         """Look.
 
         Args:
             queries: (batch, modes, size), no unit.
             tokens: (batch, tokens, size), no unit.
-            there: (batch, tokens) bool, which may be looked at.
+            there: (batch, tokens) bool, which may be looked at; None for all.
+        """
+        taken = self.attention(self.norm(queries), tokens, there)
+        looked: Tensor = self.among(queries + self.dropout(taken))
+        return looked
+
+    def weights(
+        self,
+        queries: Float[Tensor, "batch modes size"],
+        tokens: Float[Tensor, "batch tokens size"],
+        there: Bool[Tensor, "batch tokens"] | None,
+    ) -> Float[Tensor, "batch heads modes tokens"]:
+        """How much of each token the queries take.
+
+        Args:
+            queries, tokens, there: as for :meth:`forward`.
 
         Returns:
-            (batch, modes, size), no unit, and the weights (batch, heads, modes, tokens), which sum to 1.
+            (batch, heads, modes, tokens), which sum to 1 over tokens.
         """
-        taken, weights = self.attention(self.norm(queries), tokens, there)
-        looked: Tensor = self.among(queries + self.dropout(taken))
-        return looked, weights
+        return self.attention.weights(self.norm(queries), tokens, there)

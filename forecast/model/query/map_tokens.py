@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from forecast.core.crops import CropSpec
 from forecast.core.shapes import Float, Shaped
-from forecast.model.scaling import scaled_crop
 from forecast.model.trunks.trunk import make_trunk
 from forecast.model.trunks.trunk_config import TrunkConfig
 
@@ -23,7 +22,7 @@ class MapView:
     """What a network has read of the maps around a batch of agents.
 
     Attributes:
-        crop: (batch, channels, height, width) in −1…1.
+        crop: (batch, channels, height, width) in 0…1.
         cells: (batch, width, rows, columns) features at the trunk's resolution, no unit.
         tokens: (batch, tokens, size), no unit: cells of at least 8 px, row after row.
     """
@@ -68,10 +67,12 @@ class MapTokens(nn.Module):
         Raises:
             ValueError: a crop of another shape.
         """
-        scaled = scaled_crop(crop, self.shape, self.linear.weight.dtype)
-        cells = self.trunk(scaled)
+        if tuple(crop.shape[1:]) != self.shape:
+            raise ValueError(f"map crop: expected (batch, {self.shape}), got {tuple(crop.shape)}")
+        crop = crop.to(self.linear.weight.dtype)
+        cells = self.trunk(crop)
         tokens = self.linear(self.larger(cells).flatten(2).transpose(1, 2)) + self.position
-        return MapView(scaled, cells, self.norm(tokens))
+        return MapView(crop, cells, self.norm(tokens))
 
 
 def read_at(

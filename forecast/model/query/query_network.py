@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from forecast.core.batch import AgentBatch
 from forecast.core.forecast import Forecast
@@ -32,14 +34,14 @@ class _Scene:
     Attributes:
         target: (batch, size) the agent's own token.
         tokens: (batch, tokens, size): a null token, the target's, the neighbours', the map's.
-        there: (batch, tokens) bool.
+        there: (batch, tokens) bool; None for all.
         view: the map; None where there is none.
         start: motion at time 0.
     """
 
     target: Tensor
     tokens: Tensor
-    there: Tensor
+    there: Tensor | None
     view: MapView | None
     start: Start
 
@@ -73,15 +75,15 @@ class QueryNetwork(Network):
     def forward(self, batch: AgentBatch, *, without_context: bool = False) -> tuple[Branch, Branch | None]:
         """See :meth:`Network.forward`; the pass without context trains neither encoder, as CAB's does not."""
         scene = self._scene(batch)
-        seen = self._branch(self._futures(scene)[0], batch)
+        seen = self._branch(self._futures(scene), batch)
         if not without_context:
             return seen, None
-        return seen, self._branch(self._futures(self._nulled(scene, scene.target.detach()))[0], batch)
+        return seen, self._branch(self._futures(self._nulled(scene, scene.target.detach())), batch)
 
     def mixture(self, batch: AgentBatch, *, null_context: bool = False) -> Forecast:
         """See :meth:`Network.mixture`."""
         scene = self._own(batch) if null_context else self._scene(batch)
-        futures = self._futures(scene)[0][-1]
+        futures = self._futures(scene)[-1]
         motion = futures.gaussians()
         return Forecast(
             positions_m=futures.positions_m,
@@ -92,7 +94,10 @@ class QueryNetwork(Network):
 
     def attention(self, batch: AgentBatch) -> ModeAttention:
         """See :meth:`Network.attention`; of the last layer."""
-        looked: Tensor = self._futures(self._scene(batch))[1].mean(1)
+        scene = self._scene(batch)
+        last = self.layers[-1]
+        assert isinstance(last, DecoderLayer)
+        looked = last.weights(self._queries(scene, self.layers[:-1]), scene.tokens, scene.there).mean(1)
         slots = 0 if self.neighbours is None else batch.neighbour_types.shape[1]
         cells = looked[..., 2 + slots :].reshape(*looked.shape[:2], *((0, 0) if self.map is None else self.map.grid))
         return ModeAttention(looked[..., 0], looked[..., 1], looked[..., 2 : 2 + slots], cells)
@@ -106,41 +111,48 @@ class QueryNetwork(Network):
         target = self.target(batch.history, batch.history_valid, batch.target_type)
         # In the precision of the parameters, also where layers compute in half.
         start = Start(*initial_motion(batch.history[:, -1].to(self.modes.dtype), self.config.heading_speed_mps))
-        return self._nulled(_Scene(target, target, target, None, start), target)
+        return self._nulled(_Scene(target, target, None, None, start), target)
 
     def _nulled(self, scene: _Scene, target: Tensor) -> _Scene:
         tokens = torch.stack([self.nothing.expand_as(target), target], 1)
-        there = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
-        return _Scene(target, tokens, there, None, scene.start)
+        return _Scene(target, tokens, None, None, scene.start)
 
     def _scene(self, batch: AgentBatch) -> _Scene:
         own = self._own(batch)
-        tokens, there, view = [own.tokens], [own.there], None
+        tokens, there, view = [own.tokens], None, None
         if self.neighbours is not None:
             shape = batch.neighbour_types.shape
             states, valid = batch.neighbours.flatten(0, 1), batch.neighbours_valid.flatten(0, 1)
             others = self.neighbours(states, valid, batch.neighbour_types.flatten())
             tokens.append(others.view(*shape, self.config.size))
-            there.append(batch.neighbours_valid.any(2))
+            there = batch.neighbours_valid.any(2)
         if self.map is not None:
             if batch.crop is None:
                 raise ValueError("this model reads the map: the batch needs crops (AgentBatch.crop)")
             view = self.map(batch.crop)
             tokens.append(view.tokens)
-            there.append(torch.ones(view.tokens.shape[:2], dtype=torch.bool, device=own.there.device))
-        return _Scene(own.target, torch.cat(tokens, 1), torch.cat(there, 1), view, own.start)
+        seen = torch.cat(tokens, 1)
+        if there is not None:
+            # All but the slots of neighbours are always there.
+            before, after = own.tokens.shape[1], 0 if view is None else view.tokens.shape[1]
+            there = functional.pad(there, (before, after), value=True)
+        return _Scene(own.target, seen, there, view, own.start)
 
-    def _futures(self, scene: _Scene) -> tuple[list[Futures], Tensor]:
-        """The futures of each stage, the last one the best, and where the queries looked."""
+    def _queries(self, scene: _Scene, layers: Iterable[nn.Module]) -> Tensor:
+        """(batch, modes, size) after some layers."""
         queries = self.modes + scene.target[:, None]
-        looked = queries
-        for layer in self.layers:
-            queries, looked = layer(queries, scene.tokens, scene.there)
+        for layer in layers:
+            queries = layer(queries, scene.tokens, scene.there)
+        return queries
+
+    def _futures(self, scene: _Scene) -> list[Futures]:
+        """The futures of each stage, the last one the best."""
+        queries = self._queries(scene, self.layers)
         stages = [self.head(queries, scene.start)]
         for refinement in self.refinements:
             queries, futures = refinement(queries, stages[-1], scene.start, scene.view)
             stages.append(futures)
-        return stages, looked
+        return stages
 
     def _branch(self, stages: list[Futures], batch: AgentBatch) -> Branch:
         last, x, y = stages[-1], *batch.future[:, None].to(stages[-1].logits.dtype).unbind(-1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from forecast.core.shapes import Float
 from forecast.model.query.decoder_layer import AmongQueries
@@ -30,8 +31,9 @@ class Refinement(nn.Module):
         super().__init__()
         self.config = config
         steps, size, read = config.horizon.future_steps, config.size, config.sampled_size
-        # Reading and mixing channels commute, so cells are mixed first, for each of the three places by itself.
-        self.cells = nn.Linear(config.trunk.width, _PLACES * read)
+        # Reading and mixing channels commute, so cells are mixed first. They are twice as long as a place is aside:
+        # one reading a step says it all, where pixels are read at three places.
+        self.cells = nn.Linear(config.trunk.width, read)
         self.step = nn.Linear(_PLACES * len(config.crop.channels) + _OWN, read)
         self.path = nn.Sequential(nn.GELU(), nn.Flatten(2), nn.Linear(steps * read, size))
         self.among = AmongQueries(size, config.heads, config.dropout)
@@ -67,12 +69,5 @@ class Refinement(nn.Module):
         points = torch.stack([point, point + aside, point - aside], 1)
         pixels = read_at(view.crop, points.movedim(1, -2), self.config.crop).flatten(-2)
         own: Tensor = self.step(torch.cat([pixels, *known], -1))
-        cells = self._mixed(view.cells)
-        seen = read_at(cells.flatten(0, 1), points.flatten(0, 1), self.config.crop)
-        return own + seen.view(-1, _PLACES, *seen.shape[1:]).sum(1)
-
-    def _mixed(self, cells: Tensor) -> Tensor:
-        """(batch, places, read, rows, columns): features of cells as each of the three places wants them."""
-        # A product from the left, which leaves cells side by side in memory, as reading them needs it.
-        mixed = self.cells.weight @ cells.flatten(2) + self.cells.bias[:, None]
-        return mixed.view(cells.shape[0], _PLACES, self.config.sampled_size, *cells.shape[2:])
+        cells = functional.conv2d(view.cells, self.cells.weight[..., None, None], self.cells.bias)
+        return own + read_at(cells, point, self.config.crop)

@@ -31,5 +31,5 @@ class AttentionPool(nn.Module):
             (batch, width), no unit.
         """
         tokens = self.norm(cells.flatten(2).transpose(1, 2))
-        pooled: Tensor = self.attention(self.query.expand(tokens.shape[0], 1, -1), tokens)[0][:, 0]
+        pooled: Tensor = self.attention(self.query.expand(tokens.shape[0], 1, -1), tokens)[:, 0]
         return pooled

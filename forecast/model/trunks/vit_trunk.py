@@ -22,7 +22,7 @@ class _Looks(nn.Module):
 
     def forward(self, cells: Tensor) -> Tensor:
         normed = self.norm(cells)
-        taken: Tensor = self.attention(normed, normed)[0]
+        taken: Tensor = self.attention(normed, normed)
         return taken
 
 
