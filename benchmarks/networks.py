@@ -149,7 +149,9 @@ def distances(run: Path, args: argparse.Namespace) -> dict[str, float]:
     if crop is None:
         return {}
     dataset = open_dataset(args.dataroot, args.version)
-    source = AgentDataset.of(dataset, dataset.samples(args.split), horizon=model.config.horizon)
+    source = AgentDataset.of(
+        dataset, dataset.samples(args.split), horizon=model.config.horizon, features=model.config.features
+    )
     add_crops = crop_adder(dataset, crop)
     found: dict[str, list[torch.Tensor]] = {name: [] for name in _DISTANCES}
     # Neighbours in the list are of one scene: half the list away lies another scene.

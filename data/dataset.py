@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,11 +16,13 @@ from forecast.core.batch import AgentBatch
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
 from forecast.data.agent_batches import agent_batch
 from forecast.data.cache import open_dataset
+from forecast.data.central_motion import AsPublished
 from forecast.data.clock import check_step
 from forecast.data.samples import Samples
-from forecast.data.track_source import TrackSource
+from forecast.data.track_source import Observations, TrackSource
 from forecast.data.windows import NeighbourRule
 
+Features = Literal["causal", "as_published"]
 Indices = Sequence[int] | NDArray[np.int64] | Tensor
 
 
@@ -40,6 +43,7 @@ class AgentDataset(torch.utils.data.Dataset[AgentBatch]):
         types: which agents, where ``dense``; by default those that the data set is about: vehicles in nuScenes.
         ego: the ego vehicle as a target too, where ``dense``.
         neighbour_rule: who counts as a neighbour.
+        features: ``causal``, or ``as_published``: rates that read the future (:mod:`forecast.data.central_motion`).
         cache: where prepared data are kept; see :func:`forecast.data.cache.open_dataset`.
 
     Raises:
@@ -61,11 +65,12 @@ class AgentDataset(torch.utils.data.Dataset[AgentBatch]):
         types: Sequence[AgentType] | None = None,
         ego: bool = False,
         neighbour_rule: NeighbourRule = NeighbourRule(),  # noqa: B008 - frozen
+        features: Features = "causal",
         cache: str | Path | None = None,
     ) -> None:
         dataset = open_dataset(dataroot, version, cache)
         samples = dataset.samples(split, dense=dense, types=None if types is None else tuple(types), ego=ego)
-        self._set_up(dataset, samples, horizon, neighbour_rule)
+        self._set_up(dataset, samples, horizon, neighbour_rule, features)
 
     @classmethod
     def of(
@@ -75,15 +80,19 @@ class AgentDataset(torch.utils.data.Dataset[AgentBatch]):
         *,
         horizon: Horizon = NUSCENES_HORIZON,
         neighbour_rule: NeighbourRule = NeighbourRule(),  # noqa: B008 - frozen
+        features: Features = "causal",
     ) -> AgentDataset:
         """Make one from an open data set and any choice of samples."""
         made = cls.__new__(cls)
-        made._set_up(dataset, samples, horizon, neighbour_rule)
+        made._set_up(dataset, samples, horizon, neighbour_rule, features)
         return made
 
-    def _set_up(self, dataset: TrackSource, samples: Samples, horizon: Horizon, rule: NeighbourRule) -> None:
+    def _set_up(
+        self, dataset: TrackSource, samples: Samples, horizon: Horizon, rule: NeighbourRule, features: Features
+    ) -> None:
         check_step(dataset.tracks, horizon, dataset.where, samples.rows)
         self.dataset, self.samples, self.horizon, self.neighbour_rule = dataset, samples, horizon, rule
+        self._seen: Observations = dataset if features == "causal" else AsPublished(dataset)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -105,7 +114,7 @@ class AgentDataset(torch.utils.data.Dataset[AgentBatch]):
             indices: (batch,) indices into :attr:`samples`.
         """
         rows = self.samples[_whole_numbers(indices)].rows
-        return agent_batch(self.dataset, rows, self.horizon, self.neighbour_rule)
+        return agent_batch(self._seen, rows, self.horizon, self.neighbour_rule)
 
 
 #: The name before version 0.2.

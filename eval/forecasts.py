@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from forecast.core.errors import ConfigError
+from forecast.core.errors import ConfigError, SubmissionError
 from forecast.core.rows import ForecastRows
 from forecast.eval.formats.flat_rows import rows_of, table_of
 from forecast.eval.formats.forecast_file import ForecastFile
@@ -106,7 +106,7 @@ def write_forecasts(path: Path | str, rows: ForecastRows | Iterable[ForecastRows
     """
     pieces = [rows] if isinstance(rows, ForecastRows) else rows
     if Path(path).suffix.lower() == _SUBMISSION:
-        write_submission(path, pieces)
+        write_submission(path, (_unremarked(piece, path) for piece in pieces))
         return
     csv, where = suffix(Path(path)) == ".csv", str(path)
     make, read = (table_of, rows_of) if flat or csv else (nested_table_of, nested_rows_of)
@@ -114,6 +114,8 @@ def write_forecasts(path: Path | str, rows: ForecastRows | Iterable[ForecastRows
     def tables() -> Iterator[pa.Table]:
         issues = Issues(where)
         for piece in pieces:
+            if make is table_of:
+                _unremarked(piece, path)
             table, most = make(checked(piece, where)), piece.probabilities.shape[1]
             refuse_unreadable(table, partial(read, where=where, max_modes=most), where, csv=csv)
             issues.add(piece)
@@ -121,3 +123,12 @@ def write_forecasts(path: Path | str, rows: ForecastRows | Iterable[ForecastRows
         issues.check()
 
     write_tables(path, tables())
+
+
+def _unremarked(rows: ForecastRows, path: Path | str) -> ForecastRows:
+    if rows.remark:
+        raise SubmissionError(
+            f"{path}: not written: only nested .parquet has a place for what must be said of these forecasts: "
+            f"{rows.remark}"
+        )
+    return rows

@@ -17,7 +17,7 @@ from forecast.eval.formats.read_notes import Notes
 from forecast.eval.formats.table_columns import is_number, names, numbered, refuse, refuse_times, require, times
 from forecast.eval.results import Bools, Floats, Integers
 
-_LEADS = b"lead_s"
+_LEADS, _REMARK = b"lead_s", b"remark"
 _LISTS = ("probabilities", "positions_m")
 _OWN_LEADS = "row_lead_s"
 
@@ -46,7 +46,10 @@ def nested_table_of(rows: ForecastRows) -> pa.Table:
         columns["samples_m"] = _lists(rows.samples_m, _up_to_last(np.isfinite(rows.samples_m).any((-2, -1))))
     if rows.row_lead_s is not None:
         columns[_OWN_LEADS] = _lists(rows.row_lead_s[:, None], np.ones((len(rows), 1), dtype=bool))
-    return pa.table(columns).replace_schema_metadata({_LEADS: json.dumps(rows.lead_s.tolist()).encode()})
+    told = {_LEADS: json.dumps(rows.lead_s.tolist()).encode()} | (
+        {_REMARK: rows.remark.encode()} if rows.remark else {}
+    )
+    return pa.table(columns).replace_schema_metadata(told)
 
 
 def _up_to_last(present: Bools) -> Bools:
@@ -101,7 +104,9 @@ def nested_rows_of(table: pa.Table, where: str, *, max_modes: int, notes: Notes 
     samples, own = _samples(table, where, len(lead_s)), _own_leads(table, where, lead_s)
     if notes is not None:
         notes.digits.see(positions, [str(table.column("positions_m").type.value_type)])
-    return ForecastRows(track_names[code], issue_s, lead_s, positions, probabilities, covariances, samples, own)
+    remark = (table.schema.metadata or {}).get(_REMARK, b"").decode(errors="replace")
+    found = (track_names[code], issue_s, lead_s, positions, probabilities, covariances, samples, own)
+    return ForecastRows(*found, remark=remark)
 
 
 def _in_order(code: Integers, issue_s: Floats) -> bool:

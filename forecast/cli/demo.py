@@ -106,7 +106,7 @@ def _forecast(out: Path, dataset: Dataset, run_folder: Path) -> list[Path]:
     from forecast.prediction.predictor import Predictor, predict_all
 
     samples, predictor = dataset.samples(VAL_SPLIT, dense=True), Predictor.load(run_folder)
-    source = AgentDataset.of(dataset, samples, horizon=predictor.model.config.horizon)
+    source = AgentDataset.of(dataset, samples, horizon=predictor.config.horizon)
     made = {
         name: predict_all(predictor, source, null_context=null_context, what=VAL_SPLIT)
         for name, null_context in (("gain", False), ("gain_without_context", True))

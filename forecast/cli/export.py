@@ -85,7 +85,15 @@ def _compare(args: argparse.Namespace, checkpoint: Checkpoint, exported: Any) ->
     from forecast.data.dataset import AgentDataset
     from forecast.data.map_crops import crop_adder
 
-    source = AgentDataset(args.dataroot, args.version, args.split, horizon=config.horizon, dense=True, cache=args.cache)
+    source = AgentDataset(
+        args.dataroot,
+        args.version,
+        args.split,
+        horizon=config.horizon,
+        dense=True,
+        features=config.features,
+        cache=args.cache,
+    )
     add_crops = crop_adder(source.dataset, config.crop) if config.uses_map else lambda batch: batch
     batches = varied_batches(len(source), args.samples, lambda indices: add_crops(source.batch(indices)))
     return compare(predictor, exported, batches, f"agent-samples of {args.version} {args.split}")

@@ -78,8 +78,11 @@ def run(args: argparse.Namespace) -> None:
     dataset = open_named(args)
     row = _row(dataset, args)
     samples = Samples(np.array([row]))
-    horizon = NUSCENES_HORIZON if network is None else network.config.horizon
-    forecasts = AgentDataset.of(dataset, samples, horizon=horizon)
+    if network is None:
+        forecasts = AgentDataset.of(dataset, samples, horizon=NUSCENES_HORIZON)
+    else:
+        config = network.config
+        forecasts = AgentDataset.of(dataset, samples, horizon=config.horizon, features=config.features)
     batch = forecasts.batch([0])
     cropper = Cropper(partial(_map, dataset, spec), dataset.map_names, spec, args.engine, args.cache)
     batch = dataclasses.replace(batch, crop=cropper(batch.pose_world, batch.map_index))

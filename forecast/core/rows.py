@@ -34,6 +34,7 @@ class ForecastRows:
             are at ``lead_s``.
         sample_tokens: (rows,) key frame of a data set that each was issued at, or None; with them ``issue_time_s`` may
             be NaN throughout: not known until the rows are joined with their data set.
+        remark: what every report of these forecasts has to say; empty where there is nothing.
 
     Raises:
         ValueError: in one line, shapes or types that do not fit, or times that are not finite seconds.
@@ -48,6 +49,7 @@ class ForecastRows:
     samples_m: Floats | None = None
     row_lead_s: Floats | None = None
     sample_tokens: Strings | None = None
+    remark: str = ""
 
     def __post_init__(self) -> None:
         lead_s = seconds(self.lead_s, "ForecastRows.lead_s", clock=False)
@@ -124,7 +126,7 @@ class ForecastRows:
 
     def take(self, rows: Any) -> ForecastRows:
         """Some of the rows, in the order given: (chosen,) indices, or (rows,) True for those to keep."""
-        per_row = (one.name for one in fields(self) if one.name != "lead_s")
+        per_row = (one.name for one in fields(self) if one.name not in ("lead_s", "remark"))
         taken: dict[str, Any] = {
             name: None if (values := getattr(self, name)) is None else values[rows] for name in per_row
         }

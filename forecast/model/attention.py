@@ -23,7 +23,8 @@ class Attention(nn.Module):
         super().__init__()
         self.heads = heads
         self.query = nn.Linear(size, size)
-        self.key_value = nn.Linear(size, 2 * size)
+        self.key = nn.Linear(size, size)
+        self.value = nn.Linear(size, size)
         self.out = nn.Linear(size, size)
 
     def forward(
@@ -42,7 +43,7 @@ class Attention(nn.Module):
         Returns:
             (batch, queries, size), no unit.
         """
-        query, key, value = self._projected(queries, tokens)
+        query, key, value = map(self._by_head, (self.query(queries), self.key(tokens), self.value(tokens)))
         mask = None if there is None else there[:, None, None].expand(-1, 1, queries.shape[1], -1)
         taken = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         answer: Tensor = self.out(taken.transpose(1, 2).flatten(2))
@@ -62,17 +63,15 @@ class Attention(nn.Module):
         Returns:
             (batch, heads, queries, tokens), which sum to 1 over tokens.
         """
-        query, key, _ = self._projected(queries, tokens)
+        query, key = self._by_head(self.query(queries)), self._by_head(self.key(tokens))
         scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
         if there is not None:
             scores = scores.masked_fill(~there[:, None, None], -torch.inf)
         return scores.softmax(-1)
 
-    def _projected(self, queries: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Query, key and value, (batch, heads, rows, numbers)."""
-        query = self.query(queries).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        key, value = self.key_value(tokens).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
-        return query, key, value
+    def _by_head(self, rows: Tensor) -> Tensor:
+        """(batch, heads, rows, numbers)"""
+        return rows.view(*rows.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class Perceptron(nn.Sequential):

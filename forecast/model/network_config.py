@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from forecast.core.crops import CropSpec
 from forecast.core.horizon import Horizon
@@ -19,6 +19,9 @@ class NetworkConfig:
     Attributes:
         network: name in the registry (:mod:`forecast.model.network_registry`).
         uses_map, uses_neighbours: the context that the network reads; without both, the agent's own past is all.
+        features: how velocities, accelerations and yaw rates come about: ``causal``, from the present and the past;
+            ``as_published``, by central differences as in the paper's code, which hold up to 1 s of the future
+            (:mod:`forecast.data.central_motion`). Then nothing live can be forecast, and every report says so.
         modes: futures that are learnt.
         medoids: in prediction, so many of them are answered, chosen to stand for all (:mod:`forecast.model.medoids`);
             0 to answer all, near-equal ones merged.
@@ -33,6 +36,7 @@ class NetworkConfig:
     network: str = ""
     uses_map: bool = True
     uses_neighbours: bool = True
+    features: Literal["causal", "as_published"] = "causal"
     modes: int = 25
     medoids: int = 0
     medoid_power: float = 0.5
@@ -45,6 +49,16 @@ class NetworkConfig:
         self._finite("merge_radius_m", "medoid_power")
         if not 0 <= self.medoids <= self.modes:
             raise ValueError(f"model.medoids: expected 0 to model.modes, {self.modes}, got {self.medoids}")
+
+    @property
+    def remark(self) -> str:
+        """What every report of such a model's forecasts has to say; empty where there is nothing."""
+        if self.features == "causal":
+            return ""
+        return (
+            "not causal: velocities and accelerations in the input hold up to 1 s of the future "
+            "(model.features as_published); do not compare with causal models"
+        )
 
     @property
     def answered_modes(self) -> int:

@@ -60,7 +60,7 @@ class Forecaster:
         neighbour_rule: who counts as a neighbour; that of the training data by default.
 
     Raises:
-        ConfigError: ``silence`` or ``neighbour_rule`` is none.
+        ConfigError: ``silence`` or ``neighbour_rule`` is none, or the model's inputs are not causal.
         DataError: a map cannot be read.
     """
 
@@ -78,6 +78,11 @@ class Forecaster:
         for name, given, kind in (("silence", silence, Silence), ("neighbour_rule", neighbour_rule, NeighbourRule)):
             if not isinstance(given, kind):
                 raise ConfigError(f"{name}: expected a {kind.__name__}, found {written(given)}")
+        if config.features != "causal":
+            raise ConfigError(
+                f"weights of model.features {config.features} read up to 1 s of the future, which a live scene does "
+                "not have; train with model.features causal"
+            )
         self.silence, self.neighbour_rule = silence, neighbour_rule
         self.maps = SceneMaps({} if maps is None else maps, config.map_crop, self.device)
         self._own_stream: Stream | None = None

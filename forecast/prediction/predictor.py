@@ -162,7 +162,8 @@ def predict_dataset(
     from forecast.data.dataset import AgentDataset
 
     samples = dataset.samples(split, dense=dense, types=types)
-    source = AgentDataset.of(dataset, samples, horizon=predictor.config.horizon)
+    config = predictor.config
+    source = AgentDataset.of(dataset, samples, horizon=config.horizon, features=config.features)
     return predict_all(predictor, source, null_context=null_context, batch_size=batch_size, what=split)
 
 
@@ -195,7 +196,7 @@ def predict_all(
     for start in progress(starts, f"forecasting {what}", total=len(starts)):
         batch = source.batch(list(range(start, min(start + batch_size, len(source)))))
         parts.append(world_forecast(predictor, batch, add_crops, null_context=null_context))
-    return _rows(parts, source)
+    return replace(_rows(parts, source), remark=config.remark)
 
 
 def world_forecast(

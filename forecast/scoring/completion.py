@@ -28,6 +28,7 @@ def finish(scores: Scores, population: Population | None = None) -> Scores:
         neighbouring_issues=neighbours,
         successive_pairs=pairs,
     )
+    scores.warnings.extend([scores.remark] if scores.remark else [])
     scores.warnings.extend(about_beginnings(scores.coverage))
     scores.warnings.extend(about_motion(scores.coverage))
     if (line := _about_points(scores, used, annotated, population)) is not None:

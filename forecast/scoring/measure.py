@@ -95,6 +95,7 @@ def score_rows(
         ),
         strata=strata_of_rows(past_m, truth_m, lead_step_s(official)),
         worst=worst_cases(official, agents["min_fde_1"], past_m, truth_m),
+        remark=official.remark,
         gap=said.gap,
         coverage={
             "agent_samples": len(official),

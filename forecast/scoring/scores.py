@@ -35,6 +35,7 @@ class Scores:
         stability: how much successive forecasts differ.
         strata: kind → label of each agent-sample.
         worst: the agent-samples of largest minFDE_1, to draw.
+        remark: what its writer wants every reader of the figures to know.
         gap: why no successive forecasts could be compared, where that is so.
         warnings: what the reader must know.
         coverage: counts behind the figures.
@@ -53,6 +54,7 @@ class Scores:
     stability: Stability = column(each_field)
     strata: Labels = column(concatenate, items="agents")
     worst: list[Case] = column(worst_of)
+    remark: str = column(first_given, default="")
     gap: str = column(first_given, default="")
     warnings: list[str] = column(concatenate, default_factory=list)
     coverage: dict[str, float] = column(add, default_factory=dict)

@@ -63,8 +63,9 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
     config = replace(config, data=replace(data, version=dataset.version))  # what the run's record says
     types = None if data.types is None else types_named(data.types)
     samples = dataset.samples(train_split, dense=data.dense, standing=data.standing, types=types)
-    learn = AgentDataset.of(dataset, samples, horizon=horizon)
-    check = AgentDataset.of(dataset, dataset.samples(val_split), horizon=horizon)
+    features = config.model.features
+    learn = AgentDataset.of(dataset, samples, horizon=horizon, features=features)
+    check = AgentDataset.of(dataset, dataset.samples(val_split), horizon=horizon, features=features)
     crop = config.model.map_crop
     add_crops = None if crop is None else crop_adder(dataset, crop)
     fingerprint = str(dataset.fingerprint)

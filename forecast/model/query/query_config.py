@@ -46,7 +46,7 @@ class QueryConfig(NetworkConfig):
     medoids: int = 10
     crop: CropSpec = QUERY_CROP
     size: int = 128
-    heads: int = 8
+    heads: int = 4
     layers: int = 1
     refinements: int = 1
     dropout: float = 0.1
