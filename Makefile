@@ -50,7 +50,7 @@ test: $(VENV)/.installed-dev ## the tests (set NUSCENES_DATAROOT to v1.0-mini, N
 test-slow: $(VENV)/.installed-dev ## the longer checks
 	$(BIN)/python -m pytest $(IN_PARALLEL) -m slow --timeout 1800
 
-paper: $(VENV)/.installed ## the CAB paper's tables from nuScenes trainval: make paper DATAROOT=DIR [PAPER='--seeds 0 1 2']
+paper: $(VENV)/.installed ## the CAB paper's tables from nuScenes trainval: make paper DATAROOT=DIR [PAPER='--models gain query']
 	@test -n "$(DATAROOT)" || { echo "say where nuScenes lies: make paper DATAROOT=DIR" >&2; exit 2; }
 	$(BIN)/python benchmarks/paper.py --dataroot "$(DATAROOT)" $(PAPER)
 

@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from compared import compared
 from judged import Judge
 from networks_pairs import difference, pairs_of
-from networks_tables import figures, page, table
+from networks_tables import by_stratum, figures, page, table
 
 from forecast.core.files import written_whole
 from forecast.data.maps.layers import DIRECTION
@@ -41,6 +42,9 @@ _TRUNKS = {
         "model.trunk.kind": "vit", "model.trunk.depth": 2, "model.trunk.patch_px": 8, "model.trunk.parallel": True,
     },
 }  # fmt: skip
+_SLOWER = {"optimiser.learning_rate": 2e-3}
+_UNCLIPPED = {"objective.lower_clip": None}
+_AS_PUBLISHED = {"model.features": "as_published"}
 #: Row → a configuration and what differs from it.
 ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "query": ("query", {}),
@@ -58,9 +62,12 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
         {"model.crop.channels": [*map(list, QUERY_CROP.channels), ["lane"], *map(list, DIRECTION)]},
     ),
     **{f"query_{name}": ("query", differs) for name, differs in _TRUNKS.items()},
-    "gain": ("gain", {}),
-    "cab": ("cab", {}),
-    "trajectron": ("trajectron", {}),
+    # The CVAE in our settings; in those of the paper's code, which trains the plain backbone without the lower clip and
+    # at another rate; and with rates as published, which hold a second of the future.
+    **{name: (name, {}) for name in ("no_context", "trajectron", "reweight", "rubiz", "cab", "gain", "cab_paper")},
+    "trajectron_paper": ("cab_paper", compared("trajectron") | _SLOWER | _UNCLIPPED),
+    "trajectron_as_published": ("cab_paper", compared("trajectron") | _SLOWER | _UNCLIPPED | _AS_PUBLISHED),
+    "cab_as_published": ("cab_paper", _AS_PUBLISHED),
 }
 _READS = {"map": {"model.uses_neighbours": False}, "all": {}}
 _DISTANCES = ("real", "nulled", "swapped")
@@ -101,7 +108,7 @@ def run_cell(cell: Cell, args: argparse.Namespace) -> dict[str, Any]:
     from forecast.prediction.predictor import predict
     from forecast.training.run import train
 
-    done = FIGURES / f"{cell.name}.json"
+    done = args.figures / f"{cell.name}.json"
     if done.is_file():
         return dict(json.loads(done.read_text(encoding="utf-8")))
     config = cell.config(args.dataroot, args.version)
@@ -114,6 +121,7 @@ def run_cell(cell: Cell, args: argparse.Namespace) -> dict[str, Any]:
     told = {
         "cell": cell.name,
         "figures": figures(report),
+        "min_fde_1_by": by_stratum(report),
         "fde_ml_m": distances(run, args),
         "training": training_record(run),
         "config": as_dict(replace(config, data=replace(config.data, dataroot=""))),
@@ -179,6 +187,7 @@ def main() -> None:
     run.add_argument("--version", default="v1.0-trainval")
     run.add_argument("--split", default="val")
     run.add_argument("--out", type=Path, required=True, help="folder of the weights, outside the checkout")
+    run.add_argument("--figures", type=Path, default=FIGURES, help="of finished cells (default: %(default)s)")
     run.add_argument("--cell", action="append", required=True, metavar="ROW:READS:EPOCHS:SEED")
     run.set_defaults(do=_run)
     pairs = commands.add_parser("pairs", help="compare rows whose forecasts are there, agent by agent")

@@ -18,7 +18,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "miss (5)": ("metrics", "miss_rate_5_2m"),
     "OffR-ML": ("metrics", "off_road_ml"),
     "D, m": ("temporal", "dispersion_m"),
+    "C(0.2 m), s": ("temporal", "convergence_s", "0.2"),
     "C(1 m), s": ("temporal", "convergence_s", "1.0"),
+    "C(5 m), s": ("temporal", "convergence_s", "5.0"),
     "hardest 1 %, m": ("hardest", "min_fde_1", "1"),
     "2 %, m": ("hardest", "min_fde_1", "2"),
     "3 %, m": ("hardest", "min_fde_1", "3"),
@@ -35,7 +37,18 @@ def figures(report: Mapping[str, Any]) -> dict[str, Any]:
     from forecast.report.figures import at
 
     found = {name: at(report, place) for name, place in COLUMNS.items()}
-    return found | {"calibration error": {"value": report["calibration"]["error"]}}
+    # A forecast of one mode has nothing to be sure about.
+    counts = report["calibration"]["count"]
+    error = report["calibration"]["error"] if sum(counts[:-1]) else None
+    return found | {"calibration error": {"value": error}}
+
+
+def by_stratum(report: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """minFDE_1 by city, manoeuvre and speed: kind → label → figure."""
+    return {
+        kind: {label: found["min_fde_1"] for label, found in labels.items()}
+        for kind, labels in report["strata"].items()
+    }
 
 
 def table(cells: Sequence[Cell]) -> str:
@@ -136,7 +149,7 @@ def _speed(cell: Cell) -> str:
 
 
 def _over_seeds(found: Sequence[Mapping[str, Any] | None]) -> str:
-    values = [one["value"] for one in found if one is not None]
+    values = [one["value"] for one in found if one is not None and one["value"] is not None]
     if len(values) < len(found):
         return "–"
     mean = _number(statistics.fmean(values))
