@@ -1,7 +1,7 @@
 """A synthetic town beside real driving: what vehicles do, what surrounds them, and how far physics forecasts them.
 
     forecast town --out TOWN
-    python benchmarks/likeness.py --real NUSCENES --town TOWN [--town-version v1.0-mini]
+    python benchmarks/likeness.py --real NUSCENES [--real-split train] --town TOWN [--town-version v1.0-mini]
 
 Counts every annotated vehicle (four wheels or more, without the ego) at every key frame with two earlier and twelve
 later ones. Medians and 90 % quantiles are over those that come 2 m far in 6 s. Rates are backward differences of 0.5 s.
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from likeness_speeds import speeds
 from numpy.typing import NDArray
 
 from forecast.core.agents import AgentType
@@ -46,9 +47,10 @@ class Likeness:
     shares: dict[str, float]
 
 
-def whole(dataset: Dataset) -> NDArray[np.int64]:
-    """Rows of all vehicle-samples whose past and future are annotated without a gap."""
-    rows = dense_samples(dataset.columns, dataset.tracks.scene_names.tolist(), [AgentType.VEHICLE], ego=False).rows
+def whole(dataset: Dataset, split: str | None = None) -> NDArray[np.int64]:
+    """Rows of all vehicle-samples, of a split or of all scenes, whose past and future are annotated without a gap."""
+    scenes = dataset.tracks.scene_names.tolist() if split is None else list(dataset.scenes_of(split))
+    rows = dense_samples(dataset.columns, scenes, [AgentType.VEHICLE], ego=False).rows
     return rows[(window(dataset.columns, rows, PAST, FUTURE) >= 0).all(axis=1)]
 
 
@@ -110,10 +112,10 @@ def acceleration_tells(speed_mps: Floats, acceleration_mps2: Floats, future_m: F
     return float(correlation**2)
 
 
-def measure(dataroot: Path, version: str) -> Likeness:
-    """Measure one folder."""
+def measure(dataroot: Path, version: str, split: str | None = None) -> Likeness:
+    """Measure one folder, or one split of it."""
     dataset = open_dataset(dataroot, version)
-    rows = whole(dataset)
+    rows = whole(dataset, split)
     future_m = key_frame_future(dataset.tracks, rows, FUTURE)
     far_m = np.linalg.norm(future_m[:, -1] - dataset.tracks.row_position_m[rows], axis=-1)
     moving = far_m >= MOVED_M
@@ -138,6 +140,9 @@ def measure(dataroot: Path, version: str) -> Likeness:
         **physics_errors(dataset, rows, future_m),
     }
     shares["acceleration tells the speed in 2 s"] = acceleration_tells(now.speed_mps, now.acceleration_mps2, future_m)
+    changes = speeds(dataset, rows)
+    values |= changes.values
+    shares |= changes.shares
     return Likeness(len(far_m), values, {name: float(share) for name, share in shares.items()})
 
 
@@ -186,10 +191,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--real", type=Path, required=True, help="a nuScenes folder")
     parser.add_argument("--real-version", default="v1.0-mini")
+    parser.add_argument("--real-split", help="only these scenes, e.g. train (default: all)")
     parser.add_argument("--town", type=Path, required=True, help="a folder that forecast town has written")
     parser.add_argument("--town-version", default="v1.0-mini")
     args = parser.parse_args()
-    real, town = measure(args.real, args.real_version), measure(args.town, args.town_version)
+    real = measure(args.real, args.real_version, args.real_split)
+    town = measure(args.town, args.town_version)
     for name, found in (("real", real), ("town", town)):
         print(f"{name}: {found.samples:,} vehicle-samples, {len(found.values['speed [m/s]']):,} of them moving")
     lines, kept = compared(real, town)

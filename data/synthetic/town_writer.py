@@ -46,9 +46,13 @@ _WARM_UP_S = 25.0
 _TICKS = round(STEP_US / 1e6 / STEP_S)
 #: How far away agents are still annotated; what hides behind others is seen from nearby alone.
 _RANGE_M = {"moving": (50.0, 120.0), "other": (40.0, 100.0)}
-_NOISE_M, _NOISE_RAD = 0.03, 0.004
+#: Scale of annotation errors along the direction of travel of those that move, across it, and of headings
+#: (docs/decisions/0017-town-drivers.md).
+_ALONG_M, _ACROSS_M, _NOISE_RAD = 0.12, 0.02, 0.004
+#: From this speed on errors along are whole, m/s.
+_MOVING_MPS = 1.0
 #: Share of every other key frame at which a box is not set by hand but interpolated between its neighbours.
-_INTERPOLATED = 0.55
+_INTERPOLATED = 0.35
 _TARGETS_PER_SCENE = 80
 _MARK = "town.json"
 #: 2018-07-02, a Monday; scenes follow one another by a minute.
@@ -179,8 +183,13 @@ def _annotated(poses: Floats, rng: np.random.Generator) -> Floats:
     left_out[0] = left_out[-1] = False
     left_out[2::2] = False  # never two in a row
     by_hand = np.flatnonzero(~left_out)
-    errors = np.clip(rng.standard_t(3, (len(by_hand), 3)), -4, 4) * (_NOISE_M, _NOISE_M, _NOISE_RAD)
-    set_poses = np.c_[poses[by_hand, :2], np.unwrap(poses[:, 2])[by_hand]] + errors
+    errors = np.clip(rng.standard_t(3, (len(by_hand), 3)), -4, 4) * (_ALONG_M, _ACROSS_M, _NOISE_RAD)
+    step_m = np.hypot(*np.diff(poses[:, :2], axis=0, append=poses[-1:, :2]).T)[by_hand]
+    along = errors[:, 0] * np.clip(step_m / (_MOVING_MPS * STEP_US * 1e-6), _ACROSS_M / _ALONG_M, 1.0)
+    heading = np.unwrap(poses[:, 2])[by_hand]
+    cos, sin = np.cos(heading), np.sin(heading)
+    off = np.c_[cos * along - sin * errors[:, 1], sin * along + cos * errors[:, 1], errors[:, 2]]
+    set_poses = np.c_[poses[by_hand, :2], heading] + off
     return np.stack([np.interp(rows, by_hand, column) for column in set_poses.T], 1)
 
 

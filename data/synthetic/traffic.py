@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 STEP_S = 0.25
 _LATERAL_MPS2 = 1.8
 _SIGHT_M = 110.0
+_CLEAR_M = 12.0  # so far in has to be the rear of who turns off, to be passed
 _STOP_M = STOP_LINE_M[1] + 0.3  # from the end of a lane to where its first vehicle stops
 
 
@@ -127,8 +128,17 @@ class Traffic:
         if place:
             other = self.on_lane[lane.index][place - 1]
             yield other.s_m - vehicle.s_m - other.half_m - half, other.v_mps
-        else:
+        if lane.is_connector and vehicle.s_m < _CLEAR_M:
+            yield from self._beside(vehicle)
+        if not place:
             yield from self._beyond(vehicle, rest)
+
+    def _beside(self, vehicle: Vehicle) -> Iterator[tuple[float, float]]:
+        """Those ahead that came from the same lane, go elsewhere, and have not yet turned off it."""
+        for connector in self.lanes[self.lanes[vehicle.lane].predecessors[0]].successors:
+            for other in self.on_lane[connector] if connector != vehicle.lane else ():
+                if other.s_m > vehicle.s_m and other.s_m - other.half_m < _CLEAR_M:
+                    yield other.s_m - vehicle.s_m - other.half_m - vehicle.half_m, other.v_mps
 
     def _beyond(self, vehicle: Vehicle, rest_m: float) -> Iterator[tuple[float, float]]:
         """Obstacles on the lanes to come, up to the first vehicle."""
@@ -138,7 +148,7 @@ class Traffic:
             connector = self.lanes[onward].is_connector
             if connector and lane.index == self.lanes[onward].predecessors[0]:
                 siblings = (i for i in lane.successors if i != onward)
-                rivals += [[o for o in self.on_lane[i] if o.s_m - o.half_m < 6.0] for i in siblings]
+                rivals += [[o for o in self.on_lane[i] if o.s_m - o.half_m < _CLEAR_M] for i in siblings]
             yield from ((rest_m + stop - half + STANDSTILL_M, 0.0) for stop in self.gates.closed(onward))
             found = [(rest_m + r[-1].s_m - r[-1].half_m - half, r[-1].v_mps) for r in rivals if r]
             if found:
@@ -219,6 +229,7 @@ class Traffic:
                 self._ask(vehicle, place)
         pushes = [(v, self._acceleration(v, place)) for queue in queues for place, v in enumerate(queue)]
         for vehicle, push in pushes:
+            vehicle.stir(self.rng, STEP_S)
             before = vehicle.v_mps
             vehicle.v_mps = max(0.0, before + push * STEP_S)
             vehicle.s_m += (before + vehicle.v_mps) / 2 * STEP_S
