@@ -20,5 +20,5 @@ def test_the_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 <= float(printed["MissRate"]) <= 1
     exec(compile(scene, "README.md", "exec"), {})
     shape, total = capsys.readouterr().out.splitlines()
-    assert shape == "(1, 25, 12, 2)"
+    assert shape == "(1, 10, 12, 2)"
     assert float(total) == pytest.approx(1)

@@ -71,7 +71,7 @@ class Attention(nn.Module):
 
     def _by_head(self, rows: Tensor) -> Tensor:
         """(batch, heads, rows, numbers)"""
-        return rows.view(*rows.shape[:2], self.heads, -1).transpose(1, 2)
+        return rows.view(*rows.shape[:2], self.heads, rows.shape[2] // self.heads).transpose(1, 2)
 
 
 class Perceptron(nn.Sequential):

@@ -66,14 +66,13 @@ def score_rows(
     Raises:
         ConfigError: the interval that was asked for does not meet the leads.
     """
-    tolerance_s = settings.tolerance_s
-    timing = timing or timing_of(temporal, interval_s=settings.interval_s, tolerance_s=tolerance_s)
-    truth_m, _ = truth_for(official, truth, tolerance_s=tolerance_s)
-    past_m = past_of(official, truth, tolerance_s)
-    present_m = past_m[:, -1] if temporal is official else past_of(temporal, truth, tolerance_s)[:, -1]
+    timing = timing or timing_of(temporal, interval_s=settings.interval_s, tolerance_s=settings.tolerance_s)
+    truth_m, _ = truth_for(official, truth, tolerance_s=settings.tolerance_s)
+    past_m = past_of(official, truth, settings.tolerance_s)
+    present_m = past_m[:, -1] if temporal is official else past_of(temporal, truth, settings.tolerance_s)[:, -1]
     evidence = AgentEvidence(official.positions_m, official.probabilities, truth_m, None, official.covariances_m2)
     agents = agent_scores(evidence, official, settings)
-    said = _successive(temporal, truth, tolerance_s, timing.step_s)
+    said = _successive(temporal, truth, settings.tolerance_s, timing.step_s)
     return Scores(
         name=name,
         agent_keys=keys_of(official.track, official.issue_time_s),
@@ -89,7 +88,7 @@ def score_rows(
             temporal,
             present_m,
             interval_s=timing.interval_s,
-            tolerance_s=tolerance_s,
+            tolerance_s=settings.tolerance_s,
             transport=settings.transport,
             extra=settings.metrics,
         ),
@@ -99,7 +98,7 @@ def score_rows(
         gap=said.gap,
         coverage={
             "agent_samples": len(official),
-            **count_ends(official, evidence.displacements, truth_m, truth, tolerance_s),
+            **count_ends(official, evidence.displacements, truth_m, truth, settings.tolerance_s),
             **count_beginnings(official, truth_m, past_m[:, -1]),
             **count_motion(official, truth),
             **_counts(official, temporal, truth_m),

@@ -52,7 +52,7 @@ def load_config(
 def settings_of(name: str) -> dict[str, Any]:
     """What a configuration of the package says itself, by dotted key: its differences from the defaults.
 
-    To be put on another configuration: ``load_config("town", settings=settings_of("trajectron"))`` is the plain
+    To be put on another configuration: ``load_config("demo", settings=settings_of("trajectron"))`` is the plain
     backbone with the settings of ``town``.
     """
     values: Values = {}
