@@ -1,6 +1,6 @@
 """The models that are compared: named configurations of the package, and variants of them by their differences.
 
-Every benchmark puts them on its own settings: ``load_config("demo", settings=compared("trajectron"))``.
+Every benchmark puts them on its own settings: ``load_config("query_cab", settings=compared("trajectron"))``.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ from forecast.training.config import load_config
 from forecast.training.run import train
 from forecast.training.schema import TrainingConfig
 
+BASE = Path(__file__).with_name("towns.yaml")
 MODELS: dict[str, dict[str, Any]] = {
     **{name: compared(name) for name in COMPARED},
     "gain, modes alone": compared("gain", objective_weighted_probabilities=False),
@@ -98,7 +99,7 @@ class Cell:
             settings |= {"data.train_split": "mini_train", "data.val_split": "mini_val"}
         if self.source == "towns+mini":
             settings["run.start_from"] = str(out / "runs" / f"towns-{self.model}-{self.seed}")
-        return load_config("town", settings=settings)
+        return load_config(BASE, settings=settings)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: The version whose official splits are three: one to learn from, one to choose the weights by, one to be judged on.
 VERSION, TRAIN_SPLIT, VAL_SPLIT = "v1.0-trainval", "train", "val"
+#: What the trained model is called in files and tables, and the same with its context nulled.
+TRAINED, NULLED = "trained", "context_nulled"
 
 #: Arguments that this module does not name are configuration keys of the training.
 TAKES_CONFIGURATION = True
@@ -109,7 +111,7 @@ def _forecast(out: Path, dataset: Dataset, run_folder: Path) -> list[Path]:
     source = AgentDataset.of(dataset, samples, horizon=predictor.config.horizon)
     made = {
         name: predict_all(predictor, source, null_context=null_context, what=VAL_SPLIT)
-        for name, null_context in (("gain", False), ("gain_without_context", True))
+        for name, null_context in ((TRAINED, False), (NULLED, True))
     }
     made |= physics_forecasts(dataset.tracks, samples.rows)
     files = [out / "forecasts" / f"{name}.json" for name in made]
@@ -155,9 +157,9 @@ def _conclude(out: Path, document: dict[str, Any], pictures: int, minutes: float
         return float(reports[name][metric]["value"])
 
     print()
-    print(f"done in {minutes:.1f} minutes, on {reports['gain']['min_fde_1']['count']} agent-samples of unseen scenes:")
-    for name in ("gain", "gain_without_context", "physics_oracle", "constant_velocity_heading"):
+    print(f"done in {minutes:.1f} minutes, on {reports[TRAINED]['min_fde_1']['count']} agent-samples of unseen scenes:")
+    for name in (TRAINED, NULLED, "physics_oracle", "constant_velocity_heading"):
         ade, fde, best = (figure(name, metric) for metric in ("min_ade_1", "min_fde_1", "min_ade_5"))
         print(f"  {name:<28} minADE_1 {ade:5.2f} m   minFDE_1 {fde:5.2f} m   minADE_5 {best:5.2f} m")
     print(f"report: {out / 'report.html'}   numbers: {out / 'report.json'}   {pictures} pictures: {out / 'pictures'}")
-    print(f"weights: {out / 'run' / 'best.safetensors'}   submission: {out / 'forecasts' / 'gain.json'}")
+    print(f"weights: {out / 'run' / 'best.safetensors'}   submission: {out / 'forecasts' / f'{TRAINED}.json'}")

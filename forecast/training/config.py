@@ -52,8 +52,8 @@ def load_config(
 def settings_of(name: str) -> dict[str, Any]:
     """What a configuration of the package says itself, by dotted key: its differences from the defaults.
 
-    To be put on another configuration: ``load_config("demo", settings=settings_of("trajectron"))`` is the plain
-    backbone with the settings of ``town``.
+    To be put on another configuration: ``load_config("query_cab", settings=settings_of("trajectron"))`` is the plain
+    objective with the settings of ``query_cab``.
     """
     values: Values = {}
     for _, layer in layers_of(name):

@@ -224,7 +224,7 @@ def test_whole_records_of_earlier_versions_are_read(tmp_path) -> None:
 
 
 def test_settings_of_a_configuration_can_be_put_on_another() -> None:
-    config = load_config("demo", settings=settings_of("no_context"))
-    assert (config.model.decoder_size, config.model.uses_map, config.objective) == (64, False, Plain())
-    assert config.run == load_config("demo").run
-    assert as_yaml(config) != as_yaml(load_config("demo"))
+    config = load_config("query_cab", settings=settings_of("no_context"))
+    assert (config.model.network, config.model.uses_map, config.objective) == ("query", False, Plain())
+    assert config.run == load_config("query_cab").run
+    assert as_yaml(config) != as_yaml(load_config("query_cab"))

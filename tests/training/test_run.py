@@ -318,7 +318,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(tm
     assert not (tmp_path / "last.safetensors").exists()
 
 
-@pytest.mark.parametrize("name", ["trajectron", "no_context", "reweight", "rubiz", "cab", "gain", "demo"])
+@pytest.mark.parametrize("name", ["trajectron", "no_context", "reweight", "rubiz", "cab", "gain"])
 def test_every_shipped_configuration_trains(name: str, tmp_path: Path, small_settings, made_up) -> None:
     config = load_config(name, settings={**small_settings, "run.epochs": 1})
     runs.train_on(config, tmp_path, made_up(16), made_up(8), None, progress=False)
