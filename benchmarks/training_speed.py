@@ -1,7 +1,7 @@
 """How many agents a second training learns from, and what the processor could do.
 
 Usage: python benchmarks/training_speed.py --dataroot DIR --version V [--config cab_paper]
-       [--precision bf16] [--threads 1] [--by-autograd] [--give-back] [--profile]
+       [--precision bf16] [--threads 1] [--by-autograd] [--profile]
 
 On a machine that does something else as well, look at the figure by processor time, with one thread.
 """
@@ -19,7 +19,6 @@ from forecast.data.map_crops import crop_adder
 from forecast.model.objective_registry import objective_terms
 from forecast.model.recurrence import unrolled
 from forecast.training.config import load_config
-from forecast.training.freed_memory import keep_freed_memory
 from forecast.training.pair import TrainingPair
 
 
@@ -44,7 +43,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--threads", type=int, help="of torch; default: its own choice")
     parser.add_argument("--by-autograd", action="store_true", help="leave the decoder's gradient to autograd, in fp32")
-    parser.add_argument("--give-back", action="store_true", help="leave freed memory to the C library, as by default")
     parser.add_argument(
         "--profile", action="store_true", help="print which operations take the time of three more steps"
     )
@@ -52,8 +50,6 @@ def main() -> None:
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    if not args.give_back:
-        keep_freed_memory()
     if args.by_autograd:
         forecast.model.decoder.scan = unrolled
     config = load_config(args.config)

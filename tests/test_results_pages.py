@@ -34,11 +34,11 @@ def test_the_pages_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_changed_digit_is_noticed_and_written(folder: Path) -> None:
     path = folder / "data" / "demo.json"
-    path.write_text(path.read_text(encoding="utf-8").replace("2.85", "2.86"), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace("3.71", "3.72"), encoding="utf-8")
     assert results_pages.main(["--check", "--folder", str(folder)]) == 1
     assert results_pages.main(["--folder", str(folder)]) == 0
     assert results_pages.main(["--check", "--folder", str(folder)]) == 0
-    assert "| gain (demo) | 2.86 |" in (folder / "demo.md").read_text(encoding="utf-8")
+    assert "| query_cab (demo) | 3.72 |" in (folder / "demo.md").read_text(encoding="utf-8")
 
 
 def test_a_page_without_figures_is_noticed(folder: Path) -> None:

@@ -27,7 +27,6 @@ from forecast.data.prepared import Dataset
 from forecast.prediction.checkpoint import load_checkpoint
 from forecast.training.callbacks import RESUME_NAME, EpochLines, RunFolder, StepSeeds, WholeCheckpointIO
 from forecast.training.config import as_dict
-from forecast.training.freed_memory import keep_freed_memory
 from forecast.training.module import AddCrops, ForecastModule
 from forecast.training.run_records import CONFIG_NAME, ENVIRONMENT_NAME, prepare_folder
 from forecast.training.schema import TrainingConfig
@@ -144,7 +143,6 @@ def _fit(
     rank, world = trainer.global_rank, trainer.world_size
     run = config.run
     if trainer.strategy.root_device.type == "cpu":  # elsewhere crops are made where they are used
-        keep_freed_memory()
         learn, check = _keeping_crops(config, learn, check, add_crops)
         if tell:
             _tell_of_crops({"training": learn, "validation": check})
