@@ -65,7 +65,7 @@ def page(cells: Sequence[Cell], pairs: Sequence[Mapping[str, Any]]) -> dict[str,
 
     return {
         "title": "Networks on nuScenes' own splits",
-        "version": forecast.__version__,
+        "version": f"{forecast.__version__} with the changes that are not released yet",
         "data": "real (nuScenes v1.0-trainval, copy without sensor readings)",
         "intro": [
             "Trained on the challenge's `train` (32,186 agent-samples), chosen on `train_val` (8,560), scored on `val` "
