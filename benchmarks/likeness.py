@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from likeness_speeds import speeds
+from likeness_speeds import speeds, told
 from numpy.typing import NDArray
 
 from forecast.core.agents import AgentType
@@ -108,8 +108,7 @@ def acceleration_tells(speed_mps: Floats, acceleration_mps2: Floats, future_m: F
     """How much of the next 2 s' change of speed a line in the annotated acceleration explains (R²)."""
     later_mps = np.linalg.norm(future_m[:, 3] - future_m[:, 2], axis=-1) / NUSCENES_HORIZON.step_s
     known = np.isfinite(acceleration_mps2) & (speed_mps > DRIVING_MPS)
-    correlation = np.corrcoef(acceleration_mps2[known], (later_mps - speed_mps)[known])[0, 1]
-    return float(correlation**2)
+    return told(acceleration_mps2[known], (later_mps - speed_mps)[known])
 
 
 def measure(dataroot: Path, version: str, split: str | None = None) -> Likeness:

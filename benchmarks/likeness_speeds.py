@@ -51,9 +51,9 @@ def speeds(dataset: Dataset, rows: NDArray[np.int64]) -> Speeds:
             "error of a position along [m]": np.abs(_fourth_difference_m(position_m)),
         },
         {
-            "change of 1.5 s tells the speed in 2 s": _told((present - past[:, 0])[:, None], later[:, 3] - present),
-            "change of 1.5 s tells the speed in 4 s": _told((present - past[:, 0])[:, None], later[:, 7] - present),
-            "past 2 s tell the way of 6 s beyond the present speed": _told(past, way_m - FUTURE * STEP_S * present),
+            "change of 1.5 s tells the speed in 2 s": told(present - past[:, 0], later[:, 3] - present),
+            "change of 1.5 s tells the speed in 4 s": told(present - past[:, 0], later[:, 7] - present),
+            "past 2 s tell the way of 6 s beyond the present speed": told(past, way_m - FUTURE * STEP_S * present),
         },
     )
 
@@ -67,8 +67,8 @@ def _fourth_difference_m(position_m: Floats) -> Floats:
     return np.asarray((fourth * along).sum(1) / _FOURTH)
 
 
-def _told(given: Floats, wanted: Floats) -> float:
-    """Share of the variance that a linear function explains (R²)."""
+def told(given: Floats, wanted: Floats) -> float:
+    """Share of the variance of (samples,) that a linear function of (samples,) or (samples, n) explains (R²)."""
     design = np.c_[np.ones(len(given)), given]
     solution = np.linalg.lstsq(design, wanted, rcond=None)[0]
     return float(1 - (wanted - design @ solution).var() / wanted.var())

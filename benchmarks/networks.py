@@ -157,9 +157,7 @@ def distances(run: Path, args: argparse.Namespace) -> dict[str, float]:
     if crop is None:
         return {}
     dataset = open_dataset(args.dataroot, args.version)
-    source = AgentDataset.of(
-        dataset, dataset.samples(args.split), horizon=model.config.horizon, features=model.config.features
-    )
+    source = AgentDataset.read_by(model.config, dataset, dataset.samples(args.split))
     add_crops = crop_adder(dataset, crop)
     found: dict[str, list[torch.Tensor]] = {name: [] for name in _DISTANCES}
     # Neighbours in the list are of one scene: half the list away lies another scene.

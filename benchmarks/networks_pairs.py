@@ -65,16 +65,10 @@ def difference(first: Path, second: Path, dataset: Dataset, split: str) -> dict[
 def _by_city(one: Scores, two: Scores, scenes: NDArray[np.int64]) -> dict[str, Any]:
     cities = one.strata["location"]
     return {
-        city: _paired(_part(one.agents["min_fde_1"], here), _part(two.agents["min_fde_1"], here), scenes[here])
+        city: _paired(one.agents["min_fde_1"].take(here), two.agents["min_fde_1"].take(here), scenes[here])
         for city in np.unique(cities).tolist()
         for here in [cities == city]
     }
-
-
-def _part(values: PerItem, chosen: NDArray[np.bool_]) -> PerItem:
-    from forecast.eval.results import PerItem
-
-    return PerItem(values.values[chosen], values.valid[chosen])
 
 
 def _paired(first: PerItem, second: PerItem, clusters: NDArray[np.int64]) -> dict[str, Any]:

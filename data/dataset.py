@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from forecast.core.agents import AgentType
+from forecast.core.agents import AgentType, Features
 from forecast.core.batch import AgentBatch
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
 from forecast.data.agent_batches import agent_batch
@@ -22,8 +22,19 @@ from forecast.data.samples import Samples
 from forecast.data.track_source import Observations, TrackSource
 from forecast.data.windows import NeighbourRule
 
-Features = Literal["causal", "as_published"]
 Indices = Sequence[int] | NDArray[np.int64] | Tensor
+
+
+class Reads(Protocol):
+    """What a network asks of its inputs; its configuration says so."""
+
+    @property
+    def horizon(self) -> Horizon:
+        """How many key frames back and ahead."""
+
+    @property
+    def features(self) -> Features:
+        """How rates come about."""
 
 
 class AgentDataset(torch.utils.data.Dataset[AgentBatch]):
@@ -86,6 +97,11 @@ class AgentDataset(torch.utils.data.Dataset[AgentBatch]):
         made = cls.__new__(cls)
         made._set_up(dataset, samples, horizon, neighbour_rule, features)
         return made
+
+    @classmethod
+    def read_by(cls, config: Reads, dataset: TrackSource, samples: Samples) -> AgentDataset:
+        """Make one as the network of a configuration reads it."""
+        return cls.of(dataset, samples, horizon=config.horizon, features=config.features)
 
     def _set_up(
         self, dataset: TrackSource, samples: Samples, horizon: Horizon, rule: NeighbourRule, features: Features

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from forecast.core.errors import ConfigError, SubmissionError
+from forecast.core.errors import ConfigError
 from forecast.core.rows import ForecastRows
 from forecast.eval.formats.flat_rows import rows_of, table_of
 from forecast.eval.formats.forecast_file import ForecastFile
@@ -23,7 +23,7 @@ from forecast.eval.formats.row_source import suffix
 from forecast.eval.formats.submission_json import MAX_MODES, read_submission, write_submission
 from forecast.eval.formats.table_files import write_tables
 from forecast.eval.formats.truth_file import read_truth, write_truth
-from forecast.eval.formats.write_checks import Issues, checked, refuse_unreadable
+from forecast.eval.formats.write_checks import Issues, checked, refuse_remark, refuse_unreadable
 
 __all__ = [
     "ForecastFile",
@@ -106,7 +106,7 @@ def write_forecasts(path: Path | str, rows: ForecastRows | Iterable[ForecastRows
     """
     pieces = [rows] if isinstance(rows, ForecastRows) else rows
     if Path(path).suffix.lower() == _SUBMISSION:
-        write_submission(path, (_unremarked(piece, path) for piece in pieces))
+        write_submission(path, pieces)
         return
     csv, where = suffix(Path(path)) == ".csv", str(path)
     make, read = (table_of, rows_of) if flat or csv else (nested_table_of, nested_rows_of)
@@ -115,7 +115,7 @@ def write_forecasts(path: Path | str, rows: ForecastRows | Iterable[ForecastRows
         issues = Issues(where)
         for piece in pieces:
             if make is table_of:
-                _unremarked(piece, path)
+                refuse_remark(piece, where)
             table, most = make(checked(piece, where)), piece.probabilities.shape[1]
             refuse_unreadable(table, partial(read, where=where, max_modes=most), where, csv=csv)
             issues.add(piece)
@@ -123,12 +123,3 @@ def write_forecasts(path: Path | str, rows: ForecastRows | Iterable[ForecastRows
         issues.check()
 
     write_tables(path, tables())
-
-
-def _unremarked(rows: ForecastRows, path: Path | str) -> ForecastRows:
-    if rows.remark:
-        raise SubmissionError(
-            f"{path}: not written: only nested .parquet has a place for what must be said of these forecasts: "
-            f"{rows.remark}"
-        )
-    return rows

@@ -44,6 +44,10 @@ class PerItem:
         count = int(self.valid.sum())
         return Mean(float(self.values[self.valid].mean()) if count else float("nan"), count)
 
+    def take(self, items: Integers | Bools) -> PerItem:
+        """Some of the items: (chosen,) indices in the order given, or (items,) True for those to keep."""
+        return PerItem(self.values[items], self.valid[items])
+
 
 def per_item(values: Any, valid: Any) -> PerItem:
     """Pair values with their validity, NaN where invalid."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.errors import ConfigError, DataError, one_of
+from forecast.core.frames import world_from_agent
 from forecast.core.progress import progress
 from forecast.data.synthetic.crossings import Gates
 from forecast.data.synthetic.expansion_writer import map_expansion
@@ -186,10 +187,8 @@ def _annotated(poses: Floats, rng: np.random.Generator) -> Floats:
     errors = np.clip(rng.standard_t(3, (len(by_hand), 3)), -4, 4) * (_ALONG_M, _ACROSS_M, _NOISE_RAD)
     step_m = np.hypot(*np.diff(poses[:, :2], axis=0, append=poses[-1:, :2]).T)[by_hand]
     along = errors[:, 0] * np.clip(step_m / (_MOVING_MPS * STEP_US * 1e-6), _ACROSS_M / _ALONG_M, 1.0)
-    heading = np.unwrap(poses[:, 2])[by_hand]
-    cos, sin = np.cos(heading), np.sin(heading)
-    off = np.c_[cos * along - sin * errors[:, 1], sin * along + cos * errors[:, 1], errors[:, 2]]
-    set_poses = np.c_[poses[by_hand, :2], heading] + off
+    true = np.c_[poses[by_hand, :2], np.unwrap(poses[:, 2])[by_hand]]
+    set_poses = np.c_[world_from_agent(np.c_[along, errors[:, 1]], true), true[:, 2] + errors[:, 2]]
     return np.stack([np.interp(rows, by_hand, column) for column in set_poses.T], 1)
 
 

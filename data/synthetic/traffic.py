@@ -135,10 +135,15 @@ class Traffic:
 
     def _beside(self, vehicle: Vehicle) -> Iterator[tuple[float, float]]:
         """Those ahead that came from the same lane, go elsewhere, and have not yet turned off it."""
-        for connector in self.lanes[self.lanes[vehicle.lane].predecessors[0]].successors:
-            for other in self.on_lane[connector] if connector != vehicle.lane else ():
-                if other.s_m > vehicle.s_m and other.s_m - other.half_m < _CLEAR_M:
+        for queue in self._turning_off(vehicle.lane):
+            for other in queue:
+                if other.s_m > vehicle.s_m:
                     yield other.s_m - vehicle.s_m - other.half_m - vehicle.half_m, other.v_mps
+
+    def _turning_off(self, connector: int) -> list[list[Vehicle]]:
+        """Those on each of the other connectors of a connector's lane whose rear is still in its way."""
+        siblings = self.lanes[self.lanes[connector].predecessors[0]].successors
+        return [[o for o in self.on_lane[i] if o.s_m - o.half_m < _CLEAR_M] for i in siblings if i != connector]
 
     def _beyond(self, vehicle: Vehicle, rest_m: float) -> Iterator[tuple[float, float]]:
         """Obstacles on the lanes to come, up to the first vehicle."""
@@ -147,8 +152,7 @@ class Traffic:
             rivals = [self.on_lane[onward]]
             connector = self.lanes[onward].is_connector
             if connector and lane.index == self.lanes[onward].predecessors[0]:
-                siblings = (i for i in lane.successors if i != onward)
-                rivals += [[o for o in self.on_lane[i] if o.s_m - o.half_m < _CLEAR_M] for i in siblings]
+                rivals += self._turning_off(onward)
             yield from ((rest_m + stop - half + STANDSTILL_M, 0.0) for stop in self.gates.closed(onward))
             found = [(rest_m + r[-1].s_m - r[-1].half_m - half, r[-1].v_mps) for r in rivals if r]
             if found:

@@ -46,9 +46,9 @@ def nested_table_of(rows: ForecastRows) -> pa.Table:
         columns["samples_m"] = _lists(rows.samples_m, _up_to_last(np.isfinite(rows.samples_m).any((-2, -1))))
     if rows.row_lead_s is not None:
         columns[_OWN_LEADS] = _lists(rows.row_lead_s[:, None], np.ones((len(rows), 1), dtype=bool))
-    told = {_LEADS: json.dumps(rows.lead_s.tolist()).encode()} | (
-        {_REMARK: rows.remark.encode()} if rows.remark else {}
-    )
+    told = {_LEADS: json.dumps(rows.lead_s.tolist()).encode()}
+    if rows.remark:
+        told[_REMARK] = rows.remark.encode()
     return pa.table(columns).replace_schema_metadata(told)
 
 

@@ -16,6 +16,7 @@ from forecast.core.files import written_whole
 from forecast.core.rows import ForecastRows
 from forecast.eval.formats.flat_rows import MAX_PROBABILITY
 from forecast.eval.formats.read_notes import Notes
+from forecast.eval.formats.write_checks import refuse_remark
 
 MAX_MODES = 25
 MAX_BYTES = 2 * 1024**3
@@ -86,6 +87,7 @@ def write_submission(path: Path | str, rows: ForecastRows | Iterable[ForecastRow
 
 
 def _entries_of(rows: ForecastRows, where: str) -> list[dict[str, Any]]:
+    refuse_remark(rows, where)
     if rows.sample_tokens is None:
         raise SubmissionError(
             f"{where}: not written: rows without sample_tokens; a submission needs the key frame of each: "

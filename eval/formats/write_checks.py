@@ -73,6 +73,15 @@ def _symmetric(rows: ForecastRows, point: Bools, where: str) -> ForecastRows:
         return replace(rows, covariances_m2=0.5 * found + 0.5 * found.swapaxes(-1, -2))
 
 
+def refuse_remark(rows: ForecastRows, where: str) -> None:
+    """Refuse forecasts of which something must be said, in a file that has no place for it."""
+    if rows.remark:
+        raise SubmissionError(
+            f"{where}: not written: only nested .parquet has a place for what must be said of these forecasts: "
+            f"{rows.remark}"
+        )
+
+
 def refuse_unreadable(table: pa.Table, read: Callable[[pa.Table], object], where: str, *, csv: bool) -> None:
     """Refuse a table that its reader would refuse.
 

@@ -108,7 +108,7 @@ def _forecast(out: Path, dataset: Dataset, run_folder: Path) -> list[Path]:
     from forecast.prediction.predictor import Predictor, predict_all
 
     samples, predictor = dataset.samples(VAL_SPLIT, dense=True), Predictor.load(run_folder)
-    source = AgentDataset.of(dataset, samples, horizon=predictor.config.horizon)
+    source = AgentDataset.read_by(predictor.config, dataset, samples)
     made = {
         name: predict_all(predictor, source, null_context=null_context, what=VAL_SPLIT)
         for name, null_context in ((TRAINED, False), (NULLED, True))

@@ -59,7 +59,6 @@ def run(args: argparse.Namespace) -> None:
 
     from forecast.core.errors import DataError
     from forecast.core.files import check_outputs, written_whole
-    from forecast.core.horizon import NUSCENES_HORIZON
     from forecast.data.dataset import AgentDataset
     from forecast.data.maps.crop import Cropper
     from forecast.data.samples import Samples
@@ -79,10 +78,9 @@ def run(args: argparse.Namespace) -> None:
     row = _row(dataset, args)
     samples = Samples(np.array([row]))
     if network is None:
-        forecasts = AgentDataset.of(dataset, samples, horizon=NUSCENES_HORIZON)
+        forecasts = AgentDataset.of(dataset, samples)
     else:
-        config = network.config
-        forecasts = AgentDataset.of(dataset, samples, horizon=config.horizon, features=config.features)
+        forecasts = AgentDataset.read_by(network.config, dataset, samples)
     batch = forecasts.batch([0])
     cropper = Cropper(partial(_map, dataset, spec), dataset.map_names, spec, args.engine, args.cache)
     batch = dataclasses.replace(batch, crop=cropper(batch.pose_world, batch.map_index))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import Literal
 
 
 class AgentType(IntEnum):
@@ -96,3 +97,7 @@ def agent_type(category: str) -> AgentType:
 def named_by_nuscenes(category: str) -> bool:
     """Whether a category has a name as nuScenes gives it."""
     return category.startswith(("vehicle.", "human.", *_OBJECTS))
+
+
+#: How the rates among them come about: from the present and the past, or as published, which reads the future.
+Features = Literal["causal", "as_published"]

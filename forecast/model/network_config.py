@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar
+from typing import TypeVar
 
+from forecast.core.agents import Features
 from forecast.core.crops import CropSpec
 from forecast.core.horizon import Horizon
 
@@ -36,7 +37,7 @@ class NetworkConfig:
     network: str = ""
     uses_map: bool = True
     uses_neighbours: bool = True
-    features: Literal["causal", "as_published"] = "causal"
+    features: Features = "causal"
     modes: int = 25
     medoids: int = 0
     medoid_power: float = 0.5

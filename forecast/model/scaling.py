@@ -74,10 +74,10 @@ def scaled_neighbours(
     return relative / _divisors(NEIGHBOUR_RADIUS_M[kind], kind, neighbours) * valid[..., None]
 
 
-def scaled_crop(
+def checked_crop(
     crop: Shaped[Tensor, "batch channels height width"], shape: tuple[int, int, int], dtype: torch.dtype
 ) -> Float[Tensor, "batch channels height width"]:
-    """Scale crops to −1…1.
+    """Crops of the shape and in the precision of a network, still in 0…1.
 
     Args:
         crop: (batch, channels, height, width) in 0…1, as :class:`~forecast.core.crops.CropSpec` lays out.
@@ -89,4 +89,18 @@ def scaled_crop(
     """
     if tuple(crop.shape[1:]) != shape:
         raise ValueError(f"map crop: expected (batch, {shape}), got {tuple(crop.shape)}")
-    return crop.to(dtype) * 2 - 1
+    return crop.to(dtype)
+
+
+def scaled_crop(
+    crop: Shaped[Tensor, "batch channels height width"], shape: tuple[int, int, int], dtype: torch.dtype
+) -> Float[Tensor, "batch channels height width"]:
+    """The same scaled to −1…1.
+
+    Args:
+        crop, shape, dtype: as for :func:`checked_crop`.
+
+    Raises:
+        ValueError: a crop of another shape.
+    """
+    return checked_crop(crop, shape, dtype) * 2 - 1

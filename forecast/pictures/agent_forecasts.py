@@ -72,8 +72,7 @@ def _of_model(given: Path | str, dataset: Dataset, device: str) -> Callable[[NDA
     add_crops = None if config.map_crop is None else crop_adder(dataset, config.map_crop)
 
     def of(rows: NDArray[np.int64]) -> ForecastRows:
-        source = AgentDataset.of(dataset, Samples(rows), horizon=config.horizon, features=config.features)
-        batch = source.batch(range(len(rows)))
+        batch = AgentDataset.read_by(config, dataset, Samples(rows)).batch(range(len(rows)))
         forecast = world_forecast(predictor, batch, add_crops)
         positions, probabilities = forecast.positions_m.numpy(), forecast.probabilities.numpy()
         return _at(dataset, rows, positions, probabilities, config.horizon.step_s)

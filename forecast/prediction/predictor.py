@@ -162,8 +162,7 @@ def predict_dataset(
     from forecast.data.dataset import AgentDataset
 
     samples = dataset.samples(split, dense=dense, types=types)
-    config = predictor.config
-    source = AgentDataset.of(dataset, samples, horizon=config.horizon, features=config.features)
+    source = AgentDataset.read_by(predictor.config, dataset, samples)
     return predict_all(predictor, source, null_context=null_context, batch_size=batch_size, what=split)
 
 

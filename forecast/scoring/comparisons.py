@@ -78,7 +78,7 @@ def on_shared_points(scores: Sequence[Scores]) -> list[tuple[dict[str, PerItem],
         None
         if rows is None
         else (
-            {name: _part(values, rows) for name, values in one.points.items()},
+            {name: values.take(rows) for name, values in one.points.items()},
             codes(one.successive.track[rows]),
         )
         for one, rows in zip(scores, shared_rows(scores), strict=True)
@@ -108,7 +108,7 @@ def _differences(one: _Keyed, two: _Keyed) -> dict[str, Any]:
     _, first, second = np.intersect1d(one[0], two[0], return_indices=True)
     clusters = codes(one[1][first])
     return {
-        name: _difference(_part(two[2][name], second), _part(one[2][name], first), clusters)
+        name: _difference(two[2][name].take(second), one[2][name].take(first), clusters)
         for name in sorted(one[2].keys() & two[2].keys())
     }
 
@@ -116,7 +116,3 @@ def _differences(one: _Keyed, two: _Keyed) -> dict[str, Any]:
 def _difference(second: PerItem, first: PerItem, clusters: Integers) -> dict[str, Any]:
     paired = bootstrap_difference(second, first, clusters=clusters)
     return {"difference": paired.value, "count": paired.count, "ci_low": paired.low, "ci_high": paired.high}
-
-
-def _part(values: PerItem, chosen: Integers) -> PerItem:
-    return PerItem(values.values[chosen], values.valid[chosen])

@@ -54,7 +54,7 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
     from forecast.data.file_digests import combined_digest
     from forecast.data.map_crops import crop_adder
 
-    data, horizon = config.data, config.model.horizon
+    data = config.data
     if not data.dataroot:
         raise ConfigError("data.dataroot is not set: give --dataroot DIR")
     dataset = open_dataset(data.dataroot, data.version, data.cache, source=data.source)
@@ -62,9 +62,8 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
     config = replace(config, data=replace(data, version=dataset.version))  # what the run's record says
     types = None if data.types is None else types_named(data.types)
     samples = dataset.samples(train_split, dense=data.dense, standing=data.standing, types=types)
-    features = config.model.features
-    learn = AgentDataset.of(dataset, samples, horizon=horizon, features=features)
-    check = AgentDataset.of(dataset, dataset.samples(val_split), horizon=horizon, features=features)
+    learn = AgentDataset.read_by(config.model, dataset, samples)
+    check = AgentDataset.read_by(config.model, dataset, dataset.samples(val_split))
     crop = config.model.map_crop
     add_crops = None if crop is None else crop_adder(dataset, crop)
     fingerprint = str(dataset.fingerprint)

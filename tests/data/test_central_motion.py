@@ -12,6 +12,7 @@ from forecast.core.rows import ForecastRows
 from forecast.data.central_motion import central_motion
 from forecast.data.dataset import AgentDataset
 from forecast.eval.forecasts import read_forecasts, write_forecasts
+from forecast.eval.formats.submission_json import write_submission
 from forecast.model.network_registry import make_network
 from forecast.model.query.query_config import QueryConfig
 from forecast.prediction.checkpoint import save_checkpoint
@@ -72,6 +73,8 @@ def test_every_report_says_so_and_no_file_leaves_it_out(traffic: Any, weights: P
         with pytest.raises(SubmissionError, match=r"not written: only nested \.parquet has a place .* not causal: "):
             write_forecasts(tmp_path / name, found)
         assert not (tmp_path / name).exists()
+    with pytest.raises(SubmissionError, match="not causal: "):
+        write_submission(tmp_path / "forecasts.json", found)
     file = tmp_path / "forecasts.parquet"
     write_forecasts(file, found)
     assert read_forecasts(file).remark == found.remark

@@ -161,7 +161,7 @@ def test_it_learns_what_the_map_decides(tmp_path: Path, made_up, small) -> None:
     assert np.isfinite(errors).all()
 
 
-@pytest.mark.parametrize("name", ["default", "query", "query_cab", "query_gain"])
+@pytest.mark.parametrize("name", ["default", "query", "query_cab", "query_gain", "demo", "town"])
 def test_every_shipped_configuration_trains(name: str, tmp_path: Path, small_query_settings, made_up) -> None:
     config = load_config(name, settings={**small_query_settings, "run.epochs": 1, "data.heading_noise_rad": 0.0})
     runs.train_on(config, tmp_path, made_up(16), made_up(8), None, progress=False)

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from forecast.core.crops import CropSpec
 from forecast.core.shapes import Float, Shaped
+from forecast.model.scaling import checked_crop
 from forecast.model.trunks.trunk import make_trunk
 from forecast.model.trunks.trunk_config import TrunkConfig
 
@@ -67,9 +68,7 @@ class MapTokens(nn.Module):
         Raises:
             ValueError: a crop of another shape.
         """
-        if tuple(crop.shape[1:]) != self.shape:
-            raise ValueError(f"map crop: expected (batch, {self.shape}), got {tuple(crop.shape)}")
-        crop = crop.to(self.linear.weight.dtype)
+        crop = checked_crop(crop, self.shape, self.linear.weight.dtype)
         cells = self.trunk(crop)
         tokens = self.linear(self.larger(cells).flatten(2).transpose(1, 2)) + self.position
         return MapView(crop, cells, self.norm(tokens))
