@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from forecast.cli.agent_options import add_agent_options, agent_title, check_agent_options, named_row
 from forecast.cli.data_options import add_data_options, open_named
 
 if TYPE_CHECKING:
@@ -16,13 +17,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_data_options(parser)
-    parser.add_argument(
-        "--sample",
-        metavar="INSTANCE_SAMPLE",
-        help="agent-sample INSTANCETOKEN_SAMPLETOKEN, in place of --agent and --frame",
-    )
-    parser.add_argument("--agent", metavar="INSTANCE", help="agent's instance token")
-    parser.add_argument("--frame", type=int, metavar="N", help="key frame in the agent's scene, from 0")
+    add_agent_options(parser)
     parser.add_argument("--out", required=True, metavar="PICTURE", help="file to write: .png, .svg, .pdf")
     parser.add_argument(
         "--crop",
@@ -66,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
     from forecast.pictures.network_inputs import draw_seen
     from forecast.prediction.checkpoint import load_checkpoint
 
-    _check_named(args)
+    check_agent_options(args)
     if args.model is not None and (args.channels is not None or args.crop != "default"):
         raise DataError("--model draws on the crop that its weights read: leave out --crop and --channels")
     if Path(args.out).suffix.lower() not in (".png", ".pdf", ".svg"):
@@ -75,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
     network = None if args.model is None else load_checkpoint(args.model).model
     spec = _spec(args.crop, args.channels) if network is None else network.config.crop
     dataset = open_named(args)
-    row = _row(dataset, args)
+    row = named_row(dataset, args)
     samples = Samples(np.array([row]))
     if network is None:
         forecasts = AgentDataset.of(dataset, samples)
@@ -84,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
     batch = forecasts.batch([0])
     cropper = Cropper(partial(_map, dataset, spec), dataset.map_names, spec, args.engine, args.cache)
     batch = dataclasses.replace(batch, crop=cropper(batch.pose_world, batch.map_index))
-    title = _title(dataset, row, spec)
+    title = f"{agent_title(dataset, row)}\ncrop of {spec.height_px} × {spec.width_px} px at {spec.px_per_m:g} px/m"
     if network is None:
         figure = draw_seen(batch, spec, title, step_s=forecasts.horizon.step_s)
     else:
@@ -92,38 +87,6 @@ def run(args: argparse.Namespace) -> None:
     with written_whole(args.out) as temporary:
         figure.savefig(temporary, dpi=150)
     print(f"wrote {args.out}")
-
-
-def _check_named(args: argparse.Namespace) -> None:
-    """Say in one line which agent and moment is meant, before anything is read."""
-    from forecast.core.errors import ConfigError, DataError
-
-    if (args.sample is None) == (args.agent is None) or (args.agent is None) != (args.frame is None):
-        raise ConfigError("name one agent at one moment: --sample INSTANCE_SAMPLE, or --agent INSTANCE and --frame N")
-    if args.sample is not None and "_" not in args.sample:
-        raise DataError(f"--sample {args.sample!r}: expected two tokens joined by an underscore, INSTANCE_SAMPLE")
-
-
-def _row(dataset: Dataset, args: argparse.Namespace) -> int:
-    """Row of the observation that is named."""
-    import numpy as np
-
-    from forecast.core.errors import DataError
-
-    tracks = dataset.tracks
-    if args.sample is not None:
-        instance, _, sample = args.sample.partition("_")
-        if "_" in sample:  # of a data set whose tokens hold underscores themselves
-            parts = args.sample.split("_")
-            pairs = [("_".join(parts[:cut]), "_".join(parts[cut:])) for cut in range(1, len(parts))]
-            known = set(tracks.track_tokens.tolist())
-            instance, sample = next((pair for pair in pairs if pair[0] in known), (instance, sample))
-        return dataset.locate(instance, sample)
-    track = np.flatnonzero(tracks.track_tokens == args.agent)
-    frames = np.flatnonzero(tracks.sample_scene == tracks.track_scene[track[0]]) if len(track) else np.empty(0, int)
-    if len(track) and not 0 <= args.frame < len(frames):
-        raise DataError(f"--frame {args.frame}: the scene of {args.agent} has key frames 0 to {len(frames) - 1}")
-    return dataset.locate(args.agent, str(tracks.sample_tokens[frames[args.frame]]) if len(track) else "")
 
 
 def _map(dataset: Dataset, spec: CropSpec, name: str) -> MapSource:
@@ -145,14 +108,3 @@ def _spec(crop: str, channels: str | None) -> CropSpec:
     if channels is None:
         return spec
     return dataclasses.replace(spec, channels=tuple(tuple(layers.split("+")) for layers in channels.split(",")))
-
-
-def _title(dataset: Dataset, row: int, spec: CropSpec) -> str:
-    tracks = dataset.tracks
-    track = int(dataset.columns.row_track[row])
-    scene = int(tracks.track_scene[track])
-    return (
-        f"{tracks.track_categories[track]} in {tracks.scene_names[scene]}, {tracks.scene_maps[scene]}\n"
-        f"{tracks.track_tokens[track]}_{tracks.sample_tokens[tracks.row_sample[row]]}\n"
-        f"crop of {spec.height_px} × {spec.width_px} px at {spec.px_per_m:g} px/m"
-    )

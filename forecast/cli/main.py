@@ -24,6 +24,7 @@ COMMANDS = {
     "baselines": "forecast a split with the physics baselines",
     "score": "score files of forecasts: accuracy and temporal consistency",
     "draw": "draw forecasts of a scene, two models side by side, or an animation of successive forecasts",
+    "explain": "say what drives a forecast: which part of the map, which neighbour, which past",
     "export": "export a trained model to ONNX, checked against the model",
     "list": "list configurations, networks, objectives, metrics, map layers, kinds of data sets, weights",
     "info": "print versions of the package and its dependencies",

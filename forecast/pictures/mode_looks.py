@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from forecast.core.errors import ConfigError
+from forecast.pictures.crop_panel import frame_panel, image_options, shade_off_road
 from forecast.pictures.literal import literal
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from forecast.model.network_protocol import Network
 
 _PANEL_IN, _MOST = 2.3, 6
-_PATH, _TRUTH, _TARGET = "#d7191c", "#000000", "#d7191c"
+_PATH, _TRUTH = "#d7191c", "#000000"
 #: The brightest cell has this much of the colour; all panels share the scale.
 _COLOURS = "Blues"
 
@@ -88,20 +87,10 @@ def _show(axis: Axes, batch: AgentBatch, network: Network, shares: Any, most: fl
     """The road in grey under the shares; forward is up, left is left."""
     assert batch.crop is not None
     spec = network.config.crop
-    extent = (-spec.right_m, spec.left_m, -spec.behind_m, spec.ahead_m)
-    common: dict[str, Any] = {"origin": "lower", "extent": extent, "interpolation": "nearest"}
-    cells = axis.imshow(shares, cmap=_COLOURS, vmin=0, vmax=most, **common)
-    road = batch.crop[0].numpy()
-    # Lines and edges stay readable over the colour: the road is left clear, what is not road is grey.
-    outside = np.zeros((*road.shape[1:], 4))
-    outside[..., 3] = 0.35 * (1 - road[0]) + 0.5 * road[1:].max(0, initial=0) * road[0]
-    axis.imshow(outside, **common)
-    axis.set_xlim(spec.left_m, -spec.right_m)
-    axis.set_ylim(-spec.behind_m, spec.ahead_m)
-    axis.set_xlabel("to the left, m", fontsize=8)
-    axis.tick_params(labelsize=7)
+    cells = axis.imshow(shares, cmap=_COLOURS, vmin=0, vmax=most, **image_options(spec))
+    shade_off_road(axis, batch.crop[0].numpy(), spec)
     length, width = batch.size_m[0].tolist()
-    axis.add_patch(Rectangle((-width / 2, -length / 2), width, length, facecolor=_TARGET, lw=0, zorder=5))
+    frame_panel(axis, spec, (length, width))
     present = batch.neighbours[0, batch.neighbours_valid[0, :, -1], -1].numpy()
     axis.plot(present[:, 1], present[:, 0], "s", color="#666666", ms=4)
     return cells

@@ -1,0 +1,1 @@
+"""What drives a forecast: attribution to map cells, neighbours and past."""
