@@ -35,7 +35,7 @@ class SobolDesign:
 
     @property
     def masks(self) -> Float64[Floats, "rows inputs"]:
-        """(draws · (inputs + 2), inputs): a, then b, then for each input a with that input's column of b."""
+        """Without a unit, in [0, 1]: a, then b, then for each input a with that input's column of b."""
         draws, inputs = self.a.shape
         swapped = np.repeat(self.a[None], inputs, axis=0)
         place = np.arange(inputs)

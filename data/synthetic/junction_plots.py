@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.core.shapes import Float64
 from forecast.data.synthetic.curves import Curve
 
 Floats = NDArray[np.float64]
@@ -22,8 +23,11 @@ PAST, FUTURE, STEP_S = 4, 12, 0.5
 TIMES_S = STEP_S * np.arange(-PAST, FUTURE + 1)
 #: Standard deviation of the future positions around an outcome's mean, per axis, independent over steps.
 NOISE_M = 0.05 + 0.03 * STEP_S * np.arange(1, FUTURE + 1)
-_BEHIND_M, _AHEAD_M = 30.0, 72.0
-_LATERAL_MPS2, _BRAKE_MPS2 = 2.5, 3.0
+#: Where a target is on its paths at time 0, metres of arc.
+ARC_AT_0_M = 30.0
+_AHEAD_M = 72.0
+#: How hard drivers turn and brake.
+LATERAL_MPS2, BRAKE_MPS2 = 2.5, 3.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class _Situation:
 
 def _path(start_m: float, turn_rad: float, radius_m: float) -> Curve:
     """Straight for ``start_m``, then a bend of ``turn_rad`` with clothoid ends, then straight. Arc 0 is time 0."""
-    arc = np.arange(-_BEHIND_M, _AHEAD_M + 0.25, 0.5)
+    arc = np.arange(-ARC_AT_0_M, _AHEAD_M + 0.25, 0.5)
     ramp = min(4.0, 0.4 * radius_m * abs(turn_rad)) if turn_rad else 1.0
     bend = radius_m * abs(turn_rad) + ramp
     curvature = np.interp(arc - start_m, [0, ramp, bend - ramp, bend], [0, 1, 1, 0]) if turn_rad else 0 * arc
@@ -73,13 +77,13 @@ def _path(start_m: float, turn_rad: float, radius_m: float) -> Curve:
     headings = np.concatenate([[0], np.cumsum((curvature[1:] + curvature[:-1]) / 2 * 0.5)])
     middle = (headings[1:] + headings[:-1]) / 2
     steps = 0.5 * np.stack([np.cos(middle), np.sin(middle)], 1)
-    points = np.array([-_BEHIND_M, 0.0]) + np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
+    points = np.array([-ARC_AT_0_M, 0.0]) + np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
     return Curve(points, headings)
 
 
-def _driven(path: Curve, arc_m: Floats) -> Floats:
-    """(times, 3) poses at arc lengths counted from time 0."""
-    points, headings = path.at(arc_m + _BEHIND_M)
+def driven(path: Curve, arc_m: Float64[Floats, "times"]) -> Float64[Floats, "times 3"]:
+    """Poses, metres and radians, at arc lengths counted from time 0, metres."""
+    points, headings = path.at(arc_m + ARC_AT_0_M)
     return np.column_stack([points, headings])
 
 
@@ -87,7 +91,7 @@ def _cruise_m(speed_mps: float) -> Floats:
     return speed_mps * TIMES_S
 
 
-def _slowing_m(speed_mps: float, slow_mps: float, within_m: float) -> Floats:
+def slowing_m(speed_mps: float, slow_mps: float, within_m: float) -> Float64[Floats, "times"]:
     """Arc lengths: brake evenly from time 0 so that ``slow_mps`` is reached after ``within_m``, then hold it."""
     if slow_mps >= speed_mps:
         return _cruise_m(speed_mps)
@@ -101,8 +105,8 @@ def _slowing_m(speed_mps: float, slow_mps: float, within_m: float) -> Floats:
 def _bend(rng: np.random.Generator, speed_mps: float) -> tuple[float, float, float, float]:
     """Start, unsigned turn, radius and speed of a bend that can be reached with moderate braking."""
     turn, radius = float(rng.uniform(np.radians(50), np.radians(110))), float(rng.uniform(9.0, 20.0))
-    slow = min(speed_mps, float(np.sqrt(_LATERAL_MPS2 * radius)))
-    needed = max(3.0, (speed_mps**2 - slow**2) / (2 * _BRAKE_MPS2))
+    slow = min(speed_mps, float(np.sqrt(LATERAL_MPS2 * radius)))
+    needed = max(3.0, (speed_mps**2 - slow**2) / (2 * BRAKE_MPS2))
     return needed + float(rng.uniform(0.0, 10.0)), turn, radius, slow
 
 
@@ -110,8 +114,8 @@ def _turned(rng: np.random.Generator, speed_mps: float, sides: tuple[int, ...]) 
     """Paths and poses for turns to the given sides (1 left, -1 right, 0 straight on) from one place."""
     start, turn, radius, slow = _bend(rng, speed_mps)
     paths = [_path(start, side * turn, radius) for side in sides]
-    arcs = [_slowing_m(speed_mps, slow, start) if side else _cruise_m(speed_mps) for side in sides]
-    return paths, [_driven(path, arc) for path, arc in zip(paths, arcs, strict=True)]
+    arcs = [slowing_m(speed_mps, slow, start) if side else _cruise_m(speed_mps) for side in sides]
+    return paths, [driven(path, arc) for path, arc in zip(paths, arcs, strict=True)]
 
 
 def _map_decides(rng: np.random.Generator, speed_mps: float, width_m: float) -> _Situation:
@@ -130,7 +134,7 @@ def _neighbour_decides(rng: np.random.Generator, speed_mps: float, width_m: floa
     """A vehicle that stands in the own or the next lane, or one that crosses or waits at a side road."""
     must_stop = rng.random() < 0.5
     straight = _path(0.0, 0.0, 1.0)
-    room = speed_mps**2 / (2 * _BRAKE_MPS2) + float(rng.uniform(0.5, 8.0))
+    room = speed_mps**2 / (2 * BRAKE_MPS2) + float(rng.uniform(0.5, 8.0))
     side = int(rng.choice([-1, 1]))
     if rng.random() < 0.5:
         beside = straight.offset(side * width_m)
@@ -144,8 +148,8 @@ def _neighbour_decides(rng: np.random.Generator, speed_mps: float, width_m: floa
         away = speed * (room / speed_mps + 1.0) if must_stop else float(rng.uniform(7.0, 12.0))
         y = side * (away - speed * TIMES_S)
         other = np.column_stack([np.full_like(y, centre), y, np.full_like(y, -side * np.pi / 2)])
-    arc = _slowing_m(speed_mps, 0.0, room) if must_stop else _cruise_m(speed_mps)
-    return _Situation([straight], [_driven(straight, arc)], [1.0], (beside,), other[None])
+    arc = slowing_m(speed_mps, 0.0, room) if must_stop else _cruise_m(speed_mps)
+    return _Situation([straight], [driven(straight, arc)], [1.0], (beside,), other[None])
 
 
 def _history_decides(rng: np.random.Generator, width_m: float) -> Plot:
@@ -157,14 +161,14 @@ def _history_decides(rng: np.random.Generator, width_m: float) -> Plot:
     # Braking ends in a standstill, speeding up after 3 s.
     t = np.minimum(TIMES_S, -speed / push if push < 0 else (3.0 if push > 0 else np.inf))
     arc = speed * t + push * t**2 / 2 + np.maximum(TIMES_S - t, 0) * max(speed + push * t[-1], 0) * (push > 0)
-    arc_along = np.arange(-_BEHIND_M, _AHEAD_M + 0.25, 0.5)
+    arc_along = np.arange(-ARC_AT_0_M, _AHEAD_M + 0.25, 0.5)
     heading = curvature * arc_along
     if curvature:
         points = np.stack([np.sin(heading), 1 - np.cos(heading)], 1) / curvature
     else:
         points = np.stack([arc_along, 0 * arc_along], 1)
     path = Curve(points, heading)
-    return Plot("history", -1, (path,), _driven(path, arc)[None], np.ones(1), width_m)
+    return Plot("history", -1, (path,), driven(path, arc)[None], np.ones(1), width_m)
 
 
 _DRAWN = {"map": _map_decides, "draw": _draw, "neighbour": _neighbour_decides}

@@ -297,7 +297,8 @@ def write_town(
         (folder / "maps" / "prediction" / "prediction_scenes.json").write_bytes(msgspec.json.encode(targets))
         if world == "junction":
             gather_truth(seed, names, samples_per_scene, mixture, targets).write(folder / "truth.npz")
-        about = {"world": world, "seed": seed, "scenes": scenes, "version": version}
+        about: dict[str, object] = {"world": world, "seed": seed, "scenes": scenes, "version": version}
+        about |= {"samples_per_scene": samples_per_scene, "shares": dict(mixture)} if world == "junction" else {}
         (folder / _MARK).write_bytes(msgspec.json.encode(about))
         if out.exists():
             shutil.rmtree(out)

@@ -25,6 +25,7 @@ COMMANDS = {
     "score": "score files of forecasts: accuracy and temporal consistency",
     "draw": "draw forecasts of a scene, two models side by side, or an animation of successive forecasts",
     "explain": "say what drives a forecast: which part of the map, which neighbour, which past",
+    "counterfactual": "find the smallest change of a scene that flips a forecast, or edit a scene in words",
     "export": "export a trained model to ONNX, checked against the model",
     "list": "list configurations, networks, objectives, metrics, map layers, kinds of data sets, weights",
     "info": "print versions of the package and its dependencies",
@@ -41,7 +42,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _main_parser() -> argparse.ArgumentParser:
-    listing = "\n".join(f"  {name:<11}{what}" for name, what in COMMANDS.items())
+    listing = "\n".join(f"  {name:<15}{what}" for name, what in COMMANDS.items())
     parser = _Parser(
         prog="forecast",
         description="Context-aware motion forecasting for automated driving.",

@@ -231,4 +231,6 @@ def test_manoeuvres_share_the_probability() -> None:
         torch.stack([straight, still, left, right, straight])[None], torch.tensor([[0.1, 0.2, 0.3, 0.25, 0.15]])
     )
     found = dict(zip(MANOEUVRES, manoeuvre_probabilities(forecast)[0], strict=True))
-    assert found == pytest.approx({"stationary": 0.2, "straight": 0.25, "left": 0.3, "right": 0.25, "U-turn": 0.0})
+    assert found == pytest.approx(
+        {"stationary": 0.2, "straight": 0.25, "left": 0.3, "right": 0.25, "U-turn": 0.0, "stops": 0.0}
+    )

@@ -1,0 +1,214 @@
+"""Find the smallest change of a scene that flips the forecast, or make a change in words; draw before and after.
+
+With --to, the smallest possible change of the --regions for which that manoeuvre is the most probable one, or "none
+within reach". With --edit, what a sentence asks for. On the junction world the true driver drives the edited scene too.
+docs/why.md has the regions, the verbs and what counts as possible.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from forecast.cli.agent_options import add_agent_options, agent_title, check_agent_options, named_row
+from forecast.cli.data_options import add_data_options, open_named
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from forecast.core.batch import AgentBatch
+    from forecast.explain.edit_commands import Change
+    from forecast.explain.scene_editor import SceneEditor
+    from forecast.explain.world_truth import DrivenAgain
+    from forecast.prediction.predictor import BatchPredictor
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say whose forecast of whom, what may change, and where to."""
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="run folder, .safetensors file, name of shipped weights (town), exported file (.onnx), or module:function",
+    )
+    add_data_options(parser)
+    add_agent_options(parser)
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="PICTURE",
+        help="picture to write: .png, .svg, .pdf; figures go beside it, .json",
+    )
+    parser.add_argument(
+        "--to", metavar="MANOEUVRE", help="manoeuvre that is wanted: stationary, straight, left, right, U-turn, stops"
+    )
+    parser.add_argument(
+        "--regions",
+        metavar="A,B",
+        help="with --to, what may change, e.g. left_arm,neighbour:3,road,own (default: all arms of the road)",
+    )
+    parser.add_argument(
+        "--edit", metavar="SENTENCE", help="change in words, e.g. 'close the left arm', in place of --to"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the search (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, … (default: %(default)s)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Search or edit, draw and write."""
+    import json
+    from pathlib import Path
+
+    import numpy as np
+
+    from forecast.cli.model_files import model_files
+    from forecast.core.files import check_outputs, written_whole
+    from forecast.data.dataset import AgentDataset
+    from forecast.data.map_crops import crop_adder
+    from forecast.data.samples import Samples
+    from forecast.data.synthetic.planted_plots import plot_of
+    from forecast.explain.scene_editor import SceneEditor
+    from forecast.explain.world_truth import driven_again
+    from forecast.prediction.model_names import open_model
+
+    out = Path(args.out)
+    figures = out.with_suffix(".json")
+    _check(args, out)
+    check_outputs({"--out": out, "its .json": figures}, model_files(args.model), dataroot=args.dataroot)
+    model = open_model(args.model, args.device)
+    dataset = open_named(args)
+    row = named_row(dataset, args)
+    source = AgentDataset.read_by(model.config, dataset, Samples(np.array([row])))
+    editor = SceneEditor(
+        crop_adder(dataset, model.config.crop)(source.batch([0])), model.config.crop, model.config.horizon.step_s
+    )
+    title = agent_title(dataset, row)
+    changes, told = _sought(args, model, editor) if args.to else _edited(args, editor)
+    plot = plot_of(args.dataroot, title.splitlines()[1])
+    truth = None if plot is None else driven_again(plot, editor, changes)
+    figure, scenes = _drawn(args, model, editor, changes, truth, title)
+    document = {
+        "model": str(args.model),
+        "remark": model.config.remark or None,
+        "agent": title.splitlines()[1],
+        "regions": editor.regions,
+        **told,
+        "changes": [
+            {"region": knob.region, "verb": knob.verb, "amount": round(amount, 4), "unit": knob.unit}
+            for knob, amount in changes
+        ],
+        **scenes,
+        "driven_again": None if truth is None else _shares(truth.probabilities),
+    }
+    with written_whole(out) as temporary:
+        figure.savefig(temporary, dpi=130)
+    with written_whole(figures) as temporary:
+        temporary.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    _print(document)
+    print(f"wrote {out} and {figures}")
+
+
+def _check(args: argparse.Namespace, out: Path) -> None:
+    from forecast.core.errors import ConfigError, one_of
+    from forecast.explain.outcomes import MANOEUVRES
+
+    check_agent_options(args)
+    if out.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise ConfigError(f"--out {args.out}: expected a picture's name, ending in .png, .svg or .pdf")
+    if (args.to is None) == (args.edit is None):
+        raise ConfigError("say what to look for with --to MANOEUVRE, or what to change with --edit SENTENCE")
+    if args.to is not None and args.to not in MANOEUVRES:
+        raise ConfigError(f"--to {args.to}: {one_of(MANOEUVRES, args.to)}")
+    if args.regions is not None and args.to is None:
+        raise ConfigError("--regions goes with --to; a sentence of --edit says itself what it changes")
+    if args.seed < 0:
+        raise ConfigError(f"--seed {args.seed}: expected 0 or more")
+
+
+def _sought(
+    args: argparse.Namespace, model: BatchPredictor, editor: SceneEditor
+) -> tuple[list[Change], dict[str, Any]]:
+    """The smallest change that was found, and what is told of the search."""
+    from forecast.core.errors import ConfigError, DataError
+    from forecast.explain.flip_search import Search, counterfactual
+
+    regions = [arm.name for arm in editor.arms] if args.regions is None else args.regions.split(",")
+    if not regions:
+        raise DataError("the map shows no arm of the road here; say with --regions what may change")
+    try:
+        found = counterfactual(model, editor, [region.strip() for region in regions], args.to, Search(seed=args.seed))
+    except ConfigError as fault:
+        raise ConfigError(f"--regions: {fault}") from fault
+    told = {
+        "wanted": args.to,
+        "may_change": regions,
+        "found": found.found,
+        "size": round(found.size, 4),
+        "reached": round(found.reached, 4),
+        "scenes": found.scenes,
+        "impossible": found.impossible,
+    }
+    return found.changes, told
+
+
+def _edited(args: argparse.Namespace, editor: SceneEditor) -> tuple[list[Change], dict[str, Any]]:
+    from forecast.explain.edit_commands import parse_edits
+
+    return parse_edits(args.edit, editor), {"edit": args.edit}
+
+
+def _drawn(
+    args: argparse.Namespace,
+    model: BatchPredictor,
+    editor: SceneEditor,
+    changes: list[Change],
+    truth: DrivenAgain | None,
+    title: str,
+) -> tuple[Any, dict[str, Any]]:
+    """The picture, and the manoeuvres' probabilities before and after."""
+    import numpy as np
+    import torch
+
+    from forecast.explain.outcomes import manoeuvre_probabilities
+    from forecast.explain.validity import faults
+    from forecast.pictures.edit_picture import EditPanel, draw_edit
+
+    amounts = torch.tensor([[amount for _, amount in changes]]).reshape(1, -1)
+    after = editor.apply([knob for knob, _ in changes], amounts)
+    known = editor.batch.future[0, editor.batch.future_valid[0]].double().numpy()[None]
+    panels: list[EditPanel] = []
+    told: dict[str, Any] = {}
+    scenes: list[tuple[str, AgentBatch, Any]] = [("before", editor.batch, known)]
+    none = np.zeros((0, 1, 2))
+    scenes.append(("after", after, none if truth is None else truth.paths_m[truth.odds > 0]))
+    for name, batch, path in scenes:
+        with torch.inference_mode():
+            forecast = model.predict(batch.to(model.device))
+        told[name] = _shares(manoeuvre_probabilities(forecast)[0])
+        panels.append(EditPanel(f"{name}: {_words(told[name])}", batch, forecast, path))
+    told["impossible_because"] = faults(editor.batch, after, editor.spec)[0] or None
+    what = ", ".join(f"{knob.name} {amount:+.3g} {knob.unit}".rstrip() for knob, amount in changes) or "no change"
+    return draw_edit(panels, editor.arms, editor.spec, f"{args.model}: {title}\n{what}"), told
+
+
+def _shares(probabilities: Any) -> dict[str, float]:
+    from forecast.explain.outcomes import MANOEUVRES
+
+    return {name: round(float(share), 4) for name, share in zip(MANOEUVRES, probabilities, strict=True)}
+
+
+def _words(shares: dict[str, float]) -> str:
+    return ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share >= 0.01)
+
+
+def _print(document: dict[str, Any]) -> None:
+    if document.get("found") is False:
+        tried = f"{document['scenes']} scenes of {', '.join(document['may_change'])} were tried"
+        print(f"none within reach: {tried}; {document['wanted']} came to {document['reached']:.0%} at most")
+    for change in document["changes"]:
+        print(f"  {change['region']} {change['verb']}: {change['amount']:+.3g} {change['unit']}".rstrip())
+    print(f"before: {_words(document['before'])}")
+    print(f"after:  {_words(document['after'])}")
+    if document["impossible_because"]:
+        print(f"such a scene is not possible: {document['impossible_because']}")
+    if document["driven_again"] is not None:
+        print(f"the true driver, driven again: {_words(document['driven_again'])}")
