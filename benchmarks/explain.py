@@ -36,16 +36,16 @@ FIGURES = Path(__file__).parent / "figures" / "explain"
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "data" / "explain.json"
 
 
-def targets(world: World, name: str, agents: int) -> list[Target]:
+def targets(world: World, name: str, agents: int, cases: list[str]) -> list[Target]:
     """The first ``agents`` targets of each case, with what decides; not those that chose the epoch."""
     number, seed, shares = WORLDS[name]
     seen = set(np.random.default_rng(1).permutation(len(world))[:VALIDATION].tolist())
-    left = dict.fromkeys(CASES, agents)
+    left = dict.fromkeys(cases, agents)
     found, scenes = [], number // PER_SCENE
     for scene in range(scenes):
         placed = plots_of_scene(seed, scene, scenes, PER_SCENE, shares or BALANCED)
         for row, one in enumerate(placed, scene * PER_SCENE):
-            if row not in seen and left[one.plot.case]:
+            if row not in seen and left.get(one.plot.case):
                 left[one.plot.case] -= 1
                 found.append(target_of(row, one.plot))
         if not any(left.values()):
@@ -60,17 +60,17 @@ def point(args: argparse.Namespace) -> None:
     folder = args.context / "runs" / cell.key
     world = load_world(args.context / "worlds" / name, *WORLDS[name], cell.config.model.crop)
     model = Predictor(load_checkpoint(folder / "last.safetensors"))
-    began = time.perf_counter()
+    began, cases = time.perf_counter(), args.case or list(CASES)
     rows = [
         pointed(model, world.of(np.array([target.row])).batch([0]), target, args.draws)
-        for target in progress(targets(world, name, args.agents), "explaining", total=args.agents * len(CASES))
+        for target in progress(targets(world, name, args.agents, cases), "explaining", total=args.agents * len(cases))
     ]
     told = {
         "cell": args.cell, "draws": args.draws, "agents_a_case": args.agents, "methods": list(METHODS),
         "seconds": round(time.perf_counter() - began, 1), "threads": torch.get_num_threads(),
         "gap_closed": gap_closed(args.context, cell), "found": summary(rows),
     }  # fmt: skip
-    _write(args.figures / "point.json", told)
+    _write(args.figures / f"point-{args.draws}.json", told)
 
 
 def gap_closed(context: Path, cell: Cell) -> dict[str, float]:
@@ -151,6 +151,7 @@ def main() -> None:
     parser.add_argument("--cell", default="balanced/query/0", help="whose model (default: %(default)s)")
     parser.add_argument("--agents", type=int, default=500, help="a case (default: %(default)s)")
     parser.add_argument("--draws", type=int, default=32, help="default: %(default)s")
+    parser.add_argument("--case", action="append", choices=CASES, help="which alone (default: all four)")
     parser.add_argument("--threads", type=int, default=2, help="of 'cost' (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="of 'cost' (default: %(default)s)")
     parser.add_argument("--figures", type=Path, default=FIGURES, help="default: %(default)s")
@@ -158,7 +159,7 @@ def main() -> None:
     if args.what == "point" and args.context is None:
         parser.error("point: say with --context where benchmarks/context.py wrote")
     if args.what == "page":
-        page(args.figures, PAGE)
+        page(args.figures.parent, PAGE)
     else:
         {"point": point, "cost": cost}[args.what](args)
 

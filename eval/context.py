@@ -97,3 +97,28 @@ def _value_of(name: str, results: Mapping[frozenset[str], PerItem], inputs: int)
             weight = factorial(len(chosen)) * factorial(inputs - len(chosen) - 1) / factorial(inputs)
             total = total + weight * (results[chosen | {name}].values - result.values)
     return total
+
+
+def shapley_interactions(
+    outcome: Mapping[frozenset[str], PerItem], inputs: tuple[str, ...] = INPUTS
+) -> dict[tuple[str, str], PerItem]:
+    """Shapley interaction index of each pair of inputs, per agent (Grabisch and Roubens, 1999); 0 where they add up.
+
+    Args:
+        outcome: as for :func:`shapley`.
+        inputs: names of the inputs.
+
+    Raises:
+        KeyError: a set of inputs was not evaluated.
+    """
+    valid = np.logical_and.reduce([outcome[chosen].valid for chosen in coalitions(inputs)])
+    found = {}
+    for one, other in combinations(inputs, 2):
+        total = np.zeros(len(valid))
+        for chosen in coalitions(tuple(name for name in inputs if name not in (one, other))):
+            weight = factorial(len(chosen)) * factorial(len(inputs) - len(chosen) - 2) / factorial(len(inputs) - 1)
+            both, first, second = chosen | {one, other}, chosen | {one}, chosen | {other}
+            change = outcome[both].values - outcome[first].values - outcome[second].values + outcome[chosen].values
+            total = total + weight * change
+        found[one, other] = per_item(total, valid)
+    return found

@@ -186,7 +186,8 @@ def _drawn(
         told[name] = _shares(manoeuvre_probabilities(forecast)[0])
         panels.append(EditPanel(f"{name}: {_words(told[name])}", batch, forecast, path))
     told["impossible_because"] = faults(editor.batch, after, editor.spec)[0] or None
-    what = ", ".join(f"{knob.name} {amount:+.3g} {knob.unit}".rstrip() for knob, amount in changes) or "no change"
+    words = (f"{knob.name} {amount:+.3g} {knob.unit}" if knob.unit else knob.name for knob, amount in changes)
+    what = ", ".join(words) or "no change"
     return draw_edit(panels, editor.arms, editor.spec, f"{args.model}: {title}\n{what}"), told
 
 
@@ -204,8 +205,11 @@ def _print(document: dict[str, Any]) -> None:
     if document.get("found") is False:
         tried = f"{document['scenes']} scenes of {', '.join(document['may_change'])} were tried"
         print(f"none within reach: {tried}; {document['wanted']} came to {document['reached']:.0%} at most")
+    if document.get("found") and not document["changes"]:
+        print(f"{document['wanted']} is the most probable manoeuvre as it is")
     for change in document["changes"]:
-        print(f"  {change['region']} {change['verb']}: {change['amount']:+.3g} {change['unit']}".rstrip())
+        amount = f": {change['amount']:+.3g} {change['unit']}" if change["unit"] else ""
+        print(f"  {change['region']} {change['verb']}{amount}")
     print(f"before: {_words(document['before'])}")
     print(f"after:  {_words(document['after'])}")
     if document["impossible_because"]:

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import dijkstra
+from scipy.sparse.csgraph import connected_components, dijkstra
 
 from forecast.core.crops import CropSpec
 from forecast.core.shapes import Bool, Float
@@ -77,6 +76,17 @@ def _centres_m(spec: CropSpec) -> tuple[NDArray[np.float64], NDArray[np.float64]
     return (rows + 0.5) / spec.px_per_m - spec.behind_m, (columns + 0.5) / spec.px_per_m - spec.right_m
 
 
+def _pairs(node: NDArray[np.int64]) -> list[tuple[NDArray[np.int64], NDArray[np.int64], float]]:
+    """Neighbouring pixels that have nodes: two arrays of nodes a direction, and the distance between them in pixels."""
+    found = []
+    for down, right in ((1, 0), (0, 1), (1, 1), (1, -1)):
+        a = node[: node.shape[0] - down, max(0, -right) : node.shape[1] - max(0, right)]
+        b = node[down:, max(0, right) : node.shape[1] + min(0, right)]
+        there = (a >= 0) & (b >= 0)
+        found.append((a[there], b[there], float(np.hypot(down, right))))
+    return found
+
+
 def _driving_distance_m(road: Mask, spec: CropSpec) -> NDArray[np.float64] | None:
     """Distance from the agent over road pixels ahead of it, metres; infinite elsewhere."""
     x, y = _centres_m(spec)
@@ -86,13 +96,9 @@ def _driving_distance_m(road: Mask, spec: CropSpec) -> NDArray[np.float64] | Non
         return None
     node = np.full(road.shape, -1)
     node[ahead] = np.arange(ahead.sum())
-    edges = []
-    for down, right in ((1, 0), (0, 1), (1, 1), (1, -1)):
-        a = node[: node.shape[0] - down, max(0, -right) : node.shape[1] - max(0, right)]
-        b = node[down:, max(0, right) : node.shape[1] + min(0, right)]
-        there = (a >= 0) & (b >= 0)
-        edges.append((a[there], b[there], np.full(there.sum(), np.hypot(down, right) / spec.px_per_m)))
-    first, second, length = (np.concatenate(part) for part in zip(*edges, strict=True))
+    pairs = _pairs(node)
+    first, second = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
+    length = np.concatenate([np.full(len(pair[0]), pair[2] / spec.px_per_m) for pair in pairs])
     graph = coo_array((length, (first, second)), shape=(ahead.sum(), ahead.sum())).tocsr()
     found = np.full(road.shape, np.inf)
     found[ahead] = dijkstra(graph, directed=False, indices=node.flat[int(away.argmin())])
@@ -101,17 +107,25 @@ def _driving_distance_m(road: Mask, spec: CropSpec) -> NDArray[np.float64] | Non
 
 def _pieces(band: NDArray[np.int64]) -> tuple[NDArray[np.int64], dict[int, int]]:
     """Number the connected pieces of all bands, and say through which piece each is reached; 0 is no road."""
-    pieces, parent, count = np.zeros(band.shape, int), {}, 0
-    everywhere = np.ones((3, 3), int)
-    for level in range(band.max() + 1):
-        labels, found = ndimage.label(band == level, everywhere)
-        before = pieces.copy()
-        pieces[labels > 0] = labels[labels > 0] + count
-        for piece in range(count + 1, count + found + 1):
-            near = before[ndimage.binary_dilation(pieces == piece, everywhere)]
-            near = near[near > 0]
-            parent[piece] = int(np.bincount(near).argmax()) if len(near) else 0
-        count += found
+    node = np.full(band.shape, -1)
+    on = band >= 0
+    node[on] = np.arange(on.sum())
+    level = band[on]
+    pairs = [(a, b) for a, b, _ in _pairs(node)]
+    first, second = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
+    same = level[first] == level[second]
+    graph = coo_array((np.ones(same.sum()), (first[same], second[same])), shape=(on.sum(), on.sum()))
+    _, of_node = connected_components(graph, directed=False)
+    # The piece before is the one that touches most of this one's pixels.
+    later = level[second] > level[first]
+    near, far = np.where(later, first, second)[~same], np.where(later, second, first)[~same]
+    touching, counts = np.unique(np.stack([of_node[far], of_node[near]], 1), axis=0, return_counts=True)
+    parent = dict.fromkeys(range(1, int(of_node.max(initial=-1)) + 2), 0)
+    for row in np.argsort(counts, kind="stable").tolist():
+        piece, before = (touching[row] + 1).tolist()
+        parent[piece] = before
+    pieces = np.zeros(band.shape, int)
+    pieces[on] = of_node + 1
     return pieces, parent
 
 
@@ -119,7 +133,8 @@ def _branches(
     band: NDArray[np.int64], pieces: NDArray[np.int64], parent: dict[int, int]
 ) -> list[tuple[int, list[int]]]:
     """First piece and all pieces of each arm: the branches after the last fork on the way to each end."""
-    level = {piece: int(band[pieces == piece][0]) for piece in parent}
+    first_of = np.unique(pieces, return_index=True)
+    level = {piece: int(band.flat[place]) for piece, place in zip(*(part.tolist() for part in first_of), strict=True)}
     children: dict[int, list[int]] = {}
     for piece, before in parent.items():
         children.setdefault(before, []).append(piece)

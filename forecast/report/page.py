@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,10 @@ import numpy as np
 from forecast.core.files import written_whole
 from forecast.eval.strata import SPEEDS_MPS, STATIONARY_M, STRAIGHT_DEG, U_TURN_DEG, in_order
 from forecast.report.figures import at, bodies, columns, heading_of, headings, shared_points, text, warnings
+from forecast.report.html_parts import html_image, html_page, html_table
 
 #: Metrics of which several files' differences are shown.
 _COMPARED = ("min_ade_1", "min_fde_1", "min_ade_5", "miss_rate_5_2m", "dispersion_m", "convergence_s.1.0")
-_STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}
-table{border-collapse:collapse;margin:1em 0;font-size:13px}td,th{padding:.3em .6em;border-bottom:1px solid #ddd;
-text-align:right}td:first-child,th:first-child{text-align:left}img{max-width:100%}
-.warn{background:#fff6dd;border-left:4px solid #e69f00;padding:.5em 1em}"""
 
 
 def write_page(
@@ -36,7 +32,7 @@ def write_page(
         curves: PNG of the sections ``error``, ``temporal`` and ``calibration``; what lacks is left out.
         cases: further pictures by their headings, PNG.
     """
-    drawn = {section: _image(png) for section, png in (curves or {}).items()}
+    drawn = {section: html_image(png) for section, png in (curves or {}).items()}
     parts = [
         _title(document),
         *(f'<p class="warn">{escape(line)}</p>' for line in warnings(document)),
@@ -48,14 +44,13 @@ def write_page(
         "<h2>Calibration of mode probabilities</h2><p>How often a mode of a stated probability was the closest to the "
         "truth; the dashed line is ideal.</p>" + drawn.get("calibration", ""),
         "<h2>By stratum</h2>" + _strata_tables(document),
-        *(f"<h2>{escape(heading)}</h2>{_image(png)}" for heading, png in (cases or {}).items()),
+        *(f"<h2>{escape(heading)}</h2>{html_image(png)}" for heading, png in (cases or {}).items()),
     ]
     if len(bodies(document)) > 1:
         parts.append("<h2>Differences</h2>" + _comparisons(document))
     parts.append("<h2>What is not in it</h2>" + _not_computable(document))
-    page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Forecasts</title><style>{_STYLE}</style>'
     with written_whole(path) as temporary:
-        temporary.write_text(page + "\n".join(parts) + "</html>\n", encoding="utf-8", errors="backslashreplace")
+        temporary.write_text(html_page("Forecasts", parts), encoding="utf-8", errors="backslashreplace")
 
 
 def _title(document: Mapping[str, Any]) -> str:
@@ -66,13 +61,6 @@ def _title(document: Mapping[str, Any]) -> str:
         f"<h1>Forecasts on {escape(document['split'])}</h1>"
         f"<p>{escape(document['dataset']['version'])}, temporal population: {population}.</p>"
     )
-
-
-def _table(lines: Sequence[Sequence[str]]) -> str:
-    # Long names of models may break after an underscore, figures of a cell at the line ends given.
-    head, *body = [[escape(cell).replace("_", "_<wbr>").replace("\n", "<br>") for cell in line] for line in lines]
-    cells = "".join("<tr><td>" + "</td><td>".join(line) + "</td></tr>" for line in body)
-    return "<table><tr><th>" + "</th><th>".join(head) + f"</th></tr>{cells}</table>"
 
 
 def _headline(document: Mapping[str, Any]) -> str:
@@ -86,7 +74,7 @@ def _headline(document: Mapping[str, Any]) -> str:
             lines.append([name, text(found[0]), *_span(found[0]).split("\n")])
         else:
             lines.append([name, *(f"{text(one)}\n{_span(one)}" if text(one) != "–" else "–" for one in found)])
-    return _table(lines) + (
+    return html_table(lines) + (
         f"<p>Metres, seconds and shares; for {_higher(document)} higher is better, for all else lower. Beside each "
         "figure its 95 % "
         "bootstrap interval over tracks, and the number of items behind it. D is the mean distance of successive "
@@ -118,17 +106,13 @@ def _coverage(document: Mapping[str, Any]) -> str:
         if not any(found):
             continue  # nothing of that kind: the report says so, the page need not
         lines.append([name.replace("_", " "), *(f"{n:.1%}" if "share" in name else f"{n:,}" for n in found)])
-    return _table(lines)
+    return html_table(lines)
 
 
 def _span(figure: dict[str, Any]) -> str:
     low, high = figure["ci_low"], figure["ci_high"]
     between = f"{low:.3f} … {high:.3f}" if np.isfinite(low) else "–"
     return f"{between}\nn = {figure['count']:,}"
-
-
-def _image(png: bytes) -> str:
-    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
 
 
 def _temporal(document: Mapping[str, Any], curves: str) -> str:
@@ -150,7 +134,7 @@ def _hardest(document: Mapping[str, Any]) -> str:
     return (
         "<p>minFDE_1, metres, on the agents that a constant-velocity Kalman filter forecasts worst "
         f"(acceleration {noise['kalman_acceleration_mps2']:g} m/s², "
-        f"observation {noise['kalman_observation_m']:g} m).</p>" + _table(lines)
+        f"observation {noise['kalman_observation_m']:g} m).</p>" + html_table(lines)
     )
 
 
@@ -165,7 +149,7 @@ def _strata_tables(document: Mapping[str, Any]) -> str:
         labels = in_order(kind, np.array([label for body in found for label in body["strata"][kind]]))
         lines = [[kind, *(body["name"] for body in found)]]
         lines += [[label, *(_stratum(body["strata"][kind].get(label)) for body in found)] for label in labels]
-        page += _table(lines)
+        page += html_table(lines)
     return page
 
 
@@ -190,7 +174,7 @@ def _comparisons(document: Mapping[str, Any]) -> str:
         lines.append([f"{pair['second']} − {pair['first']}", *cells, shared])
     return (
         "<p>Mean difference on the agent-samples (D and C: on the target points) that both have, with its paired 95 % "
-        "bootstrap interval over tracks; below 0 the second is better, for C above 0.</p>" + _table(lines)
+        "bootstrap interval over tracks; below 0 the second is better, for C above 0.</p>" + html_table(lines)
     )
 
 

@@ -1,0 +1,1 @@
+"""The audit: does a model use its context, and does it use it rightly? One module a part."""

@@ -1,0 +1,96 @@
+"""Part 2: another scene's map, the map mirrored or turned, another scene's neighbours: errors and entropy must rise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from forecast.core.batch import AgentBatch
+from forecast.core.crops import CropSpec
+from forecast.data.maps.layers import directed_channels, mirrored_signs
+from forecast.eval.results import per_item
+from forecast.eval.strata import SPEEDS_MPS
+from forecast.explain.attribution import Explained
+from forecast.explain.audit.asked import Agents, ask, difference, entropy_nats, error_m, moved_m, told
+
+
+def another(agents: Agents, seed: int = 0) -> NDArray[np.int64]:
+    """(agents,) for each agent one of another scene and of the same class of speed; −1 where there is none."""
+    rng = np.random.default_rng(seed)
+    speed = agents.batch.history[:, -1, 2:4].norm(dim=-1).numpy()
+    kind = np.searchsorted(SPEEDS_MPS, speed, side="right")
+    found = np.full(len(agents), -1)
+    for place in range(len(agents)):
+        others = np.flatnonzero((kind == kind[place]) & (agents.scenes != agents.scenes[place]))
+        if len(others):
+            found[place] = rng.choice(others)
+    return found
+
+
+def mirrored_map(crop: Tensor, spec: CropSpec) -> Tensor:
+    """The map mirrored about the agent's axis; left and right of the crop need not be equal: what is outside is 0."""
+    grid = _grid(spec, torch.tensor([[1.0, 0.0], [0.0, -1.0]]), len(crop))
+    signs = torch.tensor(mirrored_signs(spec.channels), dtype=crop.dtype)[:, None, None]
+    return functional.grid_sample(crop * signs, grid, align_corners=False)
+
+
+def turned_map(crop: Tensor, spec: CropSpec) -> Tensor:
+    """The map turned by 90° to the left about the agent; what comes from outside the crop is 0."""
+    grid = _grid(spec, torch.tensor([[0.0, 1.0], [-1.0, 0.0]]), len(crop))
+    turned = functional.grid_sample(crop, grid, align_corners=False)
+    if (directed := directed_channels(spec.channels)) is not None:
+        ahead, left = turned[:, directed].unbind(1)
+        turned[:, directed] = torch.stack([-left, ahead], 1)
+    return turned
+
+
+def _grid(spec: CropSpec, from_point: Tensor, rows: int) -> Tensor:
+    """Where the pixels of a new crop are read in the old one: at ``from_point @ (x, y)``, agent frame."""
+    x = (torch.arange(spec.height_px) + 0.5) / spec.px_per_m - spec.behind_m
+    y = (torch.arange(spec.width_px) + 0.5) / spec.px_per_m - spec.right_m
+    points = torch.stack(torch.meshgrid(x, y, indexing="ij"), -1) @ from_point.T
+    across = 2 * (points[..., 1] + spec.right_m) / (spec.left_m + spec.right_m) - 1
+    along = 2 * (points[..., 0] + spec.behind_m) / (spec.ahead_m + spec.behind_m) - 1
+    return torch.stack([across, along], -1).expand(rows, -1, -1, -1)
+
+
+def swaps(model: Explained, agents: Agents) -> dict[str, Any]:
+    """Changes of error (metres) and of entropy (nats), and how far the mean path's end moves (metres), swap by swap.
+
+    Where another scene's input is taken, agents count for which there is one of the same class of speed.
+    """
+    spec, batch = model.config.crop, agents.batch
+    assert batch.crop is not None
+    partner = another(agents)
+    other = torch.from_numpy(np.maximum(partner, 0))
+    changed: dict[str, AgentBatch] = {
+        "another scene's map": replace(batch, crop=batch.crop[other]),
+        "map mirrored": replace(batch, crop=mirrored_map(batch.crop, spec)),
+        "map turned by 90°": replace(batch, crop=turned_map(batch.crop, spec)),
+        "another scene's neighbours": replace(
+            batch,
+            neighbours=batch.neighbours[other],
+            neighbours_valid=batch.neighbours_valid[other],
+            neighbour_types=batch.neighbour_types[other],
+        ),
+    }
+    before = ask(model, batch)
+    found = {}
+    for name, one in changed.items():
+        after = ask(model, one)
+        counted = partner >= 0 if name.startswith("another") else np.ones(len(agents), dtype=bool)
+        changes = {
+            "fde_rises_m": difference(error_m(after, agents.truth_m), error_m(before, agents.truth_m)),
+            "entropy_rises_nats": difference(entropy_nats(after), entropy_nats(before)),
+            "end_moves_m": moved_m(after, before),
+        }
+        found[name] = {
+            key: told(per_item(change.values, change.valid & counted), agents.scenes) for key, change in changes.items()
+        }
+    return found
