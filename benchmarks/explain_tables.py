@@ -49,6 +49,7 @@ def page(figures: Path, out: Path) -> None:
     tables = [_pointing(point) for point in points]
     tables += [_shares(point) for point in points if "history" in point["found"]]
     tables += [_counterfactuals(_read(path)) for path in sorted((figures / "counterfactuals").glob("*.json"))]
+    tables.append(_search(_read(figures / "search.json")))
     tables.append(_cost(_read(figures / "explain" / "cost.json")))
     tables += [_audits(figures / "audits" / kind, kind) for kind in ("junction", "val")]
     document = {
@@ -158,6 +159,27 @@ def _counterfactuals(told: Json) -> Json:
             "A flip is at the model's own boundary, which need not be the driver's. Between a vehicle in the lane "
             "and one in the next lane the world has no examples: what the model does there it has made up. The "
             "figures' file lists flips that the true driver does not share.",
+        ],
+    )
+
+
+def _search(told: Json) -> Json:
+    ways = [way for way in next(iter(told["words"].values())) if way != "queries"]
+    rows = [[word, str(one["queries"]), *(f"{one[way]:.2f}" for way in ways)] for word, one in told["words"].items()]
+    means = [sum(one[way] for one in told["words"].values()) / len(told["words"]) for way in ways]
+    rows.append(["mean", "", *(f"{mean:.2f}" for mean in means)])
+    return _table(
+        "Scenario search: precision at 10",
+        "python benchmarks/search.py",
+        ["but", "queries", *ways],
+        rows,
+        [
+            f"On a town of {told['scenes']} scenes, {told['agents']} agent-samples. Right is who has the wanted tag "
+            f"and keeps all others, in another scene; where fewer than ten tracks are right, precision is at their "
+            f"number. The number behind *vectors* is the strength of the transformation; 0 is the nearest scenario "
+            f"without one.",
+            "Tags are right by construction, as far as the tags themselves are; what vectors add is the order among "
+            "equals.",
         ],
     )
 

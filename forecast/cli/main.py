@@ -26,6 +26,7 @@ COMMANDS = {
     "draw": "draw forecasts of a scene, two models side by side, or an animation of successive forecasts",
     "explain": "say what drives a forecast: which part of the map, which neighbour, which past",
     "counterfactual": "find the smallest change of a scene that flips a forecast, or edit a scene in words",
+    "search": "find scenarios like one, but with one thing changed: a list and a sheet of pictures",
     "audit": "report whether a model uses its context, and whether it uses it rightly",
     "export": "export a trained model to ONNX, checked against the model",
     "list": "list configurations, networks, objectives, metrics, map layers, kinds of data sets, weights",

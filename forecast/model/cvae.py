@@ -178,6 +178,10 @@ class CVAE(Network):
             covariances_m2=torch.stack([xx, xy, xy, yy], -1).view(*xx.shape, 2, 2),
         )
 
+    def encoding(self, batch: AgentBatch) -> Float[Tensor, "batch size"]:
+        """See :meth:`Network.encoding`: the code of neighbours, history and map, without a unit."""
+        return self._with_context(batch, self._past(batch))
+
     def map_parameters(self) -> list[nn.Parameter]:
         """Of the map encoder."""
         return [] if self.map is None else list(self.map.parameters())

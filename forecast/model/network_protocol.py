@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from forecast.core.batch import AgentBatch
 from forecast.core.forecast import Forecast
+from forecast.core.shapes import Float
 from forecast.model.branch import Branch
 from forecast.model.medoids import medoids
 from forecast.model.merging import merge_modes
@@ -85,6 +86,14 @@ class Network(nn.Module, ABC):
 
     def attention(self, batch: AgentBatch) -> ModeAttention | None:
         """Where each mode of :meth:`mixture` looks; None of networks that cannot say.
+
+        Args:
+            batch: as for :meth:`mixture`.
+        """
+        return None
+
+    def encoding(self, batch: AgentBatch) -> Float[Tensor, "batch size"] | None:
+        """What the network makes of a scene before it says futures, without a unit; None of networks that have none.
 
         Args:
             batch: as for :meth:`mixture`.

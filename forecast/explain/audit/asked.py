@@ -85,7 +85,7 @@ def moved_m(one: Forecast, other: Forecast) -> PerItem:
 
 
 def told(items: PerItem, scenes: NDArray[np.str_]) -> dict[str, Any]:
-    """A mean with its count and 95 % interval over scenes, as JSON holds it."""
+    """A mean with its count and 95 % interval over the (items,) scenes, as JSON holds it."""
     found = bootstrap_mean(items, clusters=scenes)
     return {"value": _number(found.value), "count": found.count, "low": _number(found.low), "high": _number(found.high)}
 

@@ -46,7 +46,7 @@ class JunctionWorld:
     truth: Truth
 
     def of(self, rows: NDArray[np.int64]) -> Agents:
-        """Some targets."""
+        """Some targets: (rows,) indices."""
         agents = self.agents
         return Agents(agents.batch[torch.from_numpy(rows)], agents.scenes[rows], agents.neighbour_futures_m[rows])
 

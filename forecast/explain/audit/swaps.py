@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
+from forecast.core.shapes import Float
 from forecast.data.maps.layers import directed_channels, mirrored_signs
 from forecast.eval.results import per_item
 from forecast.eval.strata import SPEEDS_MPS
@@ -33,15 +34,19 @@ def another(agents: Agents, seed: int = 0) -> NDArray[np.int64]:
     return found
 
 
-def mirrored_map(crop: Tensor, spec: CropSpec) -> Tensor:
-    """The map mirrored about the agent's axis; left and right of the crop need not be equal: what is outside is 0."""
+def mirrored_map(
+    crop: Float[Tensor, "batch channels height width"], spec: CropSpec
+) -> Float[Tensor, "batch channels height width"]:
+    """The map mirrored about the agent's axis, values as in the crop; what comes from outside it is 0."""
     grid = _grid(spec, torch.tensor([[1.0, 0.0], [0.0, -1.0]]), len(crop))
     signs = torch.tensor(mirrored_signs(spec.channels), dtype=crop.dtype)[:, None, None]
     return functional.grid_sample(crop * signs, grid, align_corners=False)
 
 
-def turned_map(crop: Tensor, spec: CropSpec) -> Tensor:
-    """The map turned by 90° to the left about the agent; what comes from outside the crop is 0."""
+def turned_map(
+    crop: Float[Tensor, "batch channels height width"], spec: CropSpec
+) -> Float[Tensor, "batch channels height width"]:
+    """The map turned by 90° to the left about the agent, values as in the crop; what comes from outside it is 0."""
     grid = _grid(spec, torch.tensor([[0.0, 1.0], [-1.0, 0.0]]), len(crop))
     turned = functional.grid_sample(crop, grid, align_corners=False)
     if (directed := directed_channels(spec.channels)) is not None:

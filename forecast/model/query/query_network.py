@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from forecast.core.batch import AgentBatch
 from forecast.core.forecast import Forecast
+from forecast.core.shapes import Float
 from forecast.model.branch import Branch, Stage
 from forecast.model.mixture import log_density
 from forecast.model.mode_attention import ModeAttention
@@ -101,6 +102,10 @@ class QueryNetwork(Network):
         slots = 0 if self.neighbours is None else batch.neighbour_types.shape[1]
         cells = looked[..., 2 + slots :].reshape(*looked.shape[:2], *((0, 0) if self.map is None else self.map.grid))
         return ModeAttention(looked[..., 0], looked[..., 1], looked[..., 2 : 2 + slots], cells)
+
+    def encoding(self, batch: AgentBatch) -> Float[Tensor, "batch size"]:
+        """See :meth:`Network.encoding`: the mean of the queries that futures are said from, without a unit."""
+        return self._queries(self._scene(batch), self.layers).mean(1)
 
     def map_parameters(self) -> list[nn.Parameter]:
         """Of what reads the map."""
