@@ -62,7 +62,7 @@ def point(args: argparse.Namespace) -> None:
     model = Predictor(load_checkpoint(folder / "last.safetensors"))
     began, cases = time.perf_counter(), args.case or list(CASES)
     rows = [
-        pointed(model, world.of(np.array([target.row])).batch([0]), target, args.draws)
+        pointed(model, world.of(np.array([target.row])).batch([0]), target, args.draws, args.method or METHODS)
         for target in progress(targets(world, name, args.agents, cases), "explaining", total=args.agents * len(cases))
     ]
     told = {
@@ -70,7 +70,13 @@ def point(args: argparse.Namespace) -> None:
         "seconds": round(time.perf_counter() - began, 1), "threads": torch.get_num_threads(),
         "gap_closed": gap_closed(args.context, cell), "found": summary(rows),
     }  # fmt: skip
-    _write(args.figures / f"point-{args.draws}.json", told)
+    out = args.figures / f"point-{args.draws}.json"
+    if args.method:  # the others stay as they were
+        before = json.loads(out.read_text(encoding="utf-8"))
+        for kind, values in told["found"].items():
+            before["found"][kind] |= values
+        told = before
+    _write(out, told)
 
 
 def gap_closed(context: Path, cell: Cell) -> dict[str, float]:
@@ -152,6 +158,7 @@ def main() -> None:
     parser.add_argument("--agents", type=int, default=500, help="a case (default: %(default)s)")
     parser.add_argument("--draws", type=int, default=32, help="default: %(default)s")
     parser.add_argument("--case", action="append", choices=CASES, help="which alone (default: all four)")
+    parser.add_argument("--method", action="append", choices=METHODS, help="renew the figures of these alone")
     parser.add_argument("--threads", type=int, default=2, help="of 'cost' (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="of 'cost' (default: %(default)s)")
     parser.add_argument("--figures", type=Path, default=FIGURES, help="default: %(default)s")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from forecast.data.synthetic.junction_plots import PAST, Plot
 from forecast.explain.attribution import AttributionSettings, attribute
 from forecast.explain.input_groups import InputGroup, cells, each_neighbour, each_step, whole_inputs
 from forecast.explain.masked_scene import MaskedScene
+from forecast.explain.null_inputs import coasting, null_map
 from forecast.explain.outcomes import mean_path
 from forecast.prediction.predictor import Predictor
 
@@ -61,7 +63,9 @@ def target_of(row: int, plot: Plot) -> Target:
     return Target(row, kind, shapely.union_all(arms))
 
 
-def pointed(model: Predictor, batch: AgentBatch, target: Target, draws: int) -> dict[str, Any]:
+def pointed(
+    model: Predictor, batch: AgentBatch, target: Target, draws: int, methods: Sequence[str] = METHODS
+) -> dict[str, Any]:
     """Whether each way's most important part is what decides, and what share the map has where nothing of it decides.
 
     Returns:
@@ -74,22 +78,24 @@ def pointed(model: Predictor, batch: AgentBatch, target: Target, draws: int) -> 
     of_arm = np.array([_covers(cell, target.arms, spec) for cell in grid])
     other = np.array([group.kind == "neighbours" for group in groups])
     values: dict[str, float] = {}
-    scores = {
-        "sobol, no map": attribute(model, batch, groups, AttributionSettings(draws=draws)).indices.total,
-        "sobol, straight road": attribute(
-            model, batch, groups, AttributionSettings(map_null="straight", draws=draws)
-        ).indices.total,
-        "occlusion": _occlusion(model, batch, groups),
-        "gradient × input": _gradient(model, batch, groups),
+    ways: dict[str, Callable[[], NDArray[np.float64]]] = {
+        "sobol, no map": lambda: attribute(model, batch, groups, AttributionSettings(draws=draws)).indices.total,
+        "sobol, straight road": lambda: (
+            attribute(model, batch, groups, AttributionSettings(map_null="straight", draws=draws)).indices.total
+        ),
+        "occlusion": lambda: _occlusion(model, batch, groups),
+        "gradient × input": lambda: _gradient(model, batch, groups),
     }
+    scores = {name: way() for name, way in ways.items() if name in methods}
     for name, found in scores.items():
         known = np.isfinite(found).any()
         values[f"cell, {name}"] = float(of_arm[np.nanargmax(found[: len(grid)])]) if known else np.nan
         if other.any():
             values[f"neighbour, {name}"] = float(other[np.nanargmax(found)]) if known else np.nan
-    values["cell, random"] = float(of_arm.mean())
-    values["neighbour, random"] = float(other.mean()) if other.any() else np.nan
-    values |= _whole(model, batch, draws)
+    if "random" in methods:
+        values["cell, random"] = float(of_arm.mean())
+        values["neighbour, random"] = float(other.mean()) if other.any() else np.nan
+        values |= _whole(model, batch, draws)
     return {"kind": target.kind, "values": values}
 
 
@@ -123,14 +129,32 @@ def _occlusion(model: Predictor, batch: AgentBatch, groups: list[InputGroup]) ->
 
 
 def _gradient(model: Predictor, batch: AgentBatch, groups: list[InputGroup]) -> NDArray[np.float64]:
-    """Gradient of the mean path's end by a part's entry in the mask, where all are there: gradient × (input − null)."""
-    network = model.model
-    scene = MaskedScene(batch, groups, model.config.crop, "empty", model.config.horizon.step_s)
-    mask = torch.ones(1, len(groups), requires_grad=True)
-    forecast = network.predict(scene.batch(mask))
+    """Gradient of the mean path's end × (input − what stands in for it), summed over each part's inputs, squared."""
+    spec, step_s = model.config.crop, model.config.horizon.step_s
+    assert batch.crop is not None
+    inputs = {"crop": batch.crop, "history": batch.history, "neighbours": batch.neighbours}
+    inputs = {name: tensor.clone().requires_grad_() for name, tensor in inputs.items()}
+    forecast = model.model.predict(replace(batch, **inputs))
     end = (forecast.positions_m[:, :, -1] * forecast.probabilities[..., None]).sum((0, 1))
-    squares = torch.zeros(len(groups))
+    instead = {
+        "crop": null_map(batch.crop, spec, "empty"),
+        "history": coasting(batch.history, batch.history_valid, step_s),
+        "neighbours": torch.zeros_like(batch.neighbours),
+    }
+    found = np.zeros(len(groups))
     for component in end:
-        (slope,) = torch.autograd.grad(component, mask, retain_graph=True)
-        squares += slope[0].square()
-    return squares.double().numpy()
+        slopes = torch.autograd.grad(component, list(inputs.values()), retain_graph=True, allow_unused=True)
+        worth = {
+            name: (torch.zeros_like(tensor) if slope is None else slope * (tensor - instead[name])).detach()[0]
+            for (name, tensor), slope in zip(inputs.items(), slopes, strict=True)
+        }
+        for place, group in enumerate(groups):
+            found[place] += float(_of_group(worth, group)) ** 2
+    return found
+
+
+def _of_group(worth: dict[str, torch.Tensor], group: InputGroup) -> torch.Tensor:
+    if group.box_px is not None:
+        first, end, right, left = group.box_px
+        return worth["crop"][:, first:end, right:left].sum()
+    return worth["history"][list(group.steps)].sum() + worth["neighbours"][list(group.slots)].sum()

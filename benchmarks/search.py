@@ -70,7 +70,7 @@ def main() -> None:
         write_town(Path(folder) / "town", scenes=args.scenes, seed=77, version="v1.0-trainval")
         dataset = open_dataset(Path(folder) / "town", "v1.0-trainval", folder)
         rows = np.concatenate([dataset.samples(split).rows for split in ("train", "train_val", "val")])
-        _, scenarios = scenarios_of(model, dataset, Samples(rows))
+        _, scenarios, _ = scenarios_of(model, dataset, Samples(rows))
     words = {word: one for word in WORDS if (one := asked(scenarios, word)) is not None}
     told = {"scenes": args.scenes, "agents": len(rows), "model": args.model, "words": words}
     with written_whole(args.figures) as temporary:

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from forecast.core.batch import AgentBatch
+    from forecast.data.prepared import Dataset
     from forecast.explain.edit_commands import Change
     from forecast.explain.scene_editor import SceneEditor
     from forecast.explain.world_truth import DrivenAgain
+    from forecast.pictures.edit_picture import EditPanel
     from forecast.prediction.predictor import BatchPredictor
 
 
@@ -48,6 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--edit", metavar="SENTENCE", help="change in words, e.g. 'close the left arm', in place of --to"
+    )
+    parser.add_argument(
+        "--retrieve",
+        metavar="SPLIT",
+        help="beside it, the scene of a split that is most like the edited one and has its tags: what really happened "
+        "where it is so",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the search (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, … (default: %(default)s)")
@@ -85,7 +93,9 @@ def run(args: argparse.Namespace) -> None:
     changes, told = _sought(args, model, editor) if args.to else _edited(args, editor)
     plot = plot_of(args.dataroot, title.splitlines()[1])
     truth = None if plot is None else driven_again(plot, editor, changes)
-    figure, scenes = _drawn(args, model, editor, changes, truth, title)
+    drawn = _Drawn(args, model, editor, changes, truth)
+    retrieved = None if args.retrieve is None else drawn.retrieve(dataset, row)
+    figure, scenes = drawn.figure(title), drawn.told
     document = {
         "model": str(args.model),
         "remark": model.config.remark or None,
@@ -96,8 +106,9 @@ def run(args: argparse.Namespace) -> None:
             {"region": knob.region, "verb": knob.verb, "amount": round(amount, 4), "unit": knob.unit}
             for knob, amount in changes
         ],
-        **scenes,
+        **{name if name != "retrieved" else "retrieved_forecast": told for name, told in scenes.items()},
         "driven_again": None if truth is None else _shares(truth.probabilities),
+        "retrieved": retrieved,
     }
     with written_whole(out) as temporary:
         figure.savefig(temporary, dpi=130)
@@ -156,39 +167,80 @@ def _edited(args: argparse.Namespace, editor: SceneEditor) -> tuple[list[Change]
     return parse_edits(args.edit, editor), {"edit": args.edit}
 
 
-def _drawn(
-    args: argparse.Namespace,
-    model: BatchPredictor,
-    editor: SceneEditor,
-    changes: list[Change],
-    truth: DrivenAgain | None,
-    title: str,
-) -> tuple[Any, dict[str, Any]]:
-    """The picture, and the manoeuvres' probabilities before and after."""
-    import numpy as np
-    import torch
+class _Drawn:
+    """The scene as it was, edited and retrieved: panels of the picture, and the manoeuvres' probabilities in each."""
 
-    from forecast.explain.outcomes import manoeuvre_probabilities
-    from forecast.explain.validity import faults
-    from forecast.pictures.edit_picture import EditPanel, draw_edit
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        model: BatchPredictor,
+        editor: SceneEditor,
+        changes: list[Change],
+        truth: DrivenAgain | None,
+    ) -> None:
+        import numpy as np
+        import torch
 
-    amounts = torch.tensor([[amount for _, amount in changes]]).reshape(1, -1)
-    after = editor.apply([knob for knob, _ in changes], amounts)
-    known = editor.batch.future[0, editor.batch.future_valid[0]].double().numpy()[None]
-    panels: list[EditPanel] = []
-    told: dict[str, Any] = {}
-    scenes: list[tuple[str, AgentBatch, Any]] = [("before", editor.batch, known)]
-    none = np.zeros((0, 1, 2))
-    scenes.append(("after", after, none if truth is None else truth.paths_m[truth.odds > 0]))
-    for name, batch, path in scenes:
+        from forecast.explain.validity import faults
+
+        self._args, self._model, self._editor, self._changes = args, model, editor, changes
+        self._panels: list[EditPanel] = []
+        self.told: dict[str, Any] = {}
+        amounts = torch.tensor([[amount for _, amount in changes]]).reshape(1, -1)
+        self._after = editor.apply([knob for knob, _ in changes], amounts)
+        none = np.zeros((0, 1, 2))
+        self._show("before", editor.batch, _known(editor.batch))
+        self._show("after", self._after, none if truth is None else truth.paths_m[truth.odds > 0])
+        self.told["impossible_because"] = faults(editor.batch, self._after, editor.spec)[0] or None
+
+    def _show(self, name: str, batch: AgentBatch, paths_m: Any, *, edited: bool = True) -> None:
+        import torch
+
+        from forecast.explain.outcomes import manoeuvre_probabilities
+        from forecast.pictures.edit_picture import EditPanel
+
         with torch.inference_mode():
-            forecast = model.predict(batch.to(model.device))
-        told[name] = _shares(manoeuvre_probabilities(forecast)[0])
-        panels.append(EditPanel(f"{name}: {_words(told[name])}", batch, forecast, path))
-    told["impossible_because"] = faults(editor.batch, after, editor.spec)[0] or None
-    words = (f"{knob.name} {amount:+.3g} {knob.unit}" if knob.unit else knob.name for knob, amount in changes)
-    what = ", ".join(words) or "no change"
-    return draw_edit(panels, editor.arms, editor.spec, f"{args.model}: {title}\n{what}"), told
+            forecast = self._model.predict(batch.to(self._model.device))
+        self.told[name] = _shares(manoeuvre_probabilities(forecast)[0])
+        self._panels.append(EditPanel(f"{name}: {_words(self.told[name])}", batch, forecast, paths_m, edited))
+
+    def retrieve(self, dataset: Dataset, row: int) -> dict[str, Any]:
+        """Find the scene that is most like the edited one, and draw it; says which it is."""
+        import numpy as np
+        import torch
+
+        from forecast.cli.search import entry_of, scenarios_of
+        from forecast.core.errors import ConfigError
+        from forecast.explain.scenario_search import most_like
+        from forecast.explain.scenario_tags import scenario_tags
+        from forecast.prediction.predictor import Predictor
+
+        if not isinstance(self._model, Predictor):
+            raise ConfigError("--retrieve goes with weights, whose encoding says what is alike")
+        samples = dataset.samples(self._args.retrieve)
+        batch, scenarios, encoder = scenarios_of(self._model, dataset, samples)
+        tracks = dataset.tracks
+        scene = tracks.track_scene[int(dataset.columns.row_track[row])]
+        step_s = self._model.config.horizon.step_s
+        tags = scenario_tags(self._after, np.array([tracks.scene_maps[scene]]), self._editor.spec, step_s)
+        asked = {tag: str(values[0]) for tag, values in tags.items() if tag != "manoeuvre"}
+        found = most_like(scenarios, encoder(self._after)[0], asked, str(tracks.scene_names[scene]))
+        one = batch[torch.tensor([found])]
+        self._show("retrieved", one, _known(one), edited=False)
+        return entry_of(dataset, samples, scenarios, found)
+
+    def figure(self, title: str) -> Any:
+        """The picture of all panels."""
+        from forecast.pictures.edit_picture import draw_edit
+
+        words = (f"{knob.name} {amount:+.3g} {knob.unit}" if knob.unit else knob.name for knob, amount in self._changes)
+        what = ", ".join(words) or "no change"
+        return draw_edit(self._panels, self._editor.arms, self._editor.spec, f"{self._args.model}: {title}\n{what}")
+
+
+def _known(batch: AgentBatch) -> Any:
+    """(1, steps, 2) metres, the known part of one agent's future."""
+    return batch.future[0, batch.future_valid[0]].double().numpy()[None]
 
 
 def _shares(probabilities: Any) -> dict[str, float]:
@@ -214,5 +266,9 @@ def _print(document: dict[str, Any]) -> None:
     print(f"after:  {_words(document['after'])}")
     if document["impossible_because"]:
         print(f"such a scene is not possible: {document['impossible_because']}")
+    if (found := document["retrieved"]) is not None:
+        where = f"{found['scene']}, frame {found['frame']}, {found['agent']}"
+        forecast = _words(document["retrieved_forecast"])
+        print(f"most like it: {where}; it did: {found['tags']['manoeuvre']}; forecast: {forecast}")
     if document["driven_again"] is not None:
         print(f"the true driver, driven again: {_words(document['driven_again'])}")

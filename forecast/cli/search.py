@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from forecast.core.batch import AgentBatch
     from forecast.data.prepared import Dataset
     from forecast.data.samples import Samples
-    from forecast.explain.scenario_search import Scenarios
+    from forecast.explain.scenario_search import Encoder, Scenarios
     from forecast.prediction.predictor import Predictor
 
 
@@ -60,10 +60,10 @@ def run(args: argparse.Namespace) -> None:
     model = Predictor.load(args.model)
     dataset = open_named(args)
     samples, like = _samples(dataset, args.split, scene, frame, agent)
-    batch, scenarios = scenarios_of(model, dataset, samples)
+    batch, scenarios, _ = scenarios_of(model, dataset, samples)
     found, distance = scenarios.search(like, WORDS[args.but], way=args.by, top=args.top)
     shown = np.concatenate([[like], found])
-    entries = [_entry(dataset, samples, scenarios, int(one)) for one in shown]
+    entries = [entry_of(dataset, samples, scenarios, int(one)) for one in shown]
     told = {
         "like": entries[0],
         "but": args.but,
@@ -122,15 +122,15 @@ def _samples(dataset: Dataset, split: str, scene: str, frame: int, agent: str) -
     return Samples(rows), int(np.flatnonzero(rows == row)[0])
 
 
-def scenarios_of(model: Predictor, dataset: Dataset, samples: Samples) -> tuple[AgentBatch, Scenarios]:
-    """Inputs of agent-samples, and what is searched of them."""
+def scenarios_of(model: Predictor, dataset: Dataset, samples: Samples) -> tuple[AgentBatch, Scenarios, Encoder]:
+    """Inputs of agent-samples, what is searched of them, and the encoder that is made to their measure."""
     from dataclasses import replace
 
     import numpy as np
 
     from forecast.data.dataset import AgentDataset
     from forecast.data.map_crops import crop_adder
-    from forecast.explain.scenario_search import Scenarios, encodings
+    from forecast.explain.scenario_search import Encoder, Scenarios
     from forecast.explain.scenario_tags import scenario_tags
 
     spec, tracks = model.config.crop, dataset.tracks
@@ -139,11 +139,13 @@ def scenarios_of(model: Predictor, dataset: Dataset, samples: Samples) -> tuple[
     scene = tracks.track_scene[dataset.columns.row_track[samples.rows]]
     tags = scenario_tags(batch, tracks.scene_maps[scene], spec, model.config.horizon.step_s)
     owner = tracks.track_tokens[dataset.columns.row_track[samples.rows]]
-    scenarios = Scenarios(encodings(model.model, batch), tags, tracks.scene_names[scene], owner)
-    return replace(batch, track_tokens=(), sample_tokens=()), scenarios
+    encoder = Encoder.of(model.model, batch)
+    scenarios = Scenarios(encoder(batch), tags, tracks.scene_names[scene], owner)
+    return replace(batch, track_tokens=(), sample_tokens=()), scenarios, encoder
 
 
-def _entry(dataset: Dataset, samples: Samples, scenarios: Scenarios, place: int) -> dict[str, Any]:
+def entry_of(dataset: Dataset, samples: Samples, scenarios: Scenarios, place: int) -> dict[str, Any]:
+    """Scene, key frame, agent and tags of one agent-sample."""
     import numpy as np
 
     from forecast.explain.scenario_search import tags_at

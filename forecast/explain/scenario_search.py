@@ -32,12 +32,35 @@ class Encodes(Protocol):
         """(agents, size), without a unit."""
 
 
-def encodings(network: Encodes, batch: AgentBatch) -> Float64[Floats, "agents size"]:
-    """What a frozen network makes of agents, each number brought to mean 0 and deviation 1 over them; without a unit.
+@dataclass(frozen=True)
+class Encoder:
+    """A frozen network's encoding, each number brought to mean 0 and deviation 1 over some agents.
 
-    Raises:
-        ConfigError: the network has no encoding.
+    Attributes:
+        network: that has an encoding.
+        mean, deviation: (size,) of the agents, without a unit.
     """
+
+    network: Encodes
+    mean: Float64[Floats, "size"]
+    deviation: Float64[Floats, "size"]
+
+    @classmethod
+    def of(cls, network: Encodes, batch: AgentBatch) -> Encoder:
+        """Made to measure for these agents.
+
+        Raises:
+            ConfigError: the network has no encoding.
+        """
+        found = _encoded(network, batch)
+        return cls(network, found.mean(0), np.maximum(found.std(0), 1e-9))
+
+    def __call__(self, batch: AgentBatch) -> Float64[Floats, "agents size"]:
+        """Encodings of agents, without a unit."""
+        return np.asarray((_encoded(self.network, batch) - self.mean) / self.deviation)
+
+
+def _encoded(network: Encodes, batch: AgentBatch) -> Floats:
     parts = []
     for first in range(0, len(batch), _BLOCK):
         with torch.inference_mode():
@@ -45,8 +68,7 @@ def encodings(network: Encodes, batch: AgentBatch) -> Float64[Floats, "agents si
         if part is None:
             raise ConfigError("this network has no encoding to search by; query and cvae have")
         parts.append(part.double())
-    found = torch.cat(parts).numpy()
-    return np.asarray((found - found.mean(0)) / np.maximum(found.std(0), 1e-9))
+    return np.asarray(torch.cat(parts).numpy())
 
 
 @dataclass(frozen=True)
@@ -124,6 +146,27 @@ class Scenarios:
             & (self.kept(like, change) == len(self.tags) - 1)
             & (self.scenes != self.scenes[like])
         )
+
+
+def most_like(scenarios: Scenarios, encoding: Float64[Floats, "size"], tags: Mapping[str, str], scene: str) -> int:
+    """The agent that shares most of some tags, and among equals is nearest to an encoding (without a unit).
+
+    Args:
+        scenarios: what is searched.
+        encoding: of what is looked for.
+        tags: that it has; those that it lacks are not asked for.
+        scene: whose agents are not answered.
+
+    Raises:
+        DataError: there is no other scene.
+    """
+    shared = np.sum([scenarios.tags[tag] == value for tag, value in tags.items()], axis=0)
+    distance = np.linalg.norm(scenarios.encodings - encoding, axis=1)
+    order = np.lexsort((distance, -shared))
+    order = order[scenarios.scenes[order] != scene]
+    if not len(order):
+        raise DataError("the split has no other scene to retrieve from")
+    return int(order[0])
 
 
 def tags_at(tags: Mapping[str, NDArray[np.str_]], agent: int) -> dict[str, str]:

@@ -34,12 +34,14 @@ class EditPanel:
         batch: the agent, with its crop.
         forecast: of it, agent frame.
         truth_m: (paths, steps, 2) what happened, or what the true driver would do; may be empty.
+        edited: whether it is the first scene with something changed, and not another one.
     """
 
     title: str
     batch: AgentBatch
     forecast: Forecast
     truth_m: NDArray[np.float64]
+    edited: bool = True
 
 
 def draw_edit(panels: Sequence[EditPanel], arms: Sequence[Arm], spec: CropSpec, title: str) -> Figure:
@@ -57,7 +59,7 @@ def draw_edit(panels: Sequence[EditPanel], arms: Sequence[Arm], spec: CropSpec, 
     )
     axes: Any = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
     for axis, panel in zip(axes, panels, strict=True):
-        _show(axis, panel, panels[0].batch, spec)
+        _show(axis, panel, panels[0].batch if panel.edited else panel.batch, spec)
         axis.set_title(literal(panel.title), fontsize=8.5)
     box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.8}
     for arm in arms:

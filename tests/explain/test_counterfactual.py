@@ -210,6 +210,19 @@ def test_the_command(junction_world: Path, tmp_path: Path, capsys) -> None:
     assert "none within reach" in capsys.readouterr().out
 
 
+def test_a_real_scene_that_is_like_the_edited_one(junction_world: Path, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "edit.png"
+    data = ["--dataroot", str(junction_world), "--version", "v1.0-mini", "--sample", first_token(junction_world)]
+    asked = ["--edit", "straighten the road", "--retrieve", "mini_val", "--out", str(out)]
+    assert main(["counterfactual", "town", *data, *asked]) == 0
+    told = json.loads(out.with_suffix(".json").read_text())
+    assert told["retrieved"]["scene"] in capsys.readouterr().out
+    assert sum(told["retrieved_forecast"].values()) == pytest.approx(1.0, abs=1e-3)
+    model = "forecast.explain.audit.known_forecasters:map_copier"
+    assert main(["counterfactual", model, *data, *asked]) == 2
+    assert "--retrieve goes with weights" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -13,7 +13,7 @@ from forecast.cli.main import main
 from forecast.core.errors import ConfigError, DataError
 from forecast.core.tracks import Tracks
 from forecast.data.cache import open_dataset
-from forecast.explain.scenario_search import Scenarios, encodings
+from forecast.explain.scenario_search import Encoder, Scenarios, most_like
 from forecast.explain.scenario_tags import WORDS, scenario_tags
 from forecast.model.network_registry import make_network
 from forecast.training.config import load_config
@@ -102,11 +102,12 @@ def test_encodings_of_networks(made_up, name: str, small_settings, small_query_s
         load_config(name, settings=small_query_settings if name == "query" else small_settings).model
     ).eval()
     batch = made_up(20).whole
-    found = encodings(network, batch)
+    encoder = Encoder.of(network, batch)
+    found = encoder(batch)
     assert found.shape[0] == 20
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found.mean(0), 0, atol=1e-6)
-    other = encodings(network, replace(batch, future=batch.future + 5))
+    other = encoder(replace(batch, future=batch.future + 5))
     assert np.array_equal(found, other), "an encoding must not see the future"
 
 
@@ -116,7 +117,23 @@ def test_a_network_without_an_encoding_is_told() -> None:
             return None
 
     with pytest.raises(ConfigError, match="no encoding"):
-        encodings(Nothing(), scene(crossing("ahead")))
+        Encoder.of(Nothing(), scene(crossing("ahead")))
+
+
+def test_most_like_has_the_tags_first_and_then_is_near() -> None:
+    scenarios = made()
+    tags = {"manoeuvre": "left", "speed": "slow", "leader": "no"}
+    found = most_like(scenarios, scenarios.encodings[0], tags, "scene 0")
+    assert {tag: scenarios.tags[tag][found] for tag in tags} == tags
+    same = np.all([scenarios.tags[tag] == value for tag, value in tags.items()], axis=0)
+    same &= scenarios.scenes != "scene 0"
+    distance = np.linalg.norm(scenarios.encodings - scenarios.encodings[0], axis=1)
+    assert distance[found] == distance[same].min()
+    alone = Scenarios(
+        scenarios.encodings[:2], {"speed": scenarios.tags["speed"][:2]}, np.array(["a", "a"]), np.array(["x", "y"])
+    )
+    with pytest.raises(DataError, match="no other scene"):
+        most_like(alone, scenarios.encodings[0], {"speed": "slow"}, "a")
 
 
 @pytest.fixture(scope="module")
