@@ -116,7 +116,7 @@ def counterfactual(
         popsize=search.population,
         maxiter=search.rounds,
         init="sobol",
-        rng=np.random.default_rng(search.seed),
+        seed=np.random.default_rng(search.seed),
         polish=False,
         vectorized=True,
         updating="deferred",
