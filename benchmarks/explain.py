@@ -1,12 +1,14 @@
 """Does an attribution point at what decides? On the junction world, where the deciding arm or vehicle is known.
 
     python benchmarks/explain.py point --context DIR --cell balanced/query/0 [--agents 500]
+    python benchmarks/explain.py faithful --context DIR --cell balanced/query/0 [--agents 60]
     python benchmarks/explain.py cost
     python benchmarks/explain.py page      # writes docs/results/data/explain.json, which results_pages.py renders
 
 ``point`` explains agents of a world that the model of a finished cell of ``benchmarks/context.py`` never saw (DIR is
 its ``--out``), by Sobol indices and by three other ways. ``cost`` measures ``forecast explain`` with shipped weights on
-a synthetic town. Figures go into benchmarks/figures/explain.
+a synthetic town, and ``faithful`` takes parts away in the order in which they are said to matter. Figures go into
+benchmarks/figures/explain.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import numpy as np
 import torch
 from context import VALIDATION, WORLDS, Cell
 from context_worlds import PER_SCENE, World, load_world
-from explain_pointing import METHODS, Target, pointed, target_of
+from explain_pointing import METHODS, Target, faithful, pointed, target_of
 from explain_tables import page
 
 from forecast.core.files import written_whole
@@ -77,6 +79,21 @@ def point(args: argparse.Namespace) -> None:
             before["found"][kind] |= values
         told = before
     _write(out, told)
+
+
+def take_away(args: argparse.Namespace) -> None:
+    """Deletion, insertion and the agreement of seeds, of targets as in :func:`point`."""
+    cell = Cell.parse(args.cell)
+    name = f"{cell.pool}_test"
+    world = load_world(args.context / "worlds" / name, *WORLDS[name], cell.config.model.crop)
+    model = Predictor(load_checkpoint(args.context / "runs" / cell.key / "last.safetensors"))
+    chosen = targets(world, name, args.agents, list(CASES))
+    rows = [
+        faithful(model, world.of(np.array([target.row])).batch([0]), target, args.draws)
+        for target in progress(chosen, "taking away", total=len(chosen))
+    ]
+    told = {"cell": args.cell, "draws": args.draws, "agents_a_case": args.agents, "found": summary(rows)}
+    _write(args.figures / "faithful.json", told)
 
 
 def gap_closed(context: Path, cell: Cell) -> dict[str, float]:
@@ -152,7 +169,7 @@ def _write(path: Path, told: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("point", "cost", "page"))
+    parser.add_argument("what", choices=("point", "faithful", "cost", "page"))
     parser.add_argument("--context", type=Path, metavar="DIR", help="the --out of benchmarks/context.py")
     parser.add_argument("--cell", default="balanced/query/0", help="whose model (default: %(default)s)")
     parser.add_argument("--agents", type=int, default=500, help="a case (default: %(default)s)")
@@ -163,12 +180,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5, help="of 'cost' (default: %(default)s)")
     parser.add_argument("--figures", type=Path, default=FIGURES, help="default: %(default)s")
     args = parser.parse_args()
-    if args.what == "point" and args.context is None:
-        parser.error("point: say with --context where benchmarks/context.py wrote")
+    if args.what in ("point", "faithful") and args.context is None:
+        parser.error(f"{args.what}: say with --context where benchmarks/context.py wrote")
     if args.what == "page":
         page(args.figures.parent, PAGE)
     else:
-        {"point": point, "cost": cost}[args.what](args)
+        {"point": point, "faithful": take_away, "cost": cost}[args.what](args)
 
 
 if __name__ == "__main__":

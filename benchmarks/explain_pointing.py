@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 import torch
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 from shapely.geometry import LineString
 
 from forecast.core.batch import AgentBatch
@@ -18,7 +19,7 @@ from forecast.data.synthetic.junction_plots import PAST, Plot
 from forecast.explain.attribution import AttributionSettings, attribute
 from forecast.explain.input_groups import InputGroup, cells, each_neighbour, each_step, whole_inputs
 from forecast.explain.masked_scene import MaskedScene
-from forecast.explain.null_inputs import coasting, null_map
+from forecast.explain.null_inputs import MapNull, coasting, null_map
 from forecast.explain.outcomes import mean_path
 from forecast.prediction.predictor import Predictor
 
@@ -78,15 +79,7 @@ def pointed(
     of_arm = np.array([_covers(cell, target.arms, spec) for cell in grid])
     other = np.array([group.kind == "neighbours" for group in groups])
     values: dict[str, float] = {}
-    ways: dict[str, Callable[[], NDArray[np.float64]]] = {
-        "sobol, no map": lambda: attribute(model, batch, groups, AttributionSettings(draws=draws)).indices.total,
-        "sobol, straight road": lambda: (
-            attribute(model, batch, groups, AttributionSettings(map_null="straight", draws=draws)).indices.total
-        ),
-        "occlusion": lambda: _occlusion(model, batch, groups),
-        "gradient × input": lambda: _gradient(model, batch, groups),
-    }
-    scores = {name: way() for name, way in ways.items() if name in methods}
+    scores = {name: way() for name, way in _ways(model, batch, groups, draws).items() if name in methods}
     for name, found in scores.items():
         known = np.isfinite(found).any()
         values[f"cell, {name}"] = float(of_arm[np.nanargmax(found[: len(grid)])]) if known else np.nan
@@ -97,6 +90,61 @@ def pointed(
         values["neighbour, random"] = float(other.mean()) if other.any() else np.nan
         values |= _whole(model, batch, draws)
     return {"kind": target.kind, "values": values}
+
+
+def _ways(
+    model: Predictor, batch: AgentBatch, groups: list[InputGroup], draws: int, seed: int = 0
+) -> dict[str, Callable[[], NDArray[np.float64]]]:
+    """Ways to say how important each part is, largest first; all but ``random``."""
+
+    def sobol(null: MapNull) -> NDArray[np.float64]:
+        return attribute(model, batch, groups, AttributionSettings("mean path", null, draws, seed)).indices.total
+
+    return {
+        "sobol, no map": lambda: sobol("empty"),
+        "sobol, straight road": lambda: sobol("straight"),
+        "occlusion": lambda: _occlusion(model, batch, groups),
+        "gradient × input": lambda: _gradient(model, batch, groups),
+    }
+
+
+def faithful(model: Predictor, batch: AgentBatch, target: Target, draws: int) -> dict[str, Any]:
+    """How fast the forecast goes where each way's most important parts are taken away first, and comes where they are
+    put back first; and whether another seed ranks the parts alike.
+
+    Returns:
+        the target's kind, and for each way: ``deletion``, mean share of the way from the forecast to that without any
+        input, over all numbers of parts taken away; ``insertion``, mean share of the way back; larger is better.
+        Of Sobol indices ``rank``, Spearman's correlation of the total indices of two seeds.
+    """
+    spec = model.config.crop
+    groups = cells(spec, ALONG, ACROSS) + each_neighbour(batch) + each_step(batch, model.config.horizon.step_s)
+    scores = {name: way() for name, way in _ways(model, batch, groups, draws).items()}
+    scores["random"] = np.random.default_rng(target.row).random(len(groups))
+    values: dict[str, float] = {}
+    for name, found in scores.items():
+        order = np.argsort(-np.nan_to_num(found), kind="stable")
+        place = np.argsort(order)
+        gone = torch.from_numpy((place[None] < np.arange(len(groups) + 1)[:, None]).astype(np.float32))
+        away = _share_of_the_way(model, batch, groups, 1 - gone)
+        values[f"deletion, {name}"] = float(away.mean())
+        values[f"insertion, {name}"] = float(1 - _share_of_the_way(model, batch, groups, gone).mean())
+        if name.startswith("sobol") and np.isfinite(found).all():
+            again = _ways(model, batch, groups, draws, seed=1)[name]()
+            values[f"rank, {name}"] = float(spearmanr(found, again).statistic)
+    return {"kind": target.kind, "values": values}
+
+
+@torch.inference_mode()
+def _share_of_the_way(
+    model: Predictor, batch: AgentBatch, groups: list[InputGroup], masks: torch.Tensor
+) -> NDArray[np.float64]:
+    """(rows,) distance of each mean path from the whole scene's, over that of the scene without any part; at most 1."""
+    scene = MaskedScene(batch, groups, model.config.crop, "empty", model.config.horizon.step_s)
+    ends = torch.tensor([[1.0], [0.0]]).expand(2, len(groups))
+    paths = mean_path(model.predict(scene.batch(torch.cat([ends, masks]))))
+    away = np.linalg.norm(paths[2:] - paths[0], axis=1) / max(np.linalg.norm(paths[1] - paths[0]), 1e-6)
+    return np.asarray(np.minimum(away, 1.0))
 
 
 def _covers(cell: InputGroup, arms: shapely.Geometry, spec: CropSpec) -> bool:

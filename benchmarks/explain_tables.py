@@ -48,6 +48,7 @@ def page(figures: Path, out: Path) -> None:
     points = [_read(path) for path in sorted((figures / "explain").glob("point-*.json"))]
     tables = [_pointing(point) for point in points]
     tables += [_shares(point) for point in points if "history" in point["found"]]
+    tables.append(_faithful(_read(figures / "explain" / "faithful.json")))
     tables += [_counterfactuals(_read(path)) for path in sorted((figures / "counterfactuals").glob("*.json"))]
     tables.append(_search(_read(figures / "search.json")))
     tables.append(_cost(_read(figures / "explain" / "cost.json")))
@@ -134,6 +135,29 @@ def _shares(told: Json) -> Json:
             "Where the past decides, the road goes where the past leads: the map is as good a witness as the past, "
             "and the model uses both. Its index is under the noise only where a straight road in its place changes "
             "nothing.",
+        ],
+    )
+
+
+def _faithful(told: Json) -> Json:
+    rows = []
+    for kind, words in _KINDS.items():
+        found = told["found"][kind]
+        for what in ("deletion", "insertion", "rank"):
+            keys = [f"{what}, {way}" for way in _WAYS]
+            cells = [f"{found[key]['mean']:.2f} ± {found[key]['half']:.2f}" if key in found else "–" for key in keys]
+            count = str(found[f"{what}, {_WAYS[0]}"]["n"])
+            rows.append([f"{words}: {what}", count, *cells])
+    return _table(
+        "Deletion, insertion, and the agreement of two seeds",
+        f"python benchmarks/explain.py faithful --context DIR --cell {told['cell']} --draws {told['draws']}",
+        ["", "targets", *_WAYS],
+        rows,
+        [
+            "Parts are taken away in the order in which they are said to matter, or put back; what is told is the "
+            "mean share of the way from the forecast to that without any input, and back. Larger is better, 1 at "
+            "most. The stand-in is no map, so the ways that use it have the advantage. *rank* is Spearman's "
+            "correlation of the total indices of two seeds.",
         ],
     )
 
