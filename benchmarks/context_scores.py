@@ -10,7 +10,8 @@ from context_worlds import World
 from numpy.typing import NDArray
 
 from forecast.core.forecast import Forecast
-from forecast.eval.bayes import Outcomes, displacement, error_minimising
+from forecast.eval.bayes import displacement
+from forecast.explain.audit.junction_parts import best_paths_m
 from forecast.model.cvae_config import CVAEConfig
 from forecast.model.medoids import medoids
 from forecast.model.merging import merge_modes
@@ -39,13 +40,10 @@ def scores(model: Network, world: World) -> dict[str, Floats]:
 
 def bounds(world: World) -> dict[str, Floats]:
     """The same errors of forecasters that know the true distribution, seeing everything or the history alone."""
-    truth, everything = world.truth, world.outcomes
-    sighted = error_minimising(everything)
-    by_class = error_minimising(Outcomes(truth.blind_means_m, truth.blind_probabilities, truth.noise_m))
-    blind = np.where((truth.blind_class >= 0)[:, None, None], by_class[truth.blind_class], sighted)
+    sighted, blind = best_paths_m(world.truth)
     found = {}
     for name, points in (("sighted", sighted), ("blind", blind)):
-        distance = displacement(points, everything)
+        distance = displacement(points, world.outcomes)
         found |= {f"{name}_ade": distance.mean(1), f"{name}_fde": distance[:, -1]}
     return found
 

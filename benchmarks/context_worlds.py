@@ -17,12 +17,12 @@ from forecast.core.crops import CropSpec
 from forecast.core.files import written_whole
 from forecast.data.cache import open_dataset
 from forecast.data.dataset import AgentDataset
-from forecast.data.samples import Samples
 from forecast.data.synthetic.junction_plots import Plot
 from forecast.data.synthetic.junctions import BALANCED, Truth, plots_of_scene
 from forecast.data.synthetic.nuscenes_writer import CITIES
 from forecast.data.synthetic.town_writer import write_town
 from forecast.eval.bayes import Outcomes
+from forecast.explain.audit.junction_parts import in_order_of, outcomes_of
 
 VERSION, SPLITS = "v1.0-trainval", ("train", "train_val", "val")
 PER_SCENE = 100
@@ -50,7 +50,7 @@ class World:
     @property
     def outcomes(self) -> Outcomes:
         """For whoever sees history, map and neighbours."""
-        return Outcomes(self.truth.means_m, self.truth.probabilities, self.truth.noise_m)
+        return outcomes_of(self.truth)
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,7 @@ def load_world(folder: Path, targets: int, seed: int, shares: dict[str, float] |
 
 def _batch(folder: Path, truth: Truth, crop: CropSpec, seed: int, shares: dict[str, float]) -> AgentBatch:
     dataset = open_dataset(folder, VERSION)
-    parts = [dataset.samples(split) for split in SPLITS]
-    samples = Samples(np.concatenate([part.rows for part in parts]))
-    place = {token: row for row, token in enumerate(samples.tokens(dataset.tracks))}
-    ordered = samples[np.array([place[token] for token in truth.tokens.tolist()])]
+    ordered = in_order_of(truth, dataset, SPLITS)
     batch = AgentDataset.of(dataset, ordered).batch(np.arange(len(ordered)))
     scenes = len(truth.tokens) // PER_SCENE
     crops = []

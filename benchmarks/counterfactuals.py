@@ -1,7 +1,6 @@
 """Counterfactuals on the junction world: are they found, and does the true driver agree?
 
     python benchmarks/counterfactuals.py run --context DIR --cell balanced/query/0 [--agents 200]
-    python benchmarks/counterfactuals.py page      # writes docs/results/data/counterfactuals.json
 
 DIR is the ``--out`` of ``benchmarks/context.py``; the cell's model is asked on a world that it never saw. Where the map
 or a vehicle decides, another manoeuvre is looked for by changes of the road's arms or of the vehicle. Each scene
@@ -14,25 +13,22 @@ import argparse
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from context import VALIDATION, WORLDS, Cell
-from context_worlds import PER_SCENE, load_world
+from context import Cell
+from context_models import model_and_world, unseen_plots
 
 from forecast.core.files import written_whole
 from forecast.core.progress import progress
 from forecast.data.synthetic.junction_plots import Plot
-from forecast.data.synthetic.junctions import BALANCED, plots_of_scene
 from forecast.explain.flip_search import Counterfactual, counterfactual, likeliest_manoeuvre
 from forecast.explain.outcomes import MANOEUVRES, manoeuvre_probabilities
 from forecast.explain.scene_editor import SceneEditor
 from forecast.explain.validity import faults
 from forecast.explain.world_truth import driven_again
-from forecast.prediction.checkpoint import load_checkpoint
 from forecast.prediction.predictor import Predictor
 
 FIGURES = Path(__file__).parent / "figures" / "counterfactuals"
@@ -42,27 +38,13 @@ WANTED = {"left": "straight", "right": "straight", "straight": "left"}
 POSSIBLE = 0.05
 
 
-def plots(name: str, agents: int, size: int) -> Iterator[tuple[int, Plot]]:
-    """Row and plot of the first targets of each case that the epoch was not chosen on."""
-    number, seed, shares = WORLDS[name]
-    seen = set(np.random.default_rng(1).permutation(size)[:VALIDATION].tolist())
-    left, scenes = dict.fromkeys(CASES, agents), number // PER_SCENE
-    for scene in range(scenes):
-        placed = plots_of_scene(seed, scene, scenes, PER_SCENE, shares or BALANCED)
-        for row, one in enumerate(placed, scene * PER_SCENE):
-            if row not in seen and left.get(one.plot.case, 0):
-                left[one.plot.case] -= 1
-                yield row, one.plot
-
-
 def run(args: argparse.Namespace) -> None:
     """Look for counterfactuals and write what was found."""
     cell = Cell.parse(args.cell)
-    name = f"{cell.pool}_test"
-    world = load_world(args.context / "worlds" / name, *WORLDS[name], cell.config.model.crop)
-    model = Predictor(load_checkpoint(args.context / "runs" / cell.key / "last.safetensors"))
+    model, world = model_and_world(cell, args.context)
     began, rows = time.perf_counter(), []
-    for row, plot in progress(plots(name, args.agents, len(world)), "editing", total=args.agents * len(CASES)):
+    chosen = unseen_plots(cell, CASES, args.agents, len(world))
+    for row, plot in progress(chosen, "editing", total=args.agents * len(CASES)):
         batch = world.of(np.array([row])).batch([0])
         rows.append(asked(model, SceneEditor(batch, model.config.crop, 0.5), plot, row))
     told = {
@@ -101,8 +83,7 @@ def asked(model: Predictor, editor: SceneEditor, plot: Plot, row: int) -> dict[s
 
 
 def _judged(editor: SceneEditor, plot: Plot, found: Counterfactual) -> dict[str, Any]:
-    amounts = torch.tensor([[amount for _, amount in found.changes]]).reshape(1, -1)
-    after = editor.apply([knob for knob, _ in found.changes], amounts)
+    after = editor.changed(found.changes)
     truth = driven_again(plot, editor, found.changes)
     assert truth is not None
     changes = [(knob.verb, round(amount, 2)) for knob, amount in found.changes]

@@ -17,55 +17,39 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from context import VALIDATION, WORLDS, Cell
-from context_worlds import PER_SCENE, World, load_world
+from context import Cell
+from context_models import model_and_world, test_world, unseen_plots
+from context_worlds import World
 from explain_pointing import METHODS, Target, faithful, pointed, target_of
 from explain_tables import page
 
 from forecast.core.files import written_whole
 from forecast.core.progress import progress
 from forecast.data.synthetic.junction_plots import CASES
-from forecast.data.synthetic.junctions import BALANCED, plots_of_scene
-from forecast.prediction.checkpoint import load_checkpoint
-from forecast.prediction.predictor import Predictor
 
 FIGURES = Path(__file__).parent / "figures" / "explain"
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "data" / "explain.json"
 
 
-def targets(world: World, name: str, agents: int, cases: list[str]) -> list[Target]:
+def chosen(cell: Cell, world: World, agents: int, cases: Sequence[str]) -> list[Target]:
     """The first ``agents`` targets of each case, with what decides; not those that chose the epoch."""
-    number, seed, shares = WORLDS[name]
-    seen = set(np.random.default_rng(1).permutation(len(world))[:VALIDATION].tolist())
-    left = dict.fromkeys(cases, agents)
-    found, scenes = [], number // PER_SCENE
-    for scene in range(scenes):
-        placed = plots_of_scene(seed, scene, scenes, PER_SCENE, shares or BALANCED)
-        for row, one in enumerate(placed, scene * PER_SCENE):
-            if row not in seen and left.get(one.plot.case):
-                left[one.plot.case] -= 1
-                found.append(target_of(row, one.plot))
-        if not any(left.values()):
-            break
-    return found
+    return [target_of(row, plot) for row, plot in unseen_plots(cell, cases, agents, len(world))]
 
 
 def point(args: argparse.Namespace) -> None:
     """Explain all targets and write how often each way points at what decides."""
     cell = Cell.parse(args.cell)
-    name = f"{cell.pool}_test"
-    folder = args.context / "runs" / cell.key
-    world = load_world(args.context / "worlds" / name, *WORLDS[name], cell.config.model.crop)
-    model = Predictor(load_checkpoint(folder / "last.safetensors"))
+    model, world = model_and_world(cell, args.context)
     began, cases = time.perf_counter(), args.case or list(CASES)
     rows = [
         pointed(model, world.of(np.array([target.row])).batch([0]), target, args.draws, args.method or METHODS)
-        for target in progress(targets(world, name, args.agents, cases), "explaining", total=args.agents * len(cases))
+        for target in progress(chosen(cell, world, args.agents, cases), "explaining", total=args.agents * len(cases))
     ]
     told = {
         "cell": args.cell, "draws": args.draws, "agents_a_case": args.agents, "methods": list(METHODS),
@@ -84,13 +68,11 @@ def point(args: argparse.Namespace) -> None:
 def take_away(args: argparse.Namespace) -> None:
     """Deletion, insertion and the agreement of seeds, of targets as in :func:`point`."""
     cell = Cell.parse(args.cell)
-    name = f"{cell.pool}_test"
-    world = load_world(args.context / "worlds" / name, *WORLDS[name], cell.config.model.crop)
-    model = Predictor(load_checkpoint(args.context / "runs" / cell.key / "last.safetensors"))
-    chosen = targets(world, name, args.agents, list(CASES))
+    model, world = model_and_world(cell, args.context)
+    asked = chosen(cell, world, args.agents, list(CASES))
     rows = [
         faithful(model, world.of(np.array([target.row])).batch([0]), target, args.draws)
-        for target in progress(chosen, "taking away", total=len(chosen))
+        for target in progress(asked, "taking away", total=len(asked))
     ]
     told = {"cell": args.cell, "draws": args.draws, "agents_a_case": args.agents, "found": summary(rows)}
     _write(args.figures / "faithful.json", told)
@@ -100,7 +82,7 @@ def gap_closed(context: Path, cell: Cell) -> dict[str, float]:
     """Share of the way from the best forecaster without context to the best with it, by case, of FDE."""
     with (
         np.load(context / "cells" / f"{cell.key}.npz") as found,
-        np.load(context / f"bounds-{cell.pool}_test.npz") as bound,
+        np.load(context / f"bounds-{test_world(cell)}.npz") as bound,
     ):
         case, fde = found["case"], found["fde_ml"]
         blind, sighted = bound["blind_fde"], bound["sighted_fde"]

@@ -23,6 +23,13 @@ class Curve:
     points_m: Floats
     headings_rad: Floats
 
+    @classmethod
+    def through(cls, points_m: Floats) -> Curve:
+        """The polyline itself: headings (points,) are those of its pieces, rad, of (points, 2) metres."""
+        steps = np.diff(points_m, axis=0)
+        heading = np.unwrap(np.arctan2(steps[:, 1], steps[:, 0]))
+        return cls(points_m, np.concatenate([heading, heading[-1:]]))
+
     @cached_property
     def arc_m(self) -> Floats:
         """(points,) arc length from the start."""

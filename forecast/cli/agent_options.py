@@ -43,32 +43,44 @@ def named_row(dataset: Dataset, args: argparse.Namespace) -> int:
     """
     from forecast.core.errors import DataError
 
-    row = _row_of(dataset, args)
-    scene = str(dataset.tracks.scene_names[dataset.tracks.track_scene[int(dataset.columns.row_track[row])]])
+    row = _row_of(dataset, args.sample) if args.sample is not None else row_at(dataset, args.agent, args.frame)
+    scene = scene_name(dataset, row)
     if args.scene is not None and args.scene != scene:
         raise DataError(f"--scene {args.scene}: the agent is in {scene}")
     return row
 
 
-def _row_of(dataset: Dataset, args: argparse.Namespace) -> int:
+def _row_of(dataset: Dataset, token: str) -> int:
+    instance, _, sample = token.partition("_")
+    if "_" in sample:  # of a data set whose tokens hold underscores themselves
+        parts = token.split("_")
+        pairs = [("_".join(parts[:cut]), "_".join(parts[cut:])) for cut in range(1, len(parts))]
+        known = set(dataset.tracks.track_tokens.tolist())
+        instance, sample = next((pair for pair in pairs if pair[0] in known), (instance, sample))
+    return dataset.locate(instance, sample)
+
+
+def row_at(dataset: Dataset, agent: str, frame: int) -> int:
+    """Row of an agent at a key frame of its scene, counted from 0.
+
+    Raises:
+        DataError: no such agent or key frame, or it was not seen then.
+    """
     import numpy as np
 
     from forecast.core.errors import DataError
 
     tracks = dataset.tracks
-    if args.sample is not None:
-        instance, _, sample = args.sample.partition("_")
-        if "_" in sample:  # of a data set whose tokens hold underscores themselves
-            parts = args.sample.split("_")
-            pairs = [("_".join(parts[:cut]), "_".join(parts[cut:])) for cut in range(1, len(parts))]
-            known = set(tracks.track_tokens.tolist())
-            instance, sample = next((pair for pair in pairs if pair[0] in known), (instance, sample))
-        return dataset.locate(instance, sample)
-    track = np.flatnonzero(tracks.track_tokens == args.agent)
+    track = np.flatnonzero(tracks.track_tokens == agent)
     frames = np.flatnonzero(tracks.sample_scene == tracks.track_scene[track[0]]) if len(track) else np.empty(0, int)
-    if len(track) and not 0 <= args.frame < len(frames):
-        raise DataError(f"--frame {args.frame}: the scene of {args.agent} has key frames 0 to {len(frames) - 1}")
-    return dataset.locate(args.agent, str(tracks.sample_tokens[frames[args.frame]]) if len(track) else "")
+    if len(track) and not 0 <= frame < len(frames):
+        raise DataError(f"--frame {frame}: the scene of {agent} has key frames 0 to {len(frames) - 1}")
+    return dataset.locate(agent, str(tracks.sample_tokens[frames[frame]]) if len(track) else "")
+
+
+def scene_name(dataset: Dataset, row: int) -> str:
+    """The scene of an observation."""
+    return str(dataset.tracks.scene_names[dataset.tracks.track_scene[int(dataset.columns.row_track[row])]])
 
 
 def agent_title(dataset: Dataset, row: int) -> str:

@@ -10,6 +10,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from forecast.cli.data_options import add_data_options, open_named
+from forecast.cli.model_files import MODEL_HELP, add_device
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,14 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model",
         nargs="?",
         metavar="MODEL",
-        help="run folder, .safetensors file, name of shipped weights (town), exported file (.onnx), or module:function",
+        help=MODEL_HELP,
     )
     add_data_options(parser, split=True)
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for audit.json, audit.md and audit.html")
     parser.add_argument("--agents", type=int, metavar="N", help="agent-samples of the split, at most (default: 500)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of their choice (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="100 agent-samples and a smaller junction world")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, … (default: %(default)s)")
+    add_device(parser)
     for name in _FILES:
         what = "with all inputs" if name == "with" else f"of the same model {name.replace('_', ' ')}"
         parser.add_argument(
@@ -40,10 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Audit and write."""
-    import json
     from pathlib import Path
 
     from forecast.core.files import check_outputs, check_place, written_whole
+    from forecast.core.json_files import write_json
     from forecast.report.audit_tables import audit_markdown, write_audit_page
 
     files = {name: getattr(args, name) for name in _FILES if getattr(args, name) is not None}
@@ -53,8 +54,7 @@ def run(args: argparse.Namespace) -> None:
     outputs = {f"--out {name}": out / name for name in ("audit.json", "audit.md", "audit.html")}
     check_outputs(outputs, files.values(), dataroot=args.dataroot)
     document = _of_files(args, files) if files else _of_model(args, out)
-    with written_whole(out / "audit.json") as temporary:
-        temporary.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(out / "audit.json", document)
     text = audit_markdown(document)
     with written_whole(out / "audit.md") as temporary:
         temporary.write_text(text, encoding="utf-8")

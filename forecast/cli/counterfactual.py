@@ -10,8 +10,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from forecast.cli.agent_options import add_agent_options, agent_title, check_agent_options, named_row
+from forecast.cli.agent_options import add_agent_options, agent_title, check_agent_options, named_row, scene_name
 from forecast.cli.data_options import add_data_options, open_named
+from forecast.cli.model_files import MODEL_HELP, add_device
+from forecast.cli.picture_files import check_picture, check_with_figures, write_with_figures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,11 +29,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say whose forecast of whom, what may change, and where to."""
-    parser.add_argument(
-        "model",
-        metavar="MODEL",
-        help="run folder, .safetensors file, name of shipped weights (town), exported file (.onnx), or module:function",
-    )
+    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     add_data_options(parser)
     add_agent_options(parser)
     parser.add_argument(
@@ -58,37 +56,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "where it is so",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the search (default: %(default)s)")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, … (default: %(default)s)")
+    add_device(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Search or edit, draw and write."""
-    import json
-    from pathlib import Path
-
     import numpy as np
 
-    from forecast.cli.model_files import model_files
-    from forecast.core.files import check_outputs, written_whole
-    from forecast.data.dataset import AgentDataset
-    from forecast.data.map_crops import crop_adder
     from forecast.data.samples import Samples
     from forecast.data.synthetic.planted_plots import plot_of
+    from forecast.explain.model_inputs import inputs_of
     from forecast.explain.scene_editor import SceneEditor
     from forecast.explain.world_truth import driven_again
     from forecast.prediction.model_names import open_model
 
-    out = Path(args.out)
-    figures = out.with_suffix(".json")
-    _check(args, out)
-    check_outputs({"--out": out, "its .json": figures}, model_files(args.model), dataroot=args.dataroot)
+    out = _check(args)
+    figures = check_with_figures(out, args.model, args.dataroot)
     model = open_model(args.model, args.device)
     dataset = open_named(args)
     row = named_row(dataset, args)
-    source = AgentDataset.read_by(model.config, dataset, Samples(np.array([row])))
-    editor = SceneEditor(
-        crop_adder(dataset, model.config.crop)(source.batch([0])), model.config.crop, model.config.horizon.step_s
-    )
+    batch = inputs_of(model.config, dataset, Samples(np.array([row])))
+    editor = SceneEditor(batch, model.config.crop, model.config.horizon.step_s)
     title = agent_title(dataset, row)
     changes, told = _sought(args, model, editor) if args.to else _edited(args, editor)
     plot = plot_of(args.dataroot, title.splitlines()[1])
@@ -110,21 +98,17 @@ def run(args: argparse.Namespace) -> None:
         "driven_again": None if truth is None else _shares(truth.probabilities),
         "retrieved": retrieved,
     }
-    with written_whole(out) as temporary:
-        figure.savefig(temporary, dpi=130)
-    with written_whole(figures) as temporary:
-        temporary.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_with_figures(out, figure, document)
     _print(document)
     print(f"wrote {out} and {figures}")
 
 
-def _check(args: argparse.Namespace, out: Path) -> None:
+def _check(args: argparse.Namespace) -> Path:
     from forecast.core.errors import ConfigError, one_of
     from forecast.explain.outcomes import MANOEUVRES
 
     check_agent_options(args)
-    if out.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise ConfigError(f"--out {args.out}: expected a picture's name, ending in .png, .svg or .pdf")
+    out = check_picture(args.out)
     if (args.to is None) == (args.edit is None):
         raise ConfigError("say what to look for with --to MANOEUVRE, or what to change with --edit SENTENCE")
     if args.to is not None and args.to not in MANOEUVRES:
@@ -133,6 +117,7 @@ def _check(args: argparse.Namespace, out: Path) -> None:
         raise ConfigError("--regions goes with --to; a sentence of --edit says itself what it changes")
     if args.seed < 0:
         raise ConfigError(f"--seed {args.seed}: expected 0 or more")
+    return out
 
 
 def _sought(
@@ -179,15 +164,13 @@ class _Drawn:
         truth: DrivenAgain | None,
     ) -> None:
         import numpy as np
-        import torch
 
         from forecast.explain.validity import faults
 
         self._args, self._model, self._editor, self._changes = args, model, editor, changes
         self._panels: list[EditPanel] = []
         self.told: dict[str, Any] = {}
-        amounts = torch.tensor([[amount for _, amount in changes]]).reshape(1, -1)
-        self._after = editor.apply([knob for knob, _ in changes], amounts)
+        self._after = editor.changed(changes)
         none = np.zeros((0, 1, 2))
         self._show("before", editor.batch, _known(editor.batch))
         self._show("after", self._after, none if truth is None else truth.paths_m[truth.odds > 0])
@@ -206,7 +189,6 @@ class _Drawn:
 
     def retrieve(self, dataset: Dataset, row: int) -> dict[str, Any]:
         """Find the scene that is most like the edited one, and draw it; says which it is."""
-        import numpy as np
         import torch
 
         from forecast.cli.search import entry_of, scenarios_of
@@ -219,12 +201,11 @@ class _Drawn:
             raise ConfigError("--retrieve goes with weights, whose encoding says what is alike")
         samples = dataset.samples(self._args.retrieve)
         batch, scenarios, encoder = scenarios_of(self._model, dataset, samples)
-        tracks = dataset.tracks
-        scene = tracks.track_scene[int(dataset.columns.row_track[row])]
-        step_s = self._model.config.horizon.step_s
-        tags = scenario_tags(self._after, np.array([tracks.scene_maps[scene]]), self._editor.spec, step_s)
+        tracks, step_s = dataset.tracks, self._model.config.horizon.step_s
+        maps = tracks.scene_maps[tracks.track_scene[dataset.columns.row_track[[row]]]]
+        tags = scenario_tags(self._after, maps, self._editor.spec, step_s)
         asked = {tag: str(values[0]) for tag, values in tags.items() if tag != "manoeuvre"}
-        found = most_like(scenarios, encoder(self._after)[0], asked, str(tracks.scene_names[scene]))
+        found = most_like(scenarios, encoder(self._after)[0], asked, scene_name(dataset, row))
         one = batch[torch.tensor([found])]
         self._show("retrieved", one, _known(one), edited=False)
         return entry_of(dataset, samples, scenarios, found)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forecast.cli.data_options import add_data_options, open_named
+from forecast.cli.model_files import add_device
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--agent", metavar="INSTANCE", help="agent's instance token: centre of a still; .gif: the agent to follow"
     )
     parser.add_argument("--around", type=float, metavar="M", help="half the side length of a still, metres")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, … (default: %(default)s)")
+    add_device(parser)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from forecast.cli.agent_options import add_agent_options, agent_title, check_agent_options, named_row
+from forecast.cli.agent_options import add_agent_options, agent_title, check_agent_options, named_row, scene_name
 from forecast.cli.data_options import add_data_options, open_named
+from forecast.cli.model_files import MODEL_HELP, add_device
+from forecast.cli.picture_files import check_picture, check_with_figures, write_with_figures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,11 +26,7 @@ _OUTCOMES = {"path": "mean path", "likely": "likely path", "manoeuvre": "manoeuv
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say whose forecast of whom, by what parts, and where to."""
-    parser.add_argument(
-        "model",
-        metavar="MODEL",
-        help="run folder, .safetensors file, name of shipped weights (town), exported file (.onnx), or module:function",
-    )
+    parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     add_data_options(parser)
     add_agent_options(parser)
     parser.add_argument(
@@ -62,61 +60,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--draws", type=int, default=64, metavar="N", help="forecasts a part, a power of 2 (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the draws (default: %(default)s)")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, … (default: %(default)s)")
+    add_device(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Attribute, draw and write."""
-    import json
-    from pathlib import Path
-
     import numpy as np
 
-    from forecast.cli.model_files import model_files
-    from forecast.core.files import check_outputs, written_whole
-    from forecast.data.dataset import AgentDataset
-    from forecast.data.map_crops import crop_adder
     from forecast.data.samples import Samples
     from forecast.explain.attribution import input_shares, told
+    from forecast.explain.model_inputs import inputs_of
     from forecast.pictures.attribution_picture import draw_attribution
     from forecast.prediction.model_names import open_model
 
-    out = Path(args.out)
-    figures = out.with_suffix(".json")
-    _check(args, out)
-    check_outputs({"--out": out, "its .json": figures}, model_files(args.model), dataroot=args.dataroot)
+    out = _check(args)
+    figures = check_with_figures(out, args.model, args.dataroot)
     model = open_model(args.model, args.device)
-    spec = model.config.crop
     dataset = open_named(args)
     row = named_row(dataset, args)
-    source = AgentDataset.read_by(model.config, dataset, Samples(np.array([row])))
-    batch = crop_adder(dataset, spec)(source.batch([0]))
+    batch = inputs_of(model.config, dataset, Samples(np.array([row])))
     found = _attributions(args, model, batch)
     title = agent_title(dataset, row)
     forecast = model.predict(batch.to(model.device))
-    figure = draw_attribution(batch, forecast, found, spec, f"{args.model}: {title}")
+    figure = draw_attribution(batch, forecast, found, model.config.crop, f"{args.model}: {title}")
     document = {
         "model": str(args.model),
         "remark": model.config.remark or None,
         "agent": title.splitlines()[1],
-        "scene": str(dataset.tracks.scene_names[dataset.tracks.track_scene[int(dataset.columns.row_track[row])]]),
+        "scene": scene_name(dataset, row),
         "shapley": {one.settings.map_null: input_shares(model, batch, one.settings.map_null) for one in found},
         "sobol": [told(one, model) for one in found],
     }
-    with written_whole(out) as temporary:
-        figure.savefig(temporary, dpi=130)
-    with written_whole(figures) as temporary:
-        temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    write_with_figures(out, figure, document)
     _print(found)
     print(f"wrote {out} and {figures}")
 
 
-def _check(args: argparse.Namespace, out: Path) -> None:
+def _check(args: argparse.Namespace) -> Path:
     from forecast.core.errors import ConfigError
 
     check_agent_options(args)
-    if out.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise ConfigError(f"--out {args.out}: expected a picture's name, ending in .png, .svg or .pdf")
+    out = check_picture(args.out)
     if args.draws < 2 or args.draws & (args.draws - 1):
         raise ConfigError(f"--draws {args.draws}: expected a power of 2, at least 2")
     for name in ("refine", "seed"):
@@ -125,6 +109,7 @@ def _check(args: argparse.Namespace, out: Path) -> None:
     if args.refine and args.parts == "layers":
         raise ConfigError("--refine cuts cells of the map: leave out --parts layers")
     _grid(args.cells)
+    return out
 
 
 def _grid(text: str) -> tuple[int, int]:

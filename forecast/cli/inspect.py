@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from forecast.cli.agent_options import add_agent_options, agent_title, check_agent_options, named_row
 from forecast.cli.data_options import add_data_options, open_named
+from forecast.cli.picture_files import check_picture
 
 if TYPE_CHECKING:
     from forecast.core.crops import CropSpec
@@ -48,7 +49,6 @@ def run(args: argparse.Namespace) -> None:
     """Draw the picture."""
     import dataclasses
     from functools import partial
-    from pathlib import Path
 
     import numpy as np
 
@@ -64,8 +64,7 @@ def run(args: argparse.Namespace) -> None:
     check_agent_options(args)
     if args.model is not None and (args.channels is not None or args.crop != "default"):
         raise DataError("--model draws on the crop that its weights read: leave out --crop and --channels")
-    if Path(args.out).suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise DataError(f"--out {args.out}: expected a picture's name, ending in .png, .pdf or .svg")
+    check_picture(args.out)
     check_outputs({"--out": args.out}, dataroot=args.dataroot)
     network = None if args.model is None else load_checkpoint(args.model).model
     spec = _spec(args.crop, args.channels) if network is None else network.config.crop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 #: What a run's folder holds: its weights, and the records that it is resumed by.
@@ -15,6 +16,15 @@ RUN_FILES = (
     "environment.json",
     "metrics.csv",
 )
+
+
+#: What a command takes as MODEL.
+MODEL_HELP = "run folder, .safetensors file, name of shipped weights (town), exported file (.onnx), or module:function"
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--device``."""
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, … (default: %(default)s)")
 
 
 def model_files(given: Path | str) -> list[Path]:

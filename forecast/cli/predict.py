@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from forecast.cli.data_options import add_data_options, open_named
+from forecast.cli.model_files import MODEL_HELP, add_device
 
 if TYPE_CHECKING:
     from forecast.core.agents import AgentType
@@ -17,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint",
         required=True,
         metavar="MODEL",
-        help="run folder, .safetensors file, name of shipped weights (town), exported file (.onnx), or module:function",
+        help=MODEL_HELP,
     )
     add_data_options(parser, split=True)
     parser.add_argument(
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="answer with N modes that stand for all, the first nearest to everything that may happen (default: the "
         "model's value; 0: all modes, merged)",
     )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, … (default: %(default)s)")
+    add_device(parser)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from forecast.cli.agent_options import row_at, scene_name
 from forecast.cli.data_options import add_data_options, open_named
+from forecast.cli.picture_files import check_picture, check_with_figures, write_with_figures
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from forecast.core.batch import AgentBatch
     from forecast.data.prepared import Dataset
     from forecast.data.samples import Samples
@@ -42,21 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Search, draw and write."""
-    import json
-    from pathlib import Path
-
     import numpy as np
+    import torch
 
-    from forecast.cli.model_files import model_files
-    from forecast.core.files import check_outputs, written_whole
     from forecast.explain.scenario_tags import WORDS
     from forecast.pictures.contact_sheet import draw_contact_sheet
     from forecast.prediction.predictor import Predictor
 
-    out = Path(args.out)
-    listed = out.with_suffix(".json")
-    scene, frame, agent = _check(args, out)
-    check_outputs({"--out": out, "its .json": listed}, model_files(args.model), dataroot=args.dataroot)
+    out = check_picture(args.out)
+    scene, frame, agent = _check(args)
+    listed = check_with_figures(out, args.model, args.dataroot)
     model = Predictor.load(args.model)
     dataset = open_named(args)
     samples, like = _samples(dataset, args.split, scene, frame, agent)
@@ -72,29 +67,22 @@ def run(args: argparse.Namespace) -> None:
         "agents": len(samples),
         "found": [entry | {"distance": round(float(far), 4)} for entry, far in zip(entries[1:], distance, strict=True)],
     }
-    import torch
-
     figure = draw_contact_sheet(
         batch[torch.from_numpy(shown)],
         [f"{entry['scene']}, frame {entry['frame']}\n{_short(entry['tags'])}" for entry in entries],
         model.config.crop,
         f"like {args.like}, but {args.but}",
     )
-    with written_whole(out) as temporary:
-        figure.savefig(temporary, dpi=110)
-    with written_whole(listed) as temporary:
-        temporary.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_with_figures(out, figure, told, dpi=110)
     for entry in entries:
         print(f"  {entry['scene']}:{entry['frame']}:{entry['agent']}  {_short(entry['tags'])}")
     print(f"wrote {out} and {listed}")
 
 
-def _check(args: argparse.Namespace, out: Path) -> tuple[str, int, str]:
+def _check(args: argparse.Namespace) -> tuple[str, int, str]:
     from forecast.core.errors import ConfigError, one_of
     from forecast.explain.scenario_tags import WORDS
 
-    if out.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise ConfigError(f"--out {args.out}: expected a picture's name, ending in .png, .svg or .pdf")
     if args.but not in WORDS:
         raise ConfigError(f"--but {args.but}: {one_of(WORDS, args.but)}")
     if args.top < 1:
@@ -108,14 +96,14 @@ def _check(args: argparse.Namespace, out: Path) -> tuple[str, int, str]:
 
 def _samples(dataset: Dataset, split: str, scene: str, frame: int, agent: str) -> tuple[Samples, int]:
     """The split's agent-samples with the one that is asked with, and its place among them."""
-    import argparse as arguments
-
     import numpy as np
 
-    from forecast.cli.agent_options import named_row
+    from forecast.core.errors import DataError
     from forecast.data.samples import Samples
 
-    row = named_row(dataset, arguments.Namespace(sample=None, agent=agent, frame=frame, scene=scene))
+    row = row_at(dataset, agent, frame)
+    if scene != scene_name(dataset, row):
+        raise DataError(f"--like {scene}:{frame}:{agent}: the agent is in {scene_name(dataset, row)}")
     rows = dataset.samples(split).rows
     if row not in rows:
         rows = np.append(rows, row)
@@ -126,16 +114,12 @@ def scenarios_of(model: Predictor, dataset: Dataset, samples: Samples) -> tuple[
     """Inputs of agent-samples, what is searched of them, and the encoder that is made to their measure."""
     from dataclasses import replace
 
-    import numpy as np
-
-    from forecast.data.dataset import AgentDataset
-    from forecast.data.map_crops import crop_adder
+    from forecast.explain.model_inputs import inputs_of
     from forecast.explain.scenario_search import Encoder, Scenarios
     from forecast.explain.scenario_tags import scenario_tags
 
     spec, tracks = model.config.crop, dataset.tracks
-    source = AgentDataset.read_by(model.config, dataset, samples)
-    batch = crop_adder(dataset, spec)(source.batch(np.arange(len(source))))
+    batch = inputs_of(model.config, dataset, samples)
     scene = tracks.track_scene[dataset.columns.row_track[samples.rows]]
     tags = scenario_tags(batch, tracks.scene_maps[scene], spec, model.config.horizon.step_s)
     owner = tracks.track_tokens[dataset.columns.row_track[samples.rows]]
@@ -154,7 +138,7 @@ def entry_of(dataset: Dataset, samples: Samples, scenarios: Scenarios, place: in
     track = int(dataset.columns.row_track[row])
     first = np.flatnonzero(tracks.sample_scene == tracks.track_scene[track])[0]
     return {
-        "scene": str(tracks.scene_names[tracks.track_scene[track]]),
+        "scene": scene_name(dataset, row),
         "frame": int(tracks.row_sample[row] - first),
         "agent": str(tracks.track_tokens[track]),
         "tags": tags_at(scenarios.tags, place),

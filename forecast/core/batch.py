@@ -9,7 +9,7 @@ from forecast.core.agents import STATE_CHANNELS
 from forecast.core.shapes import Bool, Float, Int64, Shaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import torch
 
@@ -112,6 +112,10 @@ class AgentBatch:
             track_tokens=tuple(self.track_tokens[i] for i in kept),
             sample_tokens=tuple(self.sample_tokens[i] for i in kept),
         )
+
+    def blocks(self, agents: int = 256) -> Iterator[AgentBatch]:
+        """The batch in parts of at most so many agents, in order."""
+        return (self[first : first + agents] for first in range(0, len(self), agents))
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """All tensors by name, (batch, …) in metres, seconds and radians; without ``crop`` where there is none."""

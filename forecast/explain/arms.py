@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components, dijkstra
 
 from forecast.core.crops import CropSpec
 from forecast.core.shapes import Bool, Float
+from forecast.explain.crop_geometry import pixel_centres_m
 
 Mask = NDArray[np.bool_]
 
@@ -71,11 +72,6 @@ def find_arms(road: Float[NDArray[np.float32], "height width"], spec: CropSpec) 
     return _named([arm for arm in arms if arm is not None], spec)
 
 
-def _centres_m(spec: CropSpec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    rows, columns = np.mgrid[: spec.height_px, : spec.width_px]
-    return (rows + 0.5) / spec.px_per_m - spec.behind_m, (columns + 0.5) / spec.px_per_m - spec.right_m
-
-
 def _pairs(node: NDArray[np.int64]) -> list[tuple[NDArray[np.int64], NDArray[np.int64], float]]:
     """Neighbouring pixels that have nodes: two arrays of nodes a direction, and the distance between them in pixels."""
     found = []
@@ -89,7 +85,7 @@ def _pairs(node: NDArray[np.int64]) -> list[tuple[NDArray[np.int64], NDArray[np.
 
 def _driving_distance_m(road: Mask, spec: CropSpec) -> NDArray[np.float64] | None:
     """Distance from the agent over road pixels ahead of it, metres; infinite elsewhere."""
-    x, y = _centres_m(spec)
+    x, y = np.moveaxis(pixel_centres_m(spec), -1, 0)
     ahead = road & (x >= -1.0)
     away = np.where(ahead, np.hypot(x, y), np.inf)
     if away.min(initial=np.inf) > _NEAR_M:
@@ -165,7 +161,7 @@ def _arm(
     members: list[int], first: int, pieces: NDArray[np.int64], distance_m: NDArray[np.float64], spec: CropSpec
 ) -> tuple[float, Arm] | None:
     """Where an arm begins, in metres of driving, and the arm without its name; None where it is too short."""
-    x, y = _centres_m(spec)
+    x, y = np.moveaxis(pixel_centres_m(spec), -1, 0)
     mask = np.isin(pieces, members) & (distance_m >= _FROM_M)
     if not mask.any():
         return None
@@ -184,7 +180,7 @@ def _named(arms: list[tuple[float, Arm]], spec: CropSpec) -> tuple[Arm, ...]:
     found: list[Arm] = []
     counts: dict[str, int] = {}
     for _, arm in sorted(arms, key=lambda one: one[0]):
-        x, y = _centres_m(spec)
+        x, y = np.moveaxis(pixel_centres_m(spec), -1, 0)
         far = arm.mask & (arm.along_m >= arm.length_m * 2 / 3)
         angle = np.degrees(np.arctan2(y[far].mean() - arm.fork_m[1], x[far].mean() - arm.fork_m[0]))
         if abs(angle) > _BACK_DEG:

@@ -7,38 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 
 from forecast.core.batch import AgentBatch
-from forecast.core.forecast import Forecast
+from forecast.core.json_files import finite
 from forecast.eval.context import INPUTS, coalitions, shapley, travelled_m
-from forecast.eval.results import Floats, PerItem, per_item
+from forecast.eval.displacement import min_fde_k
+from forecast.eval.results import Floats, PerItem
 from forecast.eval.sobol import SobolIndices, sobol_design, sobol_indices
 from forecast.explain.input_groups import InputGroup, quarters, whole_inputs
 from forecast.explain.masked_scene import MaskedScene
 from forecast.explain.null_inputs import MapNull, jittered
 from forecast.explain.outcomes import OUTCOMES, Outcome
-from forecast.model.network_config import NetworkConfig
+from forecast.prediction.predictor import BatchPredictor
 
 _BLOCK = 256
 #: Of the largest answer. The same inputs in another row of a batch give answers that differ in their last bits.
 _LAST_BITS = 2e-5
-
-
-class Explained(Protocol):
-    """What can be explained: anything that forecasts batches."""
-
-    @property
-    def config(self) -> NetworkConfig:
-        """What it reads."""
-
-    device: torch.device
-
-    def predict(self, batch: AgentBatch, *, null_context: bool = False) -> Forecast:
-        """Forecast a batch, with crops; agent frame."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +76,7 @@ class Attribution:
 
 
 def attribute(
-    model: Explained,
+    model: BatchPredictor,
     batch: AgentBatch,
     groups: Sequence[InputGroup],
     settings: AttributionSettings = AttributionSettings(),
@@ -121,7 +109,7 @@ def attribute(
     return Attribution(tuple(groups), indices, noise, settings, len(masks) + draws)
 
 
-def refined(model: Explained, batch: AgentBatch, found: Attribution, cells: int) -> Attribution:
+def refined(model: BatchPredictor, batch: AgentBatch, found: Attribution, cells: int) -> Attribution:
     """The same again with the cells that matter most cut into quarters.
 
     Args:
@@ -140,7 +128,7 @@ def refined(model: Explained, batch: AgentBatch, found: Attribution, cells: int)
     return replace(again, forecasts=again.forecasts + found.forecasts)
 
 
-def input_shares(model: Explained, batch: AgentBatch, map_null: MapNull = "empty") -> dict[str, dict[str, float]]:
+def input_shares(model: BatchPredictor, batch: AgentBatch, map_null: MapNull = "empty") -> dict[str, dict[str, float]]:
     """Exact Shapley values of history, map and neighbours, by the eight sets of them.
 
     Args:
@@ -157,12 +145,11 @@ def input_shares(model: Explained, batch: AgentBatch, map_null: MapNull = "empty
     scene = MaskedScene(batch, whole_inputs(batch, spec), spec, map_null, model.config.horizon.step_s)
     with torch.inference_mode():
         forecast = model.predict(scene.batch(masks).to(model.device))
-    measures = {"travelled_m": travelled_m(forecast.positions_m.cpu(), forecast.probabilities.cpu())}
-    known = np.flatnonzero(batch.future_valid[0].numpy())
-    if len(known):
-        ends = forecast.most_likely().double().cpu().numpy()[:, known[-1]]
-        error_m = np.linalg.norm(ends - batch.future[0, known[-1]].double().numpy(), axis=-1)
-        measures["fde_m"] = per_item(error_m, np.isfinite(error_m))
+    modes, odds = forecast.positions_m.cpu(), forecast.probabilities.cpu()
+    measures = {"travelled_m": travelled_m(modes, odds)}
+    if batch.future_valid.any():
+        truth = batch.future.expand(len(sets), -1, -1), batch.future_valid.expand(len(sets), -1)
+        measures["fde_m"] = min_fde_k(modes, odds, *truth, k=1, last_valid=True)
     return {name: _shapley_of(measure, sets) for name, measure in measures.items()}
 
 
@@ -171,7 +158,7 @@ def _shapley_of(measure: PerItem, sets: Sequence[frozenset[str]]) -> dict[str, f
     return {name: float(value.values[0]) for name, value in values.items()}
 
 
-def _answers(model: Explained, batches: Iterable[AgentBatch], outcome: Outcome) -> Floats:
+def _answers(model: BatchPredictor, batches: Iterable[AgentBatch], outcome: Outcome) -> Floats:
     """(rows, numbers) what is asked of the forecasts of some batches, one after another."""
     with torch.inference_mode():
         return np.concatenate([outcome(model.predict(batch.to(model.device))) for batch in batches])
@@ -184,7 +171,7 @@ def _settled(answers: Floats, before: Floats) -> Floats:
     return np.where(same, before, answers)
 
 
-def told(found: Attribution, model: Explained) -> dict[str, Any]:
+def told(found: Attribution, model: BatchPredictor) -> dict[str, Any]:
     """An attribution as JSON holds it; NaN as None. ``docs/why.md`` lists the keys."""
     spec, indices = model.config.crop, found.indices
 
@@ -195,24 +182,22 @@ def told(found: Attribution, model: Explained) -> dict[str, Any]:
                 "kind": group.kind,
                 "name": group.name,
                 "bounds_m": None if group.channels else group.bounds_m(spec),
-                "total": _number(indices.total[place]),
-                "total_interval": [_number(edge) for edge in indices.total_interval[place]],
-                "first": _number(indices.first[place]),
-                "first_interval": [_number(edge) for edge in indices.first_interval[place]],
+                "total": float(indices.total[place]),
+                "total_interval": indices.total_interval[place].tolist(),
+                "first": float(indices.first[place]),
+                "first_interval": indices.first_interval[place].tolist(),
             }
 
     settings = found.settings
-    return {
+    document: dict[str, Any] = {
         "outcome": settings.outcome,
         "map_null": settings.map_null,
         "draws": settings.draws,
         "seed": settings.seed,
         "forecasts": found.forecasts,
         "variance": found.indices.variance,
-        "noise": _number(found.noise),
+        "noise": found.noise,
         "groups": list(rows()),
     }
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    told_finite: dict[str, Any] = finite(document)
+    return told_finite

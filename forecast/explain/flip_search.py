@@ -16,10 +16,10 @@ from scipy.optimize import differential_evolution
 
 from forecast.core.batch import AgentBatch
 from forecast.core.shapes import Float64
-from forecast.explain.attribution import Explained
 from forecast.explain.outcomes import MANOEUVRES, manoeuvre_probabilities
 from forecast.explain.scene_editor import Knob, SceneEditor
 from forecast.explain.validity import faults
+from forecast.prediction.predictor import BatchPredictor
 
 _IMPOSSIBLE = 1e3
 #: Halvings of the way back to the scene as it was.
@@ -83,7 +83,7 @@ def likeliest_manoeuvre(probabilities: Float64[NDArray[np.float64], "manoeuvres"
 
 
 def counterfactual(
-    model: Explained, editor: SceneEditor, regions: Sequence[str], wanted: str, search: Search = Search()
+    model: BatchPredictor, editor: SceneEditor, regions: Sequence[str], wanted: str, search: Search = Search()
 ) -> Counterfactual:
     """Look for the smallest possible change of some regions that makes a manoeuvre the most probable one.
 
@@ -131,7 +131,7 @@ def counterfactual(
 class _Tried:
     """All scenes that were tried, and which of them flip the forecast."""
 
-    def __init__(self, model: Explained, editor: SceneEditor, knobs: tuple[Knob, ...], wanted: str) -> None:
+    def __init__(self, model: BatchPredictor, editor: SceneEditor, knobs: tuple[Knob, ...], wanted: str) -> None:
         self._model, self._editor, self._knobs = model, editor, knobs
         self._wanted = MANOEUVRES.index(wanted)
         self.scales = np.array([knob.scale for knob in knobs])

@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
-from torch.nn import functional
 
 from forecast.core.crops import CropSpec
 from forecast.core.frames import rotate
 from forecast.core.shapes import Bool, Float
 from forecast.explain.arms import Arm
+from forecast.explain.crop_geometry import centres, resampled
 
 #: Lines, crossings and walkways within this distance of an arm go with it.
 _BESIDE_M = 3.0
@@ -107,20 +107,9 @@ def bent_points(
 
 def _turned(images: Tensor, centre_m: tuple[float, float], angle_rad: Tensor, spec: CropSpec) -> Tensor:
     """Turn images about a point, little near it and fully from the ramp's end on."""
-    rows = (torch.arange(spec.height_px) + 0.5) / spec.px_per_m - spec.behind_m - centre_m[0]
-    columns = (torch.arange(spec.width_px) + 0.5) / spec.px_per_m - spec.right_m - centre_m[1]
-    x, y = torch.meshgrid(rows, columns, indexing="ij")
-    back = -angle_rad.to(x)[:, None, None] * (torch.hypot(x, y) / _RAMP_M).clamp(max=1)
-    from_x = torch.cos(back) * x - torch.sin(back) * y + centre_m[0]
-    from_y = torch.sin(back) * x + torch.cos(back) * y + centre_m[1]
-    grid = torch.stack(
-        [
-            2 * (from_y + spec.right_m) / (spec.left_m + spec.right_m) - 1,
-            2 * (from_x + spec.behind_m) / (spec.ahead_m + spec.behind_m) - 1,
-        ],
-        -1,
-    )
-    return functional.grid_sample(images, grid.to(images), align_corners=False)
+    away = centres(spec).to(images) - torch.tensor(centre_m)
+    back = -angle_rad.to(images)[:, None, None] * (away.norm(dim=-1) / _RAMP_M).clamp(max=1)
+    return resampled(images, rotate(away.expand(len(images), -1, -1, -1), back) + torch.tensor(centre_m), spec)
 
 
 def opened(
@@ -141,10 +130,9 @@ def opened(
         width_m: of the arm, metres.
         spec: of the crops.
     """
-    x = (torch.arange(spec.height_px) + 0.5) / spec.px_per_m - spec.behind_m
-    y = side * ((torch.arange(spec.width_px) + 0.5) / spec.px_per_m - spec.right_m)
-    beside = ((x - at_m).abs() <= width_m / 2)[:, None]
-    there = beside & (y > 0) & (y <= length_m[:, None, None])
+    x, y = centres(spec).unbind(-1)
+    aside = side * y
+    there = ((x - at_m).abs() <= width_m / 2) & (aside > 0) & (aside <= length_m[:, None, None])
     changed, channel = crops.clone(), road_channel(spec)
     changed[:, channel] = torch.where(there, 1.0, changed[:, channel])
     return changed
@@ -190,11 +178,7 @@ def dividers_moved(
     chosen = by_m.nonzero().flatten()
     if not lines or not len(chosen):
         return crops
-    theta = torch.zeros(len(chosen), 2, 3)
-    theta[:, 0, 0] = theta[:, 1, 1] = 1
-    theta[:, 0, 2] = -2 * by_m[chosen] / (spec.left_m + spec.right_m)
-    part = crops[chosen][:, lines]
-    grid = functional.affine_grid(theta.to(part), list(part.shape), align_corners=False)
+    moved = torch.stack([torch.zeros_like(by_m), by_m], -1)[chosen, None, None]
     changed = crops.clone()
-    changed[chosen[:, None], torch.tensor(lines)] = functional.grid_sample(part, grid, align_corners=False)
+    changed[chosen[:, None], torch.tensor(lines)] = resampled(crops[chosen][:, lines], centres(spec) - moved, spec)
     return changed

@@ -9,12 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from forecast.core.agents import AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
 from forecast.core.shapes import Float
 from forecast.explain.input_groups import InputGroup
-from forecast.explain.null_inputs import MapNull, coasting, null_map
+from forecast.explain.null_inputs import MapNull, coasting, null_map, without_neighbours
 
 
 class MaskedScene:
@@ -58,8 +57,8 @@ class MaskedScene:
             for name, tensor in self._batch.tensors().items()
             if name != "crop"
         }
-        repeated |= self._past(masks) | self._others(masks)
-        return replace(self._batch, **repeated, crop=self._map(masks))
+        repeated["history"] = self._past(masks)
+        return without_neighbours(replace(self._batch, **repeated, crop=self._map(masks)), self._gone(masks))
 
     def _map(self, masks: Tensor) -> Tensor:
         parts = [(place, group) for place, group in enumerate(self._groups) if group.box_px is not None]
@@ -74,20 +73,16 @@ class MaskedScene:
             kept[:, channels, first:end, right:left] *= masks[:, place, None, None, None]
         return torch.lerp(self._null_crop, self._crop, kept)
 
-    def _past(self, masks: Tensor) -> dict[str, Tensor]:
+    def _past(self, masks: Tensor) -> Tensor:
         kept = torch.ones(len(masks), self._batch.history.shape[1])
         for place, group in enumerate(self._groups):
             if group.steps:
                 kept[:, list(group.steps)] *= masks[:, place, None]
-        return {"history": torch.lerp(self._coasting, self._batch.history, kept[..., None])}
+        return torch.lerp(self._coasting, self._batch.history, kept[..., None])
 
-    def _others(self, masks: Tensor) -> dict[str, Tensor]:
-        there = torch.ones(len(masks), self._batch.neighbours.shape[1], dtype=torch.bool)
+    def _gone(self, masks: Tensor) -> Tensor:
+        gone = torch.zeros(len(masks), self._batch.neighbours.shape[1], dtype=torch.bool)
         for place, group in enumerate(self._groups):
             if group.slots:
-                there[:, list(group.slots)] &= masks[:, place, None] >= 0.5
-        return {
-            "neighbours": torch.where(there[..., None, None], self._batch.neighbours, 0.0),
-            "neighbours_valid": self._batch.neighbours_valid & there[..., None],
-            "neighbour_types": torch.where(there, self._batch.neighbour_types, int(AgentType.PADDING)),
-        }
+                gone[:, list(group.slots)] |= masks[:, place, None] < 0.5
+        return gone

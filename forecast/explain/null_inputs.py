@@ -8,10 +8,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from forecast.core.agents import AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
 from forecast.core.frames import rotate, wrap_angle
-from forecast.core.shapes import Float
+from forecast.core.shapes import Bool, Float
 
 #: ``empty``: no map at all, as in the method. ``straight``: the road at the agent goes straight on.
 MapNull = Literal["empty", "straight"]
@@ -59,6 +60,22 @@ def coasting(
     velocity_mps = history[:, -1:, 2:4].expand(-1, rows, -1)
     states = torch.cat([velocity_mps * ago_s[:, None], velocity_mps, torch.zeros_like(history[..., 4:])], -1)
     return torch.where(valid[..., None], states, 0.0)
+
+
+def without_neighbours(batch: AgentBatch, gone: Bool[Tensor, "#batch neighbours"]) -> AgentBatch:
+    """The batch as if some neighbours had not been seen: empty slots, all states 0 m and 0 m/s.
+
+    Args:
+        batch: with or without crops.
+        gone: which; one row stands for all.
+    """
+    gone = gone.expand(batch.neighbour_types.shape)
+    return replace(
+        batch,
+        neighbours=torch.where(gone[..., None, None], 0.0, batch.neighbours),
+        neighbours_valid=batch.neighbours_valid & ~gone[..., None],
+        neighbour_types=torch.where(gone, int(AgentType.PADDING), batch.neighbour_types),
+    )
 
 
 def jittered(batch: AgentBatch, generator: torch.Generator) -> AgentBatch:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.core.batch import AgentBatch
 from forecast.core.forecast import Forecast
 from forecast.core.horizon import NUSCENES_HORIZON
 from forecast.core.shapes import Float64
@@ -34,6 +35,11 @@ def likely_path(forecast: Forecast) -> Float64[NDArray[Any], "batch numbers"]:
     """The most likely mode, metres, step by step (x, y)."""
     found: Floats = forecast.most_likely().double().flatten(1).cpu().numpy()
     return found
+
+
+def true_paths_m(batch: AgentBatch) -> Float64[NDArray[Any], "batch steps 2"]:
+    """What happened, agent frame, metres; NaN where unknown."""
+    return np.where(batch.future_valid.numpy()[..., None], batch.future.double().numpy(), np.nan)
 
 
 def manoeuvre_of(paths_m: Float64[NDArray[Any], "paths steps 2"], step_s: float) -> NDArray[np.str_]:

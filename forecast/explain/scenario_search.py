@@ -22,7 +22,6 @@ from forecast.explain.scenario_tags import Labels
 
 Floats = NDArray[np.float64]
 Way = Literal["tags", "vectors"]
-_BLOCK = 256
 
 
 class Encodes(Protocol):
@@ -62,9 +61,9 @@ class Encoder:
 
 def _encoded(network: Encodes, batch: AgentBatch) -> Floats:
     parts = []
-    for first in range(0, len(batch), _BLOCK):
+    for block in batch.blocks():
         with torch.inference_mode():
-            part = network.encoding(batch[first : first + _BLOCK])
+            part = network.encoding(block)
         if part is None:
             raise ConfigError("this network has no encoding to search by; query and cvae have")
         parts.append(part.double())

@@ -13,7 +13,7 @@ from forecast.core.progress import progress
 from forecast.eval.strata import SPEEDS, SPEEDS_MPS
 from forecast.explain.arms import find_arms
 from forecast.explain.map_edits import road_channel
-from forecast.explain.outcomes import manoeuvre_of
+from forecast.explain.outcomes import manoeuvre_of, true_paths_m
 
 Labels = dict[str, NDArray[np.str_]]
 
@@ -50,13 +50,12 @@ def scenario_tags(batch: AgentBatch, maps: NDArray[np.str_], spec: CropSpec, ste
     Returns:
         Tag → (agents,) values. ``manoeuvre`` is ``unknown`` where the future is.
     """
-    future = np.where(batch.future_valid.numpy()[..., None], batch.future.double().numpy(), np.nan)
     speed = batch.history[:, -1, 2:4].norm(dim=-1).numpy()
     states, there = batch.neighbours[:, :, -1].numpy(), batch.neighbours_valid[:, :, -1].numpy()
     ahead = (states[..., 0] > 0) & (states[..., 0] < _LEADER_M) & (np.abs(states[..., 1]) < _LANE_M) & there
     left = np.char.startswith(maps.astype(str), "singapore")
     return {
-        "manoeuvre": manoeuvre_of(future, step_s),
+        "manoeuvre": manoeuvre_of(true_paths_m(batch), step_s),
         "speed": np.array(SPEEDS)[np.searchsorted(SPEEDS_MPS, speed, side="right")],
         "junction": _junctions(batch, spec),
         "leader": np.where(ahead.any(1), "yes", "no"),

@@ -144,6 +144,11 @@ class SceneEditor:
         """The slot of a neighbour by its region's name."""
         return self.slots[int(region.partition(":")[2]) - 1]
 
+    def changed(self, changes: Sequence[tuple[Knob, float]]) -> AgentBatch:
+        """The scene with some knobs turned, one agent, metres and m/s as it was."""
+        amounts = torch.tensor([[amount for _, amount in changes]]).reshape(1, -1)
+        return self.apply([knob for knob, _ in changes], amounts)
+
     def apply(self, knobs: Sequence[Knob], amounts: Float[Tensor, "rows knobs"]) -> AgentBatch:
         """The scene with each row's amounts turned on, (rows, …); amounts of 0 leave it as it is.
 

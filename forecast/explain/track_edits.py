@@ -10,6 +10,7 @@ from torch import Tensor
 from forecast.core.agents import AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.shapes import Float
+from forecast.explain.null_inputs import without_neighbours
 
 
 def _ago_s(batch: AgentBatch, step_s: float) -> Tensor:
@@ -77,22 +78,21 @@ def neighbour_stopped(batch: AgentBatch, slot: int, chosen: Tensor) -> AgentBatc
 
 def neighbour_gone(batch: AgentBatch, slot: int, chosen: Tensor) -> AgentBatch:
     """Take a neighbour away, in the chosen rows, (rows,) bool; its states are 0 m and 0 m/s then."""
-    valid, types = batch.neighbours_valid.clone(), batch.neighbour_types.clone()
-    valid[chosen, slot] = False
-    types[chosen, slot] = int(AgentType.PADDING)
-    return _kept_where_valid(replace(batch, neighbours_valid=valid, neighbour_types=types))
+    gone = torch.zeros_like(batch.neighbour_types, dtype=torch.bool)
+    gone[:, slot] = chosen
+    return without_neighbours(batch, gone)
 
 
-def neighbour_placed(batch: AgentBatch, x_m: float, y_m: float, heading_rad: float = 0.0) -> AgentBatch:
-    """Add a vehicle that has stood at a place all the time, agent frame.
+def neighbour_placed(batch: AgentBatch, x_m: float, y_m: float) -> AgentBatch:
+    """Add a vehicle that has stood at a place all the time, along the agent's heading, agent frame.
 
     Args:
         batch: (rows, …) of one scene; the new neighbour has the last slot.
-        x_m, y_m, heading_rad: of its middle.
+        x_m, y_m: of its middle.
     """
     rows, _, steps, channels = batch.neighbours.shape
     state = torch.zeros(rows, 1, steps, channels)
-    state[..., 0], state[..., 1], state[..., 6] = x_m, y_m, heading_rad
+    state[..., 0], state[..., 1] = x_m, y_m
     vehicle = torch.full((rows, 1), int(AgentType.VEHICLE))
     return replace(
         batch,

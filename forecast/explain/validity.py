@@ -13,10 +13,11 @@ from forecast.core.agents import USUAL_SIZE_M, AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
 from forecast.core.shapes import Bool
+from forecast.explain.crop_geometry import pixel_centres_m
 from forecast.explain.map_edits import road_channel
 
 #: As in the tests of forecasters by Bahari and others (CVPR 2022): v · ω ≤ 0.7 g.
-_SIDEWAYS_MPS2 = 0.7 * 9.81
+SIDEWAYS_MPS2 = 0.7 * 9.81
 _FASTEST_MPS = 40.0
 #: Share of how far the road leads that an edit must leave.
 _REACH_KEPT = 0.7
@@ -61,9 +62,8 @@ def _on_road(batch: AgentBatch, spec: CropSpec) -> Bool[NDArray[np.bool_], "rows
 def _reach_m(batch: AgentBatch, spec: CropSpec) -> NDArray[np.float64]:
     """(rows,) how far ahead of the agent its own road leads, as the crow flies, metres."""
     assert batch.crop is not None
-    rows, columns = np.mgrid[: spec.height_px, : spec.width_px]
-    x = (rows + 0.5) / spec.px_per_m - spec.behind_m
-    away = np.where(x >= -1.0, np.hypot(x, (columns + 0.5) / spec.px_per_m - spec.right_m), np.inf)
+    x, y = np.moveaxis(pixel_centres_m(spec), -1, 0)
+    away = np.where(x >= -1.0, np.hypot(x, y), np.inf)
     found = np.zeros(len(batch))
     for row, road in enumerate(batch.crop[:, road_channel(spec)].numpy() >= 0.5):
         labels, _ = ndimage.label(road & np.isfinite(away))
@@ -82,11 +82,9 @@ def _drivable(before: AgentBatch, after: AgentBatch) -> Bool[NDArray[np.bool_], 
         (after.history[:, None, -1].numpy(), before.history[:, None, -1].numpy()),
     ):
         changed = (states != old).any(-1)
-        ahead = states[..., 2] * np.cos(states[..., 6]) + states[..., 3] * np.sin(states[..., 6])
-        sideways = np.abs(np.hypot(states[..., 2], states[..., 3]) * states[..., 7])
-        before_sideways = np.abs(np.hypot(old[..., 2], old[..., 3]) * old[..., 7])
+        ahead = _ahead(states)
         bad = (ahead < np.minimum(-0.1, _ahead(old))) | (ahead > _FASTEST_MPS)
-        bad |= sideways > np.maximum(_SIDEWAYS_MPS2, before_sideways)
+        bad |= _sideways(states) > np.maximum(SIDEWAYS_MPS2, _sideways(old))
         fine &= ~(changed & bad).any(1)
     return fine
 
@@ -94,6 +92,11 @@ def _drivable(before: AgentBatch, after: AgentBatch) -> Bool[NDArray[np.bool_], 
 def _ahead(states: NDArray[np.float32]) -> NDArray[np.float32]:
     """Speed along the heading, m/s."""
     return np.asarray(states[..., 2] * np.cos(states[..., 6]) + states[..., 3] * np.sin(states[..., 6]))
+
+
+def _sideways(states: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Acceleration across the heading, |v · ω|, m/s²."""
+    return np.asarray(np.abs(np.hypot(states[..., 2], states[..., 3]) * states[..., 7]))
 
 
 def _boxes(batch: AgentBatch, row: int) -> dict[int, shapely.Polygon]:

@@ -99,21 +99,14 @@ def _bent(path: Curve, arm: Arm, angle_rad: float) -> Curve:
     """A path with what lies after the fork turned as the map is."""
     after = path.arc_m >= ARC_AT_0_M + float(np.hypot(*arm.fork_m))
     points = np.where(after[:, None], bent_points(path.points_m, arm.fork_m, angle_rad), path.points_m)
-    steps = np.diff(points, axis=0)
-    heading = np.unwrap(np.arctan2(steps[:, 1], steps[:, 0]))
-    return Curve(points, np.concatenate([heading, heading[-1:]]))
+    return Curve.through(points)
 
 
 def _neighbour(editor: SceneEditor, changes: Sequence[tuple[Knob, float]], plot: Plot) -> tuple[float, ...]:
     """x, y, vx, vy of the plot's one neighbour after the changes; far away where it is gone or out of sight."""
-    import torch
-
     if not editor.slots:
         return tuple(_present(plot.neighbour_poses[0]).tolist())
-    edited = editor.batch
-    if changes:
-        edited = editor.apply([knob for knob, _ in changes], torch.tensor([[amount for _, amount in changes]]))
-    slot = editor.slots[0]
+    edited, slot = editor.changed(changes), editor.slots[0]
     if not edited.neighbours_valid[0, slot, -1]:
         return -1e3, 0.0, 0.0, 0.0
     return tuple(edited.neighbours[0, slot, -1, :4].tolist())

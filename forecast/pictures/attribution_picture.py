@@ -11,7 +11,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from forecast.pictures.crop_panel import frame_panel, image_options, shade_off_road
+from forecast.pictures.crop_panel import (
+    TARGET,
+    frame_panel,
+    image_options,
+    shade_off_road,
+    show_modes,
+    show_truth,
+    tallness,
+)
 from forecast.pictures.literal import literal
 
 if TYPE_CHECKING:
@@ -23,10 +31,10 @@ if TYPE_CHECKING:
     from forecast.explain.attribution import Attribution
     from forecast.explain.input_groups import InputGroup
 
-_PANEL_IN, _BARS, _MODES = 3.4, 12, 6
+_PANEL_IN, _BARS = 3.4, 12
 #: White to dark blue: as monotone in greyscale as in colour.
 _COLOURS = "Blues"
-_MODE, _TRUTH, _INK = "#d7191c", "#000000", "#333333"
+_INK = "#333333"
 _NULLS = {"empty": "no map", "straight": "a straight road"}
 
 
@@ -42,7 +50,7 @@ def draw_attribution(
         spec: of the crop.
         title: written above.
     """
-    tall = (spec.ahead_m + spec.behind_m) / (spec.left_m + spec.right_m)
+    tall = tallness(spec)
     width = _PANEL_IN * 2 * len(found) + 0.6
     figure = Figure(figsize=(width, _PANEL_IN * tall + 1.7), layout="constrained", facecolor="white")
     axes: Any = figure.subplots(1, 2 * len(found), squeeze=False)[0]
@@ -77,11 +85,9 @@ def _show_scene(
     for place in boxes:
         _outline(axis, found.groups[place], spec, totals[place] > max(np.nan_to_num(found.noise), 0.02), totals[place])
     _show_agents(axis, batch, found, totals, image)
-    _show_modes(axis, forecast)
-    truth = batch.future[0].numpy()[batch.future_valid[0].numpy()]
-    axis.plot(truth[:, 1], truth[:, 0], "--", color=_TRUTH, lw=1.2, zorder=6)
-    length, width = batch.size_m[0].tolist()
-    frame_panel(axis, spec, (length, width))
+    show_modes(axis, forecast)
+    show_truth(axis, batch)
+    frame_panel(axis, spec, batch)
     return image
 
 
@@ -111,17 +117,7 @@ def _show_agents(axis: Axes, batch: AgentBatch, found: Attribution, totals: NDAr
             axis.text(y, x, str(number), fontsize=6, ha="center", va="center", color=ink, zorder=5.5, clip_on=True)
         for row in group.steps:
             x, y = batch.history[0, row, :2].tolist()
-            axis.plot(y, x, "o", color=colour, ms=5, mec=_MODE, mew=0.8, zorder=6)
-
-
-def _show_modes(axis: Axes, forecast: Forecast) -> None:
-    order = forecast.probabilities[0].argsort(descending=True, stable=True)[:_MODES].tolist()
-    for mode in order:
-        probability = float(forecast.probabilities[0, mode])
-        if probability > 0:
-            path = np.vstack([[0.0, 0.0], forecast.positions_m[0, mode].cpu().numpy()])
-            axis.plot(path[:, 1], path[:, 0], "-", color=_MODE, lw=0.6 + 3 * probability, alpha=0.8, zorder=6.5)
-            axis.plot(path[-1, 1], path[-1, 0], "o", color=_MODE, ms=2.5, zorder=6.5)
+            axis.plot(y, x, "o", color=colour, ms=5, mec=TARGET, mew=0.8, zorder=6)
 
 
 def _show_bars(axis: Axes, found: Attribution, most: float) -> None:
@@ -135,7 +131,7 @@ def _show_bars(axis: Axes, found: Attribution, most: float) -> None:
     alone = np.clip(np.nan_to_num(indices.first[order]), 0, None)
     axis.barh(heights, alone, 0.3, color="#08306b", label="alone (first order)")
     if np.isfinite(found.noise):
-        axis.axvline(found.noise, color=_MODE, lw=1, ls=":", label="noise: poses jittered by 5 cm, 1°")
+        axis.axvline(found.noise, color=TARGET, lw=1, ls=":", label="noise: poses jittered by 5 cm, 1°")
     numbers = {place: f"{n}: " for n, place in enumerate((p for p, g in enumerate(found.groups) if g.slots), 1)}
     axis.set_yticks(heights, [numbers.get(place, "") + _short(found.groups[place].name) for place in order])
     axis.tick_params(labelsize=6.5)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from forecast.pictures.crop_panel import frame_panel, shade_off_road
+from forecast.pictures.crop_panel import TARGET, frame_panel, shade_off_road, tallness
 from forecast.pictures.literal import literal
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def draw_contact_sheet(batch: AgentBatch, titles: Sequence[str], spec: CropSpec,
         title: written above.
     """
     rows = -(-len(batch) // _COLUMNS)
-    tall = (spec.ahead_m + spec.behind_m) / (spec.left_m + spec.right_m)
+    tall = tallness(spec)
     size = (_PANEL_IN * _COLUMNS, rows * (0.9 * _PANEL_IN * tall + 0.45) + 0.7)
     figure = Figure(figsize=size, layout="constrained", facecolor="white")
     axes: Any = figure.subplots(rows, _COLUMNS, squeeze=False, sharex=True, sharey=True).ravel()
@@ -42,7 +42,7 @@ def draw_contact_sheet(batch: AgentBatch, titles: Sequence[str], spec: CropSpec,
     for axis in axes[len(batch) :]:
         axis.axis("off")
     for spine in axes[0].spines.values():
-        spine.set(color="#d7191c", lw=2.5)
+        spine.set(color=TARGET, lw=2.5)
     figure.suptitle(literal(title) + "\nframed: asked with; purple: the past; dashed: what happened", fontsize=9)
     return figure
 
@@ -56,5 +56,4 @@ def _show(axis: Axes, batch: AgentBatch, spec: CropSpec) -> None:
     axis.plot(past[:, 1], past[:, 0], ".-", color=_PAST, lw=1, ms=3, zorder=5)
     future = np.vstack([[[0.0, 0.0]], batch.future[0].numpy()[batch.future_valid[0].numpy()]])
     axis.plot(future[:, 1], future[:, 0], "--", color=_FUTURE, lw=1.2, zorder=6)
-    length, width = batch.size_m[0].tolist()
-    frame_panel(axis, spec, (length, width))
+    frame_panel(axis, spec, batch)

@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from forecast.core.batch import AgentBatch
     from forecast.core.crops import CropSpec
+    from forecast.core.forecast import Forecast
 
 #: Of the agent that is forecast.
 TARGET = "#d7191c"
+TRUTH = "#000000"
+_MODES = 6
 
 
 def image_options(spec: CropSpec) -> dict[str, Any]:
@@ -36,11 +40,32 @@ def shade_off_road(axis: Axes, crop: NDArray[np.float32], spec: CropSpec) -> Non
     axis.imshow(outside, **image_options(spec))
 
 
-def frame_panel(axis: Axes, spec: CropSpec, size_m: tuple[float, float]) -> None:
-    """Set the limits and the left axis label, and draw the target of this length and width, metres."""
+def tallness(spec: CropSpec) -> float:
+    """Height of a crop over its width."""
+    return (spec.ahead_m + spec.behind_m) / (spec.left_m + spec.right_m)
+
+
+def show_truth(axis: Axes, batch: AgentBatch) -> None:
+    """What happened to the one agent of a batch, dashed."""
+    truth = batch.future[0].numpy()[batch.future_valid[0].numpy()]
+    axis.plot(truth[:, 1], truth[:, 0], "--", color=TRUTH, lw=1.2, zorder=6)
+
+
+def show_modes(axis: Axes, forecast: Forecast, *, above: float = 0.0) -> None:
+    """The most probable modes of one agent, thicker where more probable; none at or below a probability."""
+    for mode in forecast.probabilities[0].argsort(descending=True, stable=True)[:_MODES].tolist():
+        probability = float(forecast.probabilities[0, mode])
+        if probability > above:
+            path = np.vstack([[0.0, 0.0], forecast.positions_m[0, mode].cpu().numpy()])
+            axis.plot(path[:, 1], path[:, 0], "-", color=TARGET, lw=0.6 + 3 * probability, alpha=0.8, zorder=6.5)
+            axis.plot(path[-1, 1], path[-1, 0], "o", color=TARGET, ms=2.5, zorder=6.5)
+
+
+def frame_panel(axis: Axes, spec: CropSpec, batch: AgentBatch) -> None:
+    """Set the limits and the left axis label, and draw the target, the one agent of a batch."""
     axis.set_xlim(spec.left_m, -spec.right_m)
     axis.set_ylim(-spec.behind_m, spec.ahead_m)
     axis.set_xlabel("to the left, m", fontsize=8)
     axis.tick_params(labelsize=7)
-    length, width = size_m
+    length, width = batch.size_m[0].tolist()
     axis.add_patch(Rectangle((-width / 2, -length / 2), width, length, facecolor=TARGET, lw=0, zorder=5))

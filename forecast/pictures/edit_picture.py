@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from forecast.pictures.crop_panel import frame_panel, image_options, shade_off_road
+from forecast.pictures.crop_panel import TRUTH, frame_panel, image_options, shade_off_road, show_modes, tallness
 from forecast.pictures.literal import literal
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from forecast.core.forecast import Forecast
     from forecast.explain.arms import Arm
 
-_PANEL_IN, _MODES = 3.6, 6
-_MODE, _TRUTH, _INK, _CHANGED = "#d7191c", "#000000", "#333333", "#0571b0"
+_PANEL_IN = 3.6
+_INK, _CHANGED = "#333333", "#0571b0"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def draw_edit(panels: Sequence[EditPanel], arms: Sequence[Arm], spec: CropSpec, 
         spec: of the crops.
         title: written above.
     """
-    tall = (spec.ahead_m + spec.behind_m) / (spec.left_m + spec.right_m)
+    tall = tallness(spec)
     figure = Figure(
         figsize=(_PANEL_IN * len(panels) + 0.4, _PANEL_IN * tall + 1.5), layout="constrained", facecolor="white"
     )
@@ -86,16 +86,9 @@ def _show(axis: Axes, panel: EditPanel, before: AgentBatch, spec: CropSpec) -> N
     axis.plot(history[:, 1], history[:, 0], "o", color=_INK, ms=3, zorder=5)
     for path in panel.truth_m:
         known = np.isfinite(path).all(-1)
-        axis.plot(path[known, 1], path[known, 0], "--", color=_TRUTH, lw=1.3, zorder=6)
-    order = panel.forecast.probabilities[0].argsort(descending=True, stable=True)[:_MODES].tolist()
-    for mode in order:
-        probability = float(panel.forecast.probabilities[0, mode])
-        if probability > 0.005:
-            path = np.vstack([[0.0, 0.0], panel.forecast.positions_m[0, mode].cpu().numpy()])
-            axis.plot(path[:, 1], path[:, 0], "-", color=_MODE, lw=0.6 + 3 * probability, alpha=0.8, zorder=6.5)
-            axis.plot(path[-1, 1], path[-1, 0], "o", color=_MODE, ms=2.5, zorder=6.5)
-    length, width = batch.size_m[0].tolist()
-    frame_panel(axis, spec, (length, width))
+        axis.plot(path[known, 1], path[known, 0], "--", color=TRUTH, lw=1.3, zorder=6)
+    show_modes(axis, panel.forecast, above=0.005)
+    frame_panel(axis, spec, batch)
 
 
 def _show_neighbours(axis: Axes, batch: AgentBatch, before: AgentBatch) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 
 from forecast.core.errors import ConfigError
-from forecast.pictures.crop_panel import frame_panel, image_options, shade_off_road
+from forecast.pictures.crop_panel import frame_panel, image_options, shade_off_road, tallness
 from forecast.pictures.literal import literal
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def draw_looks(batch: AgentBatch, network: Network, title: str) -> Figure:
     modes = same.int().argmax(1)
     shares = looked.cells[0, modes].numpy()
     spec = network.config.crop
-    tall = (spec.ahead_m + spec.behind_m) / (spec.left_m + spec.right_m)
+    tall = tallness(spec)
     figure = Figure(figsize=(_PANEL_IN * len(paths) + 0.9, _PANEL_IN * tall + 1.5), layout="constrained")
     axes: Any = figure.subplots(1, len(paths), sharex=True, sharey=True, squeeze=False)[0]
     truth = batch.future[0].numpy()[batch.future_valid[0].numpy()]
@@ -89,8 +89,7 @@ def _show(axis: Axes, batch: AgentBatch, network: Network, shares: Any, most: fl
     spec = network.config.crop
     cells = axis.imshow(shares, cmap=_COLOURS, vmin=0, vmax=most, **image_options(spec))
     shade_off_road(axis, batch.crop[0].numpy(), spec)
-    length, width = batch.size_m[0].tolist()
-    frame_panel(axis, spec, (length, width))
+    frame_panel(axis, spec, batch)
     present = batch.neighbours[0, batch.neighbours_valid[0, :, -1], -1].numpy()
     axis.plot(present[:, 1], present[:, 0], "s", color="#666666", ms=4)
     return cells

@@ -10,6 +10,7 @@ from typing import Any
 
 from forecast.core.files import written_whole
 from forecast.report.html_parts import html_page, html_table
+from forecast.report.tables import markdown_table
 
 Part = Mapping[str, Any]
 Lines = list[list[str]]
@@ -51,10 +52,7 @@ def audit_markdown(document: Mapping[str, Any]) -> str:
     """All tables for a README."""
     blocks = [f"# Use of context: {document['model']}", _about(document)]
     for table in audit_tables(document):
-        head, *rows = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in table.lines]
-        rule = ["---", *["---:"] * (len(head) - 1)]
-        body = "\n".join("| " + " | ".join(line) + " |" for line in [head, rule, *rows])
-        blocks += [f"## {table.title}", table.reading, body]
+        blocks += [f"## {table.title}", table.reading, markdown_table(table.lines).rstrip("\n")]
     return "\n\n".join(blocks) + "\n"
 
 

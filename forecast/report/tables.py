@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from forecast.report.figures import columns, rows
@@ -18,8 +18,13 @@ _LATEX = {character: "\\" + character for character in "_%&#${}"} | {
 def as_markdown(document: Mapping[str, Any]) -> str:
     """The table for a README."""
     head = ["forecasts", *columns(document, short=True)]
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows(document, short=True)]
-    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+    return markdown_table([head, *rows(document, short=True)])
+
+
+def markdown_table(lines: Sequence[Sequence[str]]) -> str:
+    """A table; the first line is its head, the first column is on the left."""
+    ruled = [lines[0], ["---", *["---:"] * (len(lines[0]) - 1)], *lines[1:]]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in ruled)
 
 
 def as_latex(document: Mapping[str, Any]) -> str:

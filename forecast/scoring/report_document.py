@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 import forecast
 from forecast.core.files import as_text, written_whole
+from forecast.core.json_files import finite
 from forecast.eval import metric_list
 from forecast.eval.bootstrap import bootstrap_mean
 from forecast.eval.evidence import HardnessEvidence
@@ -73,7 +73,7 @@ class Report:
     def write(self, path: Path | str) -> None:
         """Write ``report.json``; what is not a finite number is null."""
         with written_whole(path) as temporary:
-            text = json.dumps(_finite(self.as_json()), indent=2, ensure_ascii=False, allow_nan=False)
+            text = json.dumps(finite(self.as_json()), indent=2, ensure_ascii=False, allow_nan=False)
             # A file's name need not be text: what UTF-8 lacks becomes the \\u escape that JSON has for it.
             temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
@@ -174,11 +174,3 @@ def figure(values: PerItem, groups: Any = None) -> dict[str, Any]:
     """A mean with its count and its 95 % bootstrap interval, as it stands in ``report.json``."""
     mean = bootstrap_mean(values, clusters=groups)
     return {"value": mean.value, "count": mean.count, "ci_low": mean.low, "ci_high": mean.high}
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

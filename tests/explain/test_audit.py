@@ -17,13 +17,14 @@ from forecast.data.cache import Dataset, open_dataset
 from forecast.data.synthetic.town_writer import write_town
 from forecast.eval.context import coalitions, shapley, shapley_interactions
 from forecast.eval.results import per_item
-from forecast.explain.audit.agent_removal import agent_removal, causal, matched, without
+from forecast.explain.audit.agent_removal import agent_removal, causal, matched
 from forecast.explain.audit.agents_of import agents_of, some_of
 from forecast.explain.audit.asked import Agents
 from forecast.explain.audit.audit_run import Audit, AuditSettings
 from forecast.explain.audit.junction_parts import junction_world
 from forecast.explain.audit.scene_attack import ATTACKS, bent, off_road
 from forecast.explain.audit.swaps import another, mirrored_map, turned_map
+from forecast.explain.null_inputs import without_neighbours
 from forecast.model.query.query_config import QUERY_CROP
 from forecast.prediction.model_names import OwnPredictor, open_model
 
@@ -183,7 +184,7 @@ def test_who_is_causal() -> None:
         futures[0, slot] = np.column_stack([x + vx * steps, y + vy * steps])
     agents = agents_from(batch, futures)
     assert causal(agents, 0.5)[0].tolist() == [True, True, False, False, False]
-    left = without(batch, causal(agents, 0.5))
+    left = without_neighbours(batch, torch.from_numpy(causal(agents, 0.5)))
     assert left.neighbours_valid[0, :, -1].tolist() == [False, False, True, True, False]
 
 

@@ -70,7 +70,7 @@ def test_the_arm_that_decides_is_closed_or_bent_away() -> None:
     assert likeliest_manoeuvre(found.before) == "left"
     assert likeliest_manoeuvre(found.after) == "straight"
     assert 0 < found.size <= 1
-    after = editor.apply([knob for knob, _ in found.changes], torch.tensor([[a for _, a in found.changes]]))
+    after = editor.changed(found.changes)
     assert faults(editor.batch, after, SPEC) == [""]
 
 

@@ -25,8 +25,7 @@ def editor() -> SceneEditor:
 
 
 def edited(editor: SceneEditor, sentence: str) -> AgentBatch:
-    changes = parse_edits(sentence, editor)
-    return editor.apply([knob for knob, _ in changes], torch.tensor([[amount for _, amount in changes]]))
+    return editor.changed(parse_edits(sentence, editor))
 
 
 def pixel(x: float, y: float) -> tuple[int, int]:

@@ -7,20 +7,21 @@ as a gate on distance passes it by construction: so there are also ones that are
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from forecast.core.agents import AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.shapes import Bool, Float64
+from forecast.eval.context import context_gap
 from forecast.eval.results import per_item
-from forecast.explain.attribution import Explained
-from forecast.explain.audit.asked import Agents, ask, difference, error_m, moved_m, told
+from forecast.explain.audit.asked import Agents, ask, error_m, moved_m, told
+from forecast.explain.null_inputs import without_neighbours
+from forecast.explain.outcomes import true_paths_m
 from forecast.explain.track_edits import neighbour_placed
+from forecast.prediction.predictor import BatchPredictor
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -39,7 +40,7 @@ def causal(agents: Agents, step_s: float) -> Bool[Bools, "agents neighbours"]:
         agents: with their own and their neighbours' true futures, agent frame, metres.
         step_s: seconds between two steps.
     """
-    own, others = agents.truth_m, agents.neighbour_futures_m
+    own, others = true_paths_m(agents.batch), agents.neighbour_futures_m
     steps = own.shape[1]
     found = np.zeros(others.shape[:2], dtype=bool)
     reach = round(_CONFLICT_S / step_s)
@@ -51,17 +52,6 @@ def causal(agents: Agents, step_s: float) -> Bool[Bools, "agents neighbours"]:
     leads = (state[..., 0] > 0) & (state[..., 0] < _LEADER_M) & (np.abs(state[..., 1]) < _LANE_M)
     leads &= np.cos(state[..., 6]) > np.cos(np.pi / 4)
     return np.asarray((found | leads) & agents.batch.neighbours_valid[:, :, -1].numpy())
-
-
-def without(batch: AgentBatch, gone: Bool[Bools, "agents neighbours"]) -> AgentBatch:
-    """The batch without some neighbours, whose states become 0 m and 0 m/s."""
-    away = torch.from_numpy(gone)
-    return replace(
-        batch,
-        neighbours=torch.where(away[..., None, None], 0.0, batch.neighbours),
-        neighbours_valid=batch.neighbours_valid & ~away[..., None],
-        neighbour_types=torch.where(away, int(AgentType.PADDING), batch.neighbour_types),
-    )
 
 
 def matched(
@@ -87,7 +77,7 @@ def _as_many(chosen: Bools, among: Bools, seed: int) -> Bools:
     return np.asarray((rank < chosen.sum(1, keepdims=True)) & among)
 
 
-def agent_removal(model: Explained, agents: Agents, *, seed: int = 0) -> dict[str, Any]:
+def agent_removal(model: BatchPredictor, agents: Agents, *, seed: int = 0) -> dict[str, Any]:
     """How far the mean path's end moves and the error rises, metres, for each kind of neighbours taken away or added.
 
     Agents count for which such neighbours exist; for random and matched ones those that have both kinds.
@@ -104,11 +94,13 @@ def agent_removal(model: Explained, agents: Agents, *, seed: int = 0) -> dict[st
         "not causal, as far as the causal": matched(distance_m, deciding, others),
     }
     before = ask(model, batch)
-    wrong = error_m(before, agents.truth_m)
+    wrong = error_m(before, agents.batch)
     found: dict[str, Any] = {"agents": len(agents), "neighbours": int(there.sum()), "causal": int(deciding.sum())}
     for name, gone in kinds.items():
         counted = gone.any(1) if name in ("causal", "not causal") else gone.any(1) & deciding.any(1) & others.any(1)
-        found[f"without {name}"] = _changed(model, agents, without(batch, gone), before, wrong, counted)
+        found[f"without {name}"] = _changed(
+            model, agents, without_neighbours(batch, torch.from_numpy(gone)), before, wrong, counted
+        )
     for name, (x_m, y_m) in (("a parked car aside", PARKED_M), ("a standing car ahead", AHEAD_M)):
         free = ~((distance_of(batch, x_m, y_m) < 6.0) & there).any(1)
         found[f"with {name}"] = _changed(model, agents, neighbour_placed(batch, x_m, y_m), before, wrong, free)
@@ -122,10 +114,10 @@ def distance_of(batch: AgentBatch, x_m: float, y_m: float) -> Float64[Floats, "a
 
 
 def _changed(
-    model: Explained, agents: Agents, batch: AgentBatch, before: Any, wrong: Any, counted: Bools
+    model: BatchPredictor, agents: Agents, batch: AgentBatch, before: Any, wrong: Any, counted: Bools
 ) -> dict[str, Any]:
     after = ask(model, batch)
-    moved, rises = moved_m(after, before), difference(error_m(after, agents.truth_m), wrong)
+    moved, rises = moved_m(after, before), context_gap(error_m(after, agents.batch), wrong)
     return {
         "end_moves_m": told(per_item(moved.values, moved.valid & counted), agents.scenes),
         "fde_rises_m": told(per_item(rises.values, rises.valid & counted), agents.scenes),

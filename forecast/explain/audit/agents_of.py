@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from forecast.core.shapes import Float64
 from forecast.data.dataset import AgentDataset
-from forecast.data.map_crops import crop_adder
 from forecast.data.prepared import Dataset
 from forecast.data.samples import Samples
 from forecast.data.states import agent_positions
 from forecast.data.windows import neighbours, window
 from forecast.explain.audit.asked import Agents
+from forecast.explain.model_inputs import inputs_of
 from forecast.model.network_config import NetworkConfig
 
 
@@ -28,7 +28,7 @@ def agents_of(config: NetworkConfig, dataset: Dataset, samples: Samples) -> Agen
         DataError: the data cannot be read so.
     """
     source = AgentDataset.read_by(config, dataset, samples)
-    batch = crop_adder(dataset, config.crop)(source.batch(np.arange(len(source))))
+    batch = inputs_of(config, dataset, samples)
     tracks = dataset.tracks
     scenes = tracks.scene_names[tracks.track_scene[dataset.columns.row_track[samples.rows]]]
     slots = batch.neighbours.shape[1]

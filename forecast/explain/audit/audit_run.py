@@ -12,19 +12,20 @@ from typing import Any
 
 import torch
 
-from forecast.core.files import written_whole
+from forecast.core.json_files import write_json
 from forecast.core.progress import progress
 from forecast.data.prepared import Dataset
-from forecast.explain.attribution import Explained
+from forecast.eval.context import context_gap
 from forecast.explain.audit.agent_removal import agent_removal
 from forecast.explain.audit.agents_of import agents_of, some_of
-from forecast.explain.audit.asked import Agents, ask, difference, error_m, moved_m, told
+from forecast.explain.audit.asked import Agents, ask, error_m, moved_m, told
 from forecast.explain.audit.hardest_agents import hardest_agents
 from forecast.explain.audit.junction_parts import JunctionWorld, causal_error, gap_closed, junction_world
 from forecast.explain.audit.scene_attack import scene_attack
 from forecast.explain.audit.subsets import subsets
 from forecast.explain.audit.swaps import swaps
 from forecast.explain.null_inputs import jittered
+from forecast.prediction.predictor import BatchPredictor
 
 
 @dataclass(frozen=True)
@@ -45,20 +46,20 @@ class AuditSettings:
 QUICK = AuditSettings(agents=100, targets=200)
 
 
-def noise(model: Explained, agents: Agents) -> dict[str, Any]:
+def noise(model: BatchPredictor, agents: Agents) -> dict[str, Any]:
     """What a jitter of all tracked poses by 5 cm and 1° does: changes that are smaller are nothing, metres."""
     before = ask(model, agents.batch)
     after = ask(model, jittered(agents.batch, torch.Generator().manual_seed(0)))
-    rises = difference(error_m(after, agents.truth_m), error_m(before, agents.truth_m))
+    rises = context_gap(error_m(after, agents.batch), error_m(before, agents.batch))
     return {
         "end_moves_m": told(moved_m(after, before), agents.scenes),
         "fde_rises_m": told(rises, agents.scenes),
-        "fde_m": told(error_m(before, agents.truth_m), agents.scenes),
+        "fde_m": told(error_m(before, agents.batch), agents.scenes),
     }
 
 
-OnAgents = Callable[[Explained, Agents], dict[str, Any]]
-OnJunction = Callable[[Explained, JunctionWorld], dict[str, Any]]
+OnAgents = Callable[[BatchPredictor, Agents], dict[str, Any]]
+OnJunction = Callable[[BatchPredictor, JunctionWorld], dict[str, Any]]
 #: In the order of the report.
 ON_AGENTS: dict[str, OnAgents] = {
     "noise": noise,
@@ -85,7 +86,7 @@ class Audit:
 
     def __init__(
         self,
-        model: Explained,
+        model: BatchPredictor,
         named: tuple[str, str],
         dataset: Dataset,
         split: str,
@@ -138,6 +139,5 @@ class Audit:
             part = ON_AGENTS[name](self._model, self._agents)
         else:
             part = ON_JUNCTION[name](self._model, self._junction)
-        with written_whole(kept) as temporary:
-            temporary.write_text(json.dumps({"key": key, "part": part}), encoding="utf-8")
+        write_json(kept, {"key": key, "part": part})
         return part

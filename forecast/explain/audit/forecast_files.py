@@ -10,9 +10,9 @@ import numpy as np
 
 from forecast.core.errors import DataError
 from forecast.data.prepared import Dataset
-from forecast.eval.context import shapley
+from forecast.eval.context import context_gap, shapley
 from forecast.eval.results import PerItem, per_item
-from forecast.explain.audit.asked import difference, told
+from forecast.explain.audit.asked import told
 from forecast.prediction.key_frame_future import key_frame_future
 from forecast.scoring.dataset_join import observations_of, read_for_dataset
 
@@ -61,7 +61,7 @@ def audit_files(files: Mapping[str, Path | str], dataset: Dataset, warnings: lis
         "agents": len(shared),
         "fde_m": {name: told(error, scenes) for name, error in errors.items()},
         "fde_rises_m": {
-            name: told(difference(error, errors["with"]), scenes) for name, error in errors.items() if name != "with"
+            name: told(context_gap(error, errors["with"]), scenes) for name, error in errors.items() if name != "with"
         },
         "end_moves_m": {
             name: told(_distance(end, ends["with"]), scenes) for name, end in ends.items() if name != "with"

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol, cast
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from forecast.data.synthetic.curves import Curve
 from forecast.data.synthetic.driven_again import drive, drive_before, stops_for
 from forecast.data.synthetic.junction_plots import ARC_AT_0_M, PAST
 from forecast.explain.arms import Arm, find_arms
+from forecast.explain.crop_geometry import pixel_centres_m
 from forecast.explain.map_edits import road_channel
 from forecast.model.network_config import NetworkConfig
 from forecast.model.query.query_config import QUERY_CROP
@@ -29,12 +30,20 @@ _COPIED_MPS, _STEP_S, _STEPS = 7.0, 0.5, 12
 _BAND_M = 2.0
 
 
-class _Forecaster(Protocol):
-    config: NetworkConfig
-
-    def __call__(self, batch: AgentBatch) -> Forecast: ...
+Function = Callable[[AgentBatch], Forecast]
 
 
+def _reads(config: NetworkConfig) -> Callable[[Function], Function]:
+    """Say what a function reads, as ``config`` of a model of one's own does."""
+
+    def said(function: Function) -> Function:
+        cast("Any", function).config = config
+        return function
+
+    return said
+
+
+@_reads(NetworkConfig(uses_map=False, uses_neighbours=False, crop=QUERY_CROP))
 def constant_velocity(batch: AgentBatch) -> Forecast:
     """One mode: straight on at the present velocity."""
     times_s = _STEP_S * torch.arange(1, _STEPS + 1)
@@ -42,27 +51,27 @@ def constant_velocity(batch: AgentBatch) -> Forecast:
     return Forecast(path[:, None], torch.ones(len(batch), 1))
 
 
+@_reads(NetworkConfig(crop=QUERY_CROP))
 def map_copier(batch: AgentBatch) -> Forecast:
     """One mode: along the longest arm of the road at 7 m/s; straight on where there is none."""
-    spec = map_copier_config.crop
     paths = np.zeros((len(batch), 1, _STEPS, 2), dtype=np.float32)
     arc = _COPIED_MPS * _STEP_S * np.arange(1, _STEPS + 1)
     assert batch.crop is not None
-    for row, road in enumerate(batch.crop[:, road_channel(spec)].numpy()):
-        arms = find_arms(road, spec)
+    for row, road in enumerate(batch.crop[:, road_channel(QUERY_CROP)].numpy()):
+        arms = find_arms(road, QUERY_CROP)
         longest = max(arms, key=lambda arm: arm.length_m, default=None)
         path = _straight() if longest is None else _middle(longest)
         paths[row, 0] = path.at(arc + ARC_AT_0_M)[0]
     return Forecast(torch.from_numpy(paths), torch.ones(len(batch), 1))
 
 
+@_reads(NetworkConfig(crop=QUERY_CROP))
 def rule_follower(batch: AgentBatch) -> Forecast:
     """One mode an arm, slower in bends; straight on at odds of ½ where it is one of three; a stop where it must."""
-    spec = rule_follower_config.crop
     assert batch.crop is not None
     modes = [
         _ruled(road, batch.history[row, -1].double().numpy(), _present(batch, row))
-        for row, road in enumerate(batch.crop[:, road_channel(spec)].numpy())
+        for row, road in enumerate(batch.crop[:, road_channel(QUERY_CROP)].numpy())
     ]
     most = max(len(one) for one in modes)
     paths = np.zeros((len(batch), most, _STEPS, 2), dtype=np.float32)
@@ -86,7 +95,7 @@ def _ruled(road: NDArray[np.float32], state: Floats, others: Sequence[Sequence[f
     for other in others:
         if stops_for(other, speed) is not None:
             return [(drive_before(other, speed, _straight())[PAST + 1 :, :2], 1.0)]
-    arms = find_arms(road, rule_follower_config.crop)
+    arms = find_arms(road, QUERY_CROP)
     roads = [_middle(arm) for arm in arms] or [_straight()]
     ahead = np.array([arm.name == "ahead_arm" for arm in arms] or [True])
     odds = np.full(len(roads), 1 / len(roads))
@@ -104,9 +113,7 @@ def _straight() -> Curve:
 
 def _middle(arm: Arm) -> Curve:
     """From behind the agent to an arm, along its middle, and straight on where the crop ends."""
-    spec = rule_follower_config.crop
-    rows, columns = np.nonzero(arm.mask)
-    x, y = (rows + 0.5) / spec.px_per_m - spec.behind_m, (columns + 0.5) / spec.px_per_m - spec.right_m
+    x, y = pixel_centres_m(QUERY_CROP)[arm.mask].T
     band = (arm.along_m[arm.mask] // _BAND_M).astype(int)
     middle = [(float(x[band == one].mean()), float(y[band == one].mean())) for one in np.unique(band)]
     corners = np.array([(-ARC_AT_0_M, 0.0), (0.0, 0.0), *middle[1:]])
@@ -118,15 +125,4 @@ def _middle(arm: Arm) -> Curve:
     # A car takes a corner in several metres.
     for _ in range(20):
         points[1:-1] = (points[:-2] + 2 * points[1:-1] + points[2:]) / 4
-    steps = np.diff(points, axis=0)
-    heading = np.unwrap(np.arctan2(steps[:, 1], steps[:, 0]))
-    return Curve(points, np.concatenate([heading, heading[-1:]]))
-
-
-map_copier_config = rule_follower_config = NetworkConfig(crop=QUERY_CROP)
-for _function, _config in (
-    (constant_velocity, NetworkConfig(uses_map=False, uses_neighbours=False, crop=QUERY_CROP)),
-    (map_copier, map_copier_config),
-    (rule_follower, rule_follower_config),
-):
-    cast("Any", _function).config = _config
+    return Curve.through(points)

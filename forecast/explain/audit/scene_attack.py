@@ -20,15 +20,16 @@ from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
 from forecast.core.forecast import Forecast
 from forecast.eval.results import PerItem, per_item
-from forecast.explain.attribution import Explained
 from forecast.explain.audit.asked import Agents, ask, error_m, told
+from forecast.explain.crop_geometry import centres, resampled
 from forecast.explain.map_edits import road_channel
+from forecast.explain.validity import SIDEWAYS_MPS2
+from forecast.prediction.predictor import BatchPredictor
 
 Floats = NDArray[np.float64]
 Shape = Callable[[Floats], Floats]
 
 _FROM_M, _TO_M = 5.0, 120.0
-_SIDEWAYS_MPS2 = 0.7 * 9.81
 #: No bend turns the road by more than this.
 _STEEPEST = 1.2
 
@@ -74,7 +75,7 @@ def bent(batch: AgentBatch, shape: Shape, spec: CropSpec) -> AgentBatch:
     ahead = np.linspace(0.0, _TO_M, 1201)
     slope = np.gradient(shape(ahead), ahead)
     sharpest = float(np.max(np.abs(np.gradient(slope, ahead)) / (1 + slope**2) ** 1.5))
-    allowed_mps = np.sqrt(_SIDEWAYS_MPS2 / max(sharpest, 1e-6))
+    allowed_mps = np.sqrt(SIDEWAYS_MPS2 / max(sharpest, 1e-6))
     speed = batch.history[:, -1, 2:4].norm(dim=-1)
     slower = (allowed_mps / speed.clamp(min=1e-3)).clamp(max=1.0)
     history = batch.history.clone()
@@ -102,13 +103,9 @@ def _moved(x: Tensor, shape: Shape) -> Tensor:
 
 
 def _bent_map(crop: Tensor, shape: Shape, spec: CropSpec) -> Tensor:
-    x = (torch.arange(spec.height_px, dtype=torch.float64) + 0.5) / spec.px_per_m - spec.behind_m
-    y = (torch.arange(spec.width_px, dtype=torch.float64) + 0.5) / spec.px_per_m - spec.right_m
-    from_y = y[None] - torch.from_numpy(shape(x.numpy()))[:, None]
-    across = 2 * (from_y + spec.right_m) / (spec.left_m + spec.right_m) - 1
-    along = (2 * (x + spec.behind_m) / (spec.ahead_m + spec.behind_m) - 1)[:, None].expand_as(across)
-    grid = torch.stack([across, along], -1).to(crop).expand(len(crop), -1, -1, -1)
-    return functional.grid_sample(crop, grid, align_corners=False)
+    x, y = centres(spec).unbind(-1)
+    places = torch.stack([x, y - _moved(x, shape)], -1)
+    return resampled(crop, places.expand(len(crop), -1, -1, -1), spec)
 
 
 def off_road(forecast: Forecast, batch: AgentBatch, spec: CropSpec) -> tuple[PerItem, PerItem]:
@@ -134,7 +131,7 @@ def off_road(forecast: Forecast, batch: AgentBatch, spec: CropSpec) -> tuple[Per
     return per_item(share, counted), per_item(off.amax(1).numpy(), counted)
 
 
-def scene_attack(model: Explained, agents: Agents) -> dict[str, Any]:
+def scene_attack(model: BatchPredictor, agents: Agents) -> dict[str, Any]:
     """Shares of points and of forecasts off the road, and errors against the bent truth, by shape and power."""
     spec = model.config.crop
     found: dict[str, Any] = {"none": [_attacked(model, agents, agents.batch, spec)]}
@@ -143,12 +140,11 @@ def scene_attack(model: Explained, agents: Agents) -> dict[str, Any]:
     return found
 
 
-def _attacked(model: Explained, agents: Agents, batch: AgentBatch, spec: CropSpec) -> dict[str, Any]:
+def _attacked(model: BatchPredictor, agents: Agents, batch: AgentBatch, spec: CropSpec) -> dict[str, Any]:
     forecast = ask(model, batch)
     points, any_point = off_road(forecast, batch, spec)
-    truth = np.where(batch.future_valid.numpy()[..., None], batch.future.double().numpy(), np.nan)
     return {
         "points_off_road": told(points, agents.scenes),
         "forecasts_off_road": told(any_point, agents.scenes),
-        "fde_m": told(error_m(forecast, truth), agents.scenes),
+        "fde_m": told(error_m(forecast, batch), agents.scenes),
     }

@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 
-from forecast.core.agents import AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
+from forecast.core.forecast import Forecast
 from forecast.eval.context import INPUTS, coalitions, shapley, shapley_interactions, travelled_m
 from forecast.eval.results import PerItem
-from forecast.explain.attribution import Explained
 from forecast.explain.audit.asked import Agents, ask, error_m, told
-from forecast.explain.null_inputs import MAP_NULLS, MapNull, coasting, null_map
+from forecast.explain.null_inputs import MAP_NULLS, MapNull, coasting, null_map, without_neighbours
+from forecast.prediction.predictor import BatchPredictor
 
 
 def with_inputs(
@@ -36,25 +36,23 @@ def with_inputs(
         assert batch.crop is not None
         batch = replace(batch, crop=null_map(batch.crop, spec, map_null))
     if "neighbours" not in kept:
-        batch = replace(
-            batch,
-            neighbours=torch.zeros_like(batch.neighbours),
-            neighbours_valid=torch.zeros_like(batch.neighbours_valid),
-            neighbour_types=torch.full_like(batch.neighbour_types, int(AgentType.PADDING)),
-        )
+        batch = without_neighbours(batch, torch.ones_like(batch.neighbour_types, dtype=torch.bool))
     return batch
 
 
-def subsets(model: Explained, agents: Agents) -> dict[str, Any]:
+def subsets(model: BatchPredictor, agents: Agents) -> dict[str, Any]:
     """Shapley values and interactions on the error and on the length of the most likely path, metres."""
     spec, step_s = model.config.crop, model.config.horizon.step_s
     found: dict[str, Any] = {}
+    with_map: dict[frozenset[str], Forecast] = {}  # the same, whatever stands in for the map
     for null in MAP_NULLS:
         errors: dict[frozenset[str], PerItem] = {}
         lengths: dict[frozenset[str], PerItem] = {}
         for kept in coalitions():
-            forecast = ask(model, with_inputs(agents.batch, kept, spec, null, step_s))
-            errors[kept] = error_m(forecast, agents.truth_m)
+            forecast = with_map.get(kept) or ask(model, with_inputs(agents.batch, kept, spec, null, step_s))
+            if "map" in kept:
+                with_map[kept] = forecast
+            errors[kept] = error_m(forecast, agents.batch)
             lengths[kept] = travelled_m(forecast.positions_m, forecast.probabilities)
         found[null] = {
             measure: {

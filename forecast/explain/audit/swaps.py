@@ -9,16 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from forecast.core.batch import AgentBatch
 from forecast.core.crops import CropSpec
 from forecast.core.shapes import Float
 from forecast.data.maps.layers import directed_channels, mirrored_signs
+from forecast.eval.context import context_gap
 from forecast.eval.results import per_item
 from forecast.eval.strata import SPEEDS_MPS
-from forecast.explain.attribution import Explained
-from forecast.explain.audit.asked import Agents, ask, difference, entropy_nats, error_m, moved_m, told
+from forecast.explain.audit.asked import Agents, ask, entropy_nats, error_m, moved_m, told
+from forecast.explain.crop_geometry import centres, resampled
+from forecast.prediction.predictor import BatchPredictor
 
 
 def another(agents: Agents, seed: int = 0) -> NDArray[np.int64]:
@@ -38,34 +39,28 @@ def mirrored_map(
     crop: Float[Tensor, "batch channels height width"], spec: CropSpec
 ) -> Float[Tensor, "batch channels height width"]:
     """The map mirrored about the agent's axis, values as in the crop; what comes from outside it is 0."""
-    grid = _grid(spec, torch.tensor([[1.0, 0.0], [0.0, -1.0]]), len(crop))
     signs = torch.tensor(mirrored_signs(spec.channels), dtype=crop.dtype)[:, None, None]
-    return functional.grid_sample(crop * signs, grid, align_corners=False)
+    return _from(crop * signs, [[1.0, 0.0], [0.0, -1.0]], spec)
 
 
 def turned_map(
     crop: Float[Tensor, "batch channels height width"], spec: CropSpec
 ) -> Float[Tensor, "batch channels height width"]:
     """The map turned by 90° to the left about the agent, values as in the crop; what comes from outside it is 0."""
-    grid = _grid(spec, torch.tensor([[0.0, 1.0], [-1.0, 0.0]]), len(crop))
-    turned = functional.grid_sample(crop, grid, align_corners=False)
+    turned = _from(crop, [[0.0, 1.0], [-1.0, 0.0]], spec)
     if (directed := directed_channels(spec.channels)) is not None:
         ahead, left = turned[:, directed].unbind(1)
         turned[:, directed] = torch.stack([-left, ahead], 1)
     return turned
 
 
-def _grid(spec: CropSpec, from_point: Tensor, rows: int) -> Tensor:
-    """Where the pixels of a new crop are read in the old one: at ``from_point @ (x, y)``, agent frame."""
-    x = (torch.arange(spec.height_px) + 0.5) / spec.px_per_m - spec.behind_m
-    y = (torch.arange(spec.width_px) + 0.5) / spec.px_per_m - spec.right_m
-    points = torch.stack(torch.meshgrid(x, y, indexing="ij"), -1) @ from_point.T
-    across = 2 * (points[..., 1] + spec.right_m) / (spec.left_m + spec.right_m) - 1
-    along = 2 * (points[..., 0] + spec.behind_m) / (spec.ahead_m + spec.behind_m) - 1
-    return torch.stack([across, along], -1).expand(rows, -1, -1, -1)
+def _from(crop: Tensor, from_point: list[list[float]], spec: CropSpec) -> Tensor:
+    """A crop whose pixel at (x, y) shows what lay at ``from_point @ (x, y)``, agent frame."""
+    places = centres(spec) @ torch.tensor(from_point, dtype=torch.float64).T
+    return resampled(crop, places.expand(len(crop), -1, -1, -1), spec)
 
 
-def swaps(model: Explained, agents: Agents) -> dict[str, Any]:
+def swaps(model: BatchPredictor, agents: Agents) -> dict[str, Any]:
     """Changes of error (metres) and of entropy (nats), and how far the mean path's end moves (metres), swap by swap.
 
     Where another scene's input is taken, agents count for which there is one of the same class of speed.
@@ -91,8 +86,8 @@ def swaps(model: Explained, agents: Agents) -> dict[str, Any]:
         after = ask(model, one)
         counted = partner >= 0 if name.startswith("another") else np.ones(len(agents), dtype=bool)
         changes = {
-            "fde_rises_m": difference(error_m(after, agents.truth_m), error_m(before, agents.truth_m)),
-            "entropy_rises_nats": difference(entropy_nats(after), entropy_nats(before)),
+            "fde_rises_m": context_gap(error_m(after, agents.batch), error_m(before, agents.batch)),
+            "entropy_rises_nats": context_gap(entropy_nats(after), entropy_nats(before)),
             "end_moves_m": moved_m(after, before),
         }
         found[name] = {
