@@ -17,16 +17,7 @@ from forecast.model.network_config import NetworkConfig
 
 
 def agents_of(config: NetworkConfig, dataset: Dataset, samples: Samples) -> Agents:
-    """Agent-samples as a model of this configuration reads them.
-
-    Args:
-        config: horizon, features and crop.
-        dataset: open.
-        samples: which.
-
-    Raises:
-        DataError: the data cannot be read so.
-    """
+    """Agent-samples as a model reads them; the arguments are those of :func:`inputs_of`."""
     source = AgentDataset.read_by(config, dataset, samples)
     batch = inputs_of(config, dataset, samples)
     tracks = dataset.tracks
