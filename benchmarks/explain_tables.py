@@ -50,13 +50,14 @@ def page(figures: Path, out: Path) -> None:
     tables += [_shares(point) for point in points if "history" in point["found"]]
     tables.append(_faithful(_read(figures / "explain" / "faithful.json")))
     tables += [_counterfactuals(_read(path)) for path in sorted((figures / "counterfactuals").glob("*.json"))]
+    tables.append(_town_edits(_read(figures / "town_edits.json")))
     tables.append(_search(_read(figures / "search.json")))
     tables.append(_cost(_read(figures / "explain" / "cost.json")))
     tables += [_audits(figures / "audits" / kind, kind) for kind in ("junction", "val")]
     document = {
         "title": "Attribution, counterfactuals and audits",
         "version": "0.2.0 with the changes that are not released yet",
-        "data": "synthetic (junction worlds) and, in the last table, real (nuScenes v1.0-trainval)",
+        "data": "synthetic (junction worlds, towns) and, in the last table, real (nuScenes v1.0-trainval)",
         "intro": [
             "Does an attribution point at what decides, does a counterfactual find what the true driver would do, "
             "and does the audit tell forecasters apart whose use of context is known? [Why](../why.md) and "
@@ -185,6 +186,35 @@ def _counterfactuals(told: Json) -> Json:
             "figures' file lists flips that the true driver does not share.",
         ],
     )
+
+
+def _town_edits(told: Json) -> Json:
+    rows = []
+    for edit, found in told["found"].items():
+        shares = ("true_flips", "model_flips_where_true_does", "model_flips_elsewhere")
+        metres = ("true_m", "model_m", "model_m_elsewhere")
+        rows.append([
+            edit, str(found["asked"]), *(_or_none(found[key], ".0%") for key in shares), str(found["true_moves"]),
+            *(_or_none(found[key], ".2f") for key in metres),
+        ])  # fmt: skip
+    heads = [
+        "edit", "scenes", "driver's manoeuvre changes", "forecast's too, there", "forecast's elsewhere",
+        "driver's end moves by more than 1 m", "by, m", "forecast's end there, m", "forecast's end elsewhere, m",
+    ]  # fmt: skip
+    return _table(
+        f"Edits of a town that the weights `{told['model']}` never saw",
+        "python benchmarks/town_edits.py run --out RUNS",
+        heads,
+        rows,
+        [
+            f"{told['agents']} agent-samples. The traffic is driven on from the edited scene by the town's own rules, "
+            f"with the same chance. *Too* is a share of the scenes in which the driver's manoeuvre changes.",
+        ],
+    )
+
+
+def _or_none(value: float | None, digits: str) -> str:
+    return "–" if value is None else f"{value:{digits}}"
 
 
 def _search(told: Json) -> Json:

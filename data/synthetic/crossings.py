@@ -45,7 +45,8 @@ class Gates:
     def __init__(self, network: RoadNetwork, crossings: Sequence[Crossing]) -> None:
         self.network, self.crossings = network, crossings
         self._closed: list[list[float]] = [[] for _ in network.lanes]
-        self._walking = [0] * len(crossings)
+        #: Who walks on each crossing now, by their numbers.
+        self.walking: list[set[int]] = [set() for _ in crossings]
 
     def closed(self, lane: int) -> list[float]:
         """Arc lengths on a lane at which vehicles must stop now."""
@@ -57,25 +58,24 @@ class Gates:
         at_line = length - middle_m < STOP_LINE_M[0]
         return length - STOP_LINE_M[1] - 0.3 if at_line else middle_m - _HALF_M - _CLEAR_M
 
-    def enter(self, crossing: int) -> None:
+    def enter(self, crossing: int, who: int) -> None:
         """Somebody steps off the kerb."""
-        self._count(crossing, 1)
-
-    def leave(self, crossing: int) -> None:
-        """Somebody has reached the other side."""
-        self._count(crossing, -1)
-
-    def _count(self, crossing: int, change: int) -> None:
-        before = self._walking[crossing]
-        self._walking[crossing] += change
-        if bool(before) == bool(self._walking[crossing]):
-            return
-        for lane, middle in self.crossings[crossing].lanes:
-            stop = self.stop_m(lane, middle)
-            if change > 0:
+        self.walking[crossing].add(who)
+        if len(self.walking[crossing]) == 1:
+            for lane, stop in self._stops(crossing):
                 self._closed[lane].append(stop)
-            else:
+
+    def leave(self, crossing: int, who: int) -> None:
+        """Somebody has reached the other side."""
+        self.walking[crossing].remove(who)
+        if not self.walking[crossing]:
+            for lane, stop in self._stops(crossing):
                 self._closed[lane].remove(stop)
+
+    def _stops(self, crossing: int) -> Iterator[tuple[int, float]]:
+        """Lanes over a crossing, and where vehicles stop on them."""
+        for lane, middle in self.crossings[crossing].lanes:
+            yield lane, self.stop_m(lane, middle)
 
     def liked(self, crossing: int) -> float:
         """How readily people use a crossing, 0 to 1: few cross a main road where there are no lights."""

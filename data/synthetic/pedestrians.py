@@ -196,7 +196,7 @@ class Pedestrians:
         while self._events and self._events[0][0] <= traffic.time_s:
             time_s, _, who, port, arrives = heapq.heappop(self._events)
             if arrives:
-                traffic.gates.leave(port[0])
+                traffic.gates.leave(port[0], who)
                 self._arrive(who, port, time_s)
             else:
                 self._decide(who, port, time_s, traffic)
@@ -216,7 +216,7 @@ class Pedestrians:
         end, _ = self._entry(walker, other)
         heading = float(np.arctan2(*(end - start)[::-1]))
         if traffic.gates.may_cross(port[0], traffic):
-            traffic.gates.enter(port[0])
+            traffic.gates.enter(port[0], who)
             walker.crossing = walker.crossed = True
             walker.legs.append(_Leg(now_s, walker.speed_mps, from_m=start, heading_rad=heading))
             arrival_s = now_s + float(np.hypot(*(end - start))) / walker.speed_mps

@@ -7,8 +7,8 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from forecast.core.errors import ConfigError, DataError, one_of
 from forecast.core.frames import world_from_agent
 from forecast.core.progress import progress
-from forecast.data.synthetic.crossings import Gates
 from forecast.data.synthetic.expansion_writer import map_expansion
 from forecast.data.synthetic.junctions import (
     BALANCED,
@@ -31,20 +30,14 @@ from forecast.data.synthetic.junctions import (
 from forecast.data.synthetic.masks import write_mask
 from forecast.data.synthetic.nuscenes_writer import CITIES, STEP_US, SceneTables, map_token, scene_tables, write_tables
 from forecast.data.synthetic.parked import lot_cars, parked_cars
-from forecast.data.synthetic.pedestrians import Pavement, Pedestrians
-from forecast.data.synthetic.road_network import build_network
-from forecast.data.synthetic.roads import RoadNetwork
 from forecast.data.synthetic.scene_names import scene_names
 from forecast.data.synthetic.simulated_scene import Recording, SimulatedAgent, challenge_targets, without_overlaps
-from forecast.data.synthetic.surfaces import Surfaces, build_surfaces
-from forecast.data.synthetic.traffic import STEP_S, Traffic
+from forecast.data.synthetic.town_scene import City, TownScene, build_city
 from forecast.data.synthetic.vehicles import Vehicle
 
 Floats = NDArray[np.float64]
 
 FRAMES = 40
-_WARM_UP_S = 25.0
-_TICKS = round(STEP_US / 1e6 / STEP_S)
 #: How far away agents are still annotated; what hides behind others is seen from nearby alone.
 _RANGE_M = {"moving": (50.0, 120.0), "other": (40.0, 100.0)}
 #: Scale of annotation errors along the direction of travel of those that move, across it, and of headings
@@ -60,51 +53,6 @@ _MARK = "town.json"
 _EPOCH_US = 1_530_518_400_000_000
 
 
-@dataclass(frozen=True)
-class City:
-    """One city's streets and surfaces."""
-
-    name: str
-    network: RoadNetwork
-    surfaces: Surfaces
-
-    @cached_property
-    def pavement(self) -> Pavement:
-        """Where people walk."""
-        return Pavement(self.surfaces)
-
-
-@dataclass(frozen=True)
-class Mood:
-    """How busy a scene is.
-
-    Attributes:
-        spacing_m: metres of lane a vehicle, on side streets and on main roads.
-        walkway_m: metres of walkway a pedestrian.
-        kerb, lots: occupied share of the parking strips and of the car parks.
-    """
-
-    spacing_m: tuple[float, float]
-    walkway_m: float
-    kerb: float
-    lots: float
-
-
-def _draw_mood(rng: np.random.Generator) -> Mood:
-    busy = float(np.exp(rng.uniform(-0.4, 0.4)))
-    side, main = 130.0 / busy, 150.0 / busy
-    return Mood((side, main), float(np.exp(rng.normal(2.8, 1.3))), rng.uniform(0.25, 0.95), rng.uniform(0.2, 0.95))
-
-
-@lru_cache(maxsize=len(CITIES))
-def build_city(seed: int, name: str) -> City:
-    """Draw a city's streets; right-hand traffic in Boston, left-hand in Singapore."""
-    key = np.random.SeedSequence([seed, 1, CITIES.index(name)])
-    network = build_network(key, drive_right=name.startswith("boston"))
-    rng = np.random.default_rng(np.random.SeedSequence([seed, 3, CITIES.index(name)]))
-    return City(name, network, build_surfaces(network, rng))
-
-
 def record_scene(seed: int, number: int, name: str) -> Recording:
     """Simulate one scene: 20 s at 2 Hz, seen by an ego vehicle that is part of the traffic.
 
@@ -113,10 +61,9 @@ def record_scene(seed: int, number: int, name: str) -> Recording:
         number: which scene of the world; it chooses the city and the random stream.
         name: official scene name.
     """
-    city = build_city(seed, CITIES[number % len(CITIES)])
-    rng = np.random.default_rng(np.random.SeedSequence([seed, 2, number]))
-    mood = _draw_mood(rng)
-    agents, ego = _simulate(city, mood, rng)
+    scene = TownScene(seed, number)
+    city, mood, rng = scene.city, scene.mood, scene.rng
+    agents, ego = _simulate(scene)
     standing = parked_cars(city.network, rng, FRAMES, occupancy=mood.kerb)
     standing += lot_cars(city.surfaces, rng, FRAMES, occupancy=mood.lots)
     frames = ego.poses
@@ -125,27 +72,23 @@ def record_scene(seed: int, number: int, name: str) -> Recording:
     return Recording(name, city.name, start, frames, seen, challenge_targets(seen, rng, at_most=_TARGETS_PER_SCENE))
 
 
-def _simulate(city: City, mood: Mood, rng: np.random.Generator) -> tuple[list[SimulatedAgent], SimulatedAgent]:
+def _simulate(scene: TownScene) -> tuple[list[SimulatedAgent], SimulatedAgent]:
     """All who move (vehicles, then pedestrians near the ego), and the ego."""
-    traffic = Traffic(city.network, Gates(city.network, city.surfaces.crossings), rng, spacing_m=mood.spacing_m)
-    people = Pedestrians(city.pavement, rng, spacing_m=mood.walkway_m)
     poses: dict[int, list[tuple[float, float, float]]] = {}
     first: dict[int, int] = {}
     bodies: dict[int, Vehicle] = {}
     times = []
-    for tick in range(round(_WARM_UP_S / STEP_S) + _TICKS * (FRAMES - 1) + 1):
-        frame, between = divmod(tick - round(_WARM_UP_S / STEP_S), _TICKS)
-        if frame >= 0 and not between:
-            times.append(traffic.time_s)
-            for vehicle in traffic.vehicles:
-                first.setdefault(vehicle.number, frame)
-                bodies[vehicle.number] = vehicle
-                poses.setdefault(vehicle.number, []).append(traffic.pose(vehicle))
-        people.advance(traffic)
-        traffic.step()
+    for frame in range(FRAMES):
+        scene.go_to(frame)
+        times.append(scene.traffic.time_s)
+        for vehicle in scene.traffic.vehicles:
+            first.setdefault(vehicle.number, frame)
+            bodies[vehicle.number] = vehicle
+            poses.setdefault(vehicle.number, []).append(scene.traffic.pose(vehicle))
+    scene.tick()
     vehicles = [SimulatedAgent(b.category, b.size_m, first[who], np.array(poses[who])) for who, b in bodies.items()]
-    ego = vehicles.pop(_choose_ego(vehicles, rng))
-    return vehicles + people.agents(np.array(times), ego.poses[:, :2], _RANGE_M["other"][1]), ego
+    ego = vehicles.pop(_choose_ego(vehicles, scene.rng))
+    return vehicles + scene.people.agents(np.array(times), ego.poses[:, :2], _RANGE_M["other"][1]), ego
 
 
 def _choose_ego(agents: list[SimulatedAgent], rng: np.random.Generator) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.data.synthetic.chance import Chance
 from forecast.data.synthetic.crossings import Gates
 from forecast.data.synthetic.right_of_way import RightOfWay
 from forecast.data.synthetic.roads import STOP_LINE_M, Lane, RoadNetwork
@@ -45,6 +46,10 @@ def _liking(lane: Lane, connector: Lane) -> float:
     return 0.15 if straight else 1.0
 
 
+def _normal(rng: np.random.Generator) -> float:
+    return float(rng.normal())
+
+
 class Traffic:
     """Vehicles on a network, stepped by 0.25 s. Equal generators give equal traffic.
 
@@ -57,7 +62,7 @@ class Traffic:
     def __init__(
         self, network: RoadNetwork, gates: Gates, rng: np.random.Generator, *, spacing_m: tuple[float, float]
     ) -> None:
-        self.network, self.gates, self.rng, self.spacing_m = network, gates, rng, spacing_m
+        self.network, self.gates, self.chance, self.spacing_m = network, gates, Chance(rng), spacing_m
         self.lanes = network.lanes
         self.lengths_m = [lane.centre.length_m for lane in self.lanes]
         self.allowed = [speed_limits_mps(lane).tolist() for lane in self.lanes]
@@ -67,35 +72,44 @@ class Traffic:
         self.on_lane: list[list[Vehicle]] = [[] for _ in self.lanes]  # from the front of the lane to its back
         self.time_s = 0.0
         self._count = 0
-        self._fill()
+        self._fill(rng)
 
-    def _fill(self) -> None:
+    def _fill(self, rng: np.random.Generator) -> None:
         for lane in self.lanes:
             if lane.is_connector:
                 continue
             spacing = self.spacing_m[lane.main]
-            position = self.rng.uniform(6.0, spacing)
+            position = rng.uniform(6.0, spacing)
             while position < self.lengths_m[lane.index] - 15.0:
                 self._add(lane.index, float(position))
-                position += 14.0 + self.rng.exponential(spacing)
+                position += 14.0 + rng.exponential(spacing)
             self.on_lane[lane.index].reverse()
 
     def _add(self, lane: int, s_m: float) -> None:
-        vehicle = draw_vehicle(self.rng, self._count, lane, s_m)
+        number = self._count
+        vehicle = self.chance.draw(("driver", number, lane), lambda rng: draw_vehicle(rng, number, lane, s_m))
         # Slow enough to stop at the line ahead.
         room = max(self.lengths_m[lane] - _STOP_M - s_m - vehicle.half_m, 0.0)
         vehicle.v_mps = min(0.7 * vehicle.boldness * self._allowed_mps(lane, s_m), math.sqrt(2 * BRAKE_MPS2 * room))
-        vehicle.following = self._choose(lane)
+        vehicle.following = self.choose(number, lane)
         self._count += 1
         self.vehicles.append(vehicle)
         self.on_lane[lane].append(vehicle)
 
-    def _choose(self, lane: int) -> int | None:
-        onward = self.lanes[lane].successors
+    def choose(self, number: int, lane: int) -> int | None:
+        """Which lane a vehicle takes after one of a road; None where the town ends.
+
+        Args:
+            number: of the vehicle.
+            lane: that it is on.
+        """
+        onward = self.right_of_way.open_ones(self.lanes[lane].successors)
         if not onward:
             return None
         liking = np.array([_liking(self.lanes[lane], self.lanes[i]) for i in onward])
-        return int(self.rng.choice(onward, p=liking / liking.sum()))
+        return self.chance.draw(
+            ("way", number, lane, tuple(onward)), lambda rng: int(rng.choice(onward, p=liking / liking.sum()))
+        )
 
     def _allowed_mps(self, lane: int, s_m: float) -> float:
         allowed = self.allowed[lane]
@@ -175,7 +189,7 @@ class Traffic:
     def _ask(self, vehicle: Vehicle, place: int) -> None:
         """Reserve the junction ahead: from afar by green light or on a main road, else when first in line."""
         lane, connector = self.lanes[vehicle.lane], vehicle.following
-        if vehicle.reserved or connector is None or lane.is_connector:
+        if vehicle.reserved or vehicle.stands or connector is None or lane.is_connector:
             return
         early = self.right_of_way.signals.has(connector) or lane.main
         if place and not (early and self.on_lane[lane.index][place - 1].reserved):
@@ -210,7 +224,7 @@ class Traffic:
         vehicle.behind = lane.index if lane.is_connector else None
         vehicle.lane, vehicle.reserved = vehicle.following, False
         now = self.lanes[vehicle.lane]
-        vehicle.following = now.successors[0] if now.is_connector else self._choose(now.index)
+        vehicle.following = now.successors[0] if now.is_connector else self.choose(vehicle.number, now.index)
         self.on_lane[now.index].append(vehicle)
 
     def _arrivals(self) -> None:
@@ -218,7 +232,8 @@ class Traffic:
             queue = self.on_lane[lane]
             clear = not queue or queue[-1].s_m - queue[-1].half_m > 22.0
             rate_hz = 0.5 * self.lanes[lane].limit_mps / self.spacing_m[self.lanes[lane].main]
-            if self.rng.random() < STEP_S * rate_hz and clear:
+            comes = self.chance.draw(("arrival", lane, self.time_s), lambda rng: rng.random()) < STEP_S * rate_hz
+            if comes and clear:
                 last = queue[-1] if queue else None
                 self._add(lane, 6.0)
                 if last is not None:  # nobody arrives too fast to stop behind the last one
@@ -233,7 +248,9 @@ class Traffic:
                 self._ask(vehicle, place)
         pushes = [(v, self._acceleration(v, place)) for queue in queues for place, v in enumerate(queue)]
         for vehicle, push in pushes:
-            vehicle.stir(self.rng, STEP_S)
+            if vehicle.stands:
+                continue
+            vehicle.stir(self.chance.draw(("unrest", vehicle.number, self.time_s), _normal), STEP_S)
             before = vehicle.v_mps
             vehicle.v_mps = max(0.0, before + push * STEP_S)
             vehicle.s_m += (before + vehicle.v_mps) / 2 * STEP_S

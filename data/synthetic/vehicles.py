@@ -42,6 +42,7 @@ class Vehicle:
     following: int | None = None
     reserved: bool = False
     behind: int | None = None  # connector that its rear has yet to leave
+    stands: bool = False  # and will not move
 
     @property
     def half_m(self) -> float:
@@ -58,10 +59,15 @@ class Vehicle:
         wanted = STANDSTILL_M + max(0.0, self.v_mps * self.headway_s + closing)
         return (wanted / max(gap_m, 0.3)) ** 2
 
-    def stir(self, rng: np.random.Generator, step_s: float) -> None:
-        """Let the unrest of a driver change: a first-order process, whatever the step."""
+    def stir(self, normal: float, step_s: float) -> None:
+        """Let the unrest of a driver change: a first-order process, whatever the step.
+
+        Args:
+            normal: a draw of the standard normal distribution.
+            step_s: seconds.
+        """
         kept = math.exp(-step_s / UNREST_S)
-        self.unrest_mps2 = kept * self.unrest_mps2 + math.sqrt(1 - kept * kept) * UNREST_MPS2 * float(rng.normal())
+        self.unrest_mps2 = kept * self.unrest_mps2 + math.sqrt(1 - kept * kept) * UNREST_MPS2 * normal
 
     def acceleration_mps2(self, wish_mps: float, squeeze: float) -> float:
         """What the driver does: approach the wished speed, or keep the distance, whichever demands less speed.

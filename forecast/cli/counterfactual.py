@@ -1,8 +1,8 @@
 """Find the smallest change of a scene that flips the forecast, or make a change in words; draw before and after.
 
 With --to, the smallest possible change of the --regions for which that manoeuvre is the most probable one, or "none
-within reach". With --edit, what a sentence asks for. On the junction world the true driver drives the edited scene too.
-docs/why.md has the regions, the verbs and what counts as possible.
+within reach". With --edit, what a sentence asks for. In towns and junction worlds the true driver drives the edited
+scene too. docs/why.md has the regions, the verbs and what counts as possible.
 """
 
 from __future__ import annotations
@@ -64,10 +64,9 @@ def run(args: argparse.Namespace) -> None:
     import numpy as np
 
     from forecast.data.samples import Samples
-    from forecast.data.synthetic.planted_plots import plot_of
     from forecast.explain.model_inputs import inputs_of
     from forecast.explain.scene_editor import SceneEditor
-    from forecast.explain.world_truth import driven_again
+    from forecast.explain.true_driver import true_driver
     from forecast.prediction.model_names import open_model
 
     out = _check(args)
@@ -79,8 +78,8 @@ def run(args: argparse.Namespace) -> None:
     editor = SceneEditor(batch, model.config.crop, model.config.horizon.step_s)
     title = agent_title(dataset, row)
     changes, told = _sought(args, model, editor) if args.to else _edited(args, editor)
-    plot = plot_of(args.dataroot, title.splitlines()[1])
-    truth = None if plot is None else driven_again(plot, editor, changes)
+    driver = true_driver(args.dataroot, dataset, row, editor)
+    truth = None if driver is None else driver(changes)
     drawn = _Drawn(args, model, editor, changes, truth)
     retrieved = None if args.retrieve is None else drawn.retrieve(dataset, row)
     figure, scenes = drawn.figure(title), drawn.told

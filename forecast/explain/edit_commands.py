@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from forecast.core.agents import AgentType
 from forecast.core.errors import ConfigError, one_of
 from forecast.explain.scene_editor import OPENED_AT_M, STRAIGHTEN, Knob, SceneEditor, neighbour_knobs
 
@@ -82,22 +83,24 @@ def _arm(match: re.Match[str], editor: SceneEditor, verb: str) -> Knob:
 
 def _others(match: re.Match[str], editor: SceneEditor) -> list[int]:
     """Numbers of the neighbours that a sentence names."""
-    who = match["who"]
-    places = editor.batch.neighbours[0, editor.slots, -1, :2].tolist()
-    numbers = list(range(1, len(places) + 1))
+    who, slots = match["who"], editor.slots
+    places = editor.batch.neighbours[0, slots, -1, :2].tolist()
+    types = editor.batch.neighbour_types[0, slots].tolist()
+    kind = "car" if "car" in who else "neighbour"
+    numbers = [n for n, one in enumerate(types, 1) if kind == "neighbour" or one == AgentType.VEHICLE]
     if not numbers:
-        raise ConfigError("the scene has no neighbours")
+        raise ConfigError(f"the scene has no {kind}s")
     if who.startswith("all"):
         return numbers
     if who.startswith("nearest"):
-        return [1]
+        return numbers[:1]
     if found := re.fullmatch(r"neighbour (\d+)", who):
         if int(found[1]) not in numbers:
             raise ConfigError(f"no neighbour {found[1]}: {one_of(list(map(str, numbers)), found[1])}")
         return [int(found[1])]
     if who in ("car ahead", "car behind"):
         sign = 1 if who == "car ahead" else -1
-        near = [number for number, (x, y) in enumerate(places, 1) if sign * x > 0 and abs(y) < _LANE_M]
+        near = [n for n in numbers if sign * _at(places, n)[0] > 0 and abs(_at(places, n)[1]) < _LANE_M]
         if not near:
             raise ConfigError(f"there is no {who}")
         return [min(near, key=lambda number: abs(_at(places, number)[0]))]

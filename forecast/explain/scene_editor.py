@@ -80,6 +80,11 @@ def neighbour_knobs(number: int) -> list[Knob]:
     ]
 
 
+def neighbour_gone(region: str) -> Knob:
+    """A neighbour that is not there; not for a search."""
+    return Knob(region, "gone", "", 0.0, 1.0, 1.0, switch=True)
+
+
 class SceneEditor:
     """Edits one agent's inputs.
 

@@ -41,6 +41,7 @@ def audit_tables(document: Mapping[str, Any]) -> list[AuditTable]:
         "scene_attack": _scene_attack,
         "agent_removal": _agent_removal,
         "causal_error": _causal_error,
+        "town_causal_error": _town_causal_error,
         "hardest_agents": _hardest,
         "gap_closed": _gap_closed,
         "files": _files,
@@ -175,6 +176,21 @@ def _causal_error(part: Part) -> AuditTable:
         "The deciding vehicle is taken away (metres at the end), or an arm is closed (share of the probability of "
         "manoeuvres that moves), and the true driver drives again. Error 0 is what he does; who does not react has an "
         "error as large as the true change.",
+        lines,
+    )
+
+
+def _town_causal_error(part: Part) -> AuditTable:
+    lines: Lines = [["", "changes", "true end moves by, m", "model's", "mean error of the change"]]
+    for name, kinds in part.items():
+        for kind, one in kinds.items():
+            figures = [figure(one[what]) for what in ("truth", "model", "error")]
+            lines.append([f"{name}, {kind}", str(one["truth"]["count"]), *figures])
+    return AuditTable(
+        "5b. Causal error, on this town",
+        "The nearest neighbours are taken away, and the arms of the road closed, one by one; the traffic is driven on "
+        "by the town's own rules, with the same chance. A change matters where the true end moves by more than 1 m: "
+        "who does not react to it has an error as large as the true change. Else any reaction is an error.",
         lines,
     )
 

@@ -1,5 +1,6 @@
 """Edits of a scene: arms are found, amounts of 0 change nothing, each change does what it says and no more."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from explain_junction import AT_M, HALF_M, SPEC, crossing, scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forecast.core.agents import AgentType
 from forecast.core.batch import AgentBatch
 from forecast.core.errors import ConfigError
 from forecast.explain.arms import find_arms
@@ -171,6 +173,19 @@ def test_gone_stopped_and_put(editor: SceneEditor) -> None:
     put = edited(editor, "put a car 9 m ahead and 3.5 m to the right")
     assert put.neighbours[0, -1, :, :2].tolist() == [[9.0, -3.5]] * 5
     assert put.neighbours_valid[0, -1].all()
+
+
+def test_a_car_is_no_pedestrian(editor: SceneEditor) -> None:
+    types = editor.batch.neighbour_types.clone()
+    types[0, editor.slots[0]] = AgentType.PEDESTRIAN
+    walked = SceneEditor(replace(editor.batch, neighbour_types=types), SPEC, 0.5)
+    cars, everybody = parse_edits("remove all cars", walked), parse_edits("remove all neighbours", walked)
+    assert len(cars) == len(everybody) - 1
+    assert "neighbour:1" not in {knob.region for knob, _ in cars}
+    assert parse_edits("the nearest car stops", walked)[0][0].region == "neighbour:2"
+    types[0, editor.slots] = AgentType.PEDESTRIAN
+    with pytest.raises(ConfigError, match="the scene has no cars"):
+        parse_edits("remove all cars", SceneEditor(replace(editor.batch, neighbour_types=types), SPEC, 0.5))
 
 
 def test_the_own_past_is_that_of_a_unicycle(editor: SceneEditor) -> None:

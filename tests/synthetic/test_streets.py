@@ -7,7 +7,7 @@ import pytest
 from shapely.geometry import Polygon
 
 from forecast.data.synthetic.nuscenes_writer import CITIES
-from forecast.data.synthetic.town_writer import City, build_city
+from forecast.data.synthetic.town_scene import City, build_city
 
 FEW, MANY = [5], range(100, 120)
 seeds = pytest.mark.parametrize("seed", [*FEW, *(pytest.param(s, marks=pytest.mark.slow) for s in MANY)])

@@ -15,7 +15,8 @@ from forecast.data.synthetic.nuscenes_writer import CITIES
 from forecast.data.synthetic.pedestrians import Pedestrians
 from forecast.data.synthetic.signals import Signals
 from forecast.data.synthetic.simulated_scene import SimulatedAgent, outlines
-from forecast.data.synthetic.town_writer import FRAMES, build_city, record_scene
+from forecast.data.synthetic.town_scene import build_city
+from forecast.data.synthetic.town_writer import FRAMES, record_scene
 from forecast.data.synthetic.traffic import STEP_S, Traffic
 
 FEW, MANY = [5], range(100, 120)

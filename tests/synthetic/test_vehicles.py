@@ -12,7 +12,7 @@ def test_unrest_is_a_first_order_process_whatever_the_step(step_s: float) -> Non
     rng = np.random.default_rng(0)
     driver, found = draw_vehicle(rng, 0, 0, 0.0), []
     for _ in range(40_000):
-        driver.stir(rng, step_s)
+        driver.stir(float(rng.normal()), step_s)
         found.append(driver.unrest_mps2)
     unrest = np.array(found)
     assert unrest.std() == pytest.approx(vehicles.UNREST_MPS2, rel=0.05)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from forecast.explain.audit.junction_parts import JunctionWorld, causal_error, g
 from forecast.explain.audit.scene_attack import scene_attack
 from forecast.explain.audit.subsets import subsets
 from forecast.explain.audit.swaps import swaps
+from forecast.explain.audit.town_parts import can_be_driven_on, town_causal_error
 from forecast.explain.null_inputs import jittered
 from forecast.prediction.predictor import BatchPredictor
 
@@ -70,6 +71,8 @@ ON_AGENTS: dict[str, OnAgents] = {
     "hardest_agents": hardest_agents,
 }
 ON_JUNCTION: dict[str, OnJunction] = {"causal_error": causal_error, "gap_closed": gap_closed}
+#: Where the data are a town's, of half as many agents: each of them is driven on many times.
+ON_TOWN = "town_causal_error"
 
 
 class Audit:
@@ -123,9 +126,11 @@ class Audit:
         """
         document = self._about
         key = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
-        names: Iterable[str] = [*ON_AGENTS, *ON_JUNCTION]
+        names = [*ON_AGENTS, *ON_JUNCTION]
+        if can_be_driven_on(self._dataset):
+            names.append(ON_TOWN)
         parts = {}
-        for name in progress(names, "auditing", total=len(ON_AGENTS) + len(ON_JUNCTION)):
+        for name in progress(names, "auditing", total=len(names)):
             parts[name] = self._part(name, key)
         return {**document, "parts": parts}
 
@@ -137,6 +142,9 @@ class Audit:
                 return dict(found["part"])
         if name in ON_AGENTS:
             part = ON_AGENTS[name](self._model, self._agents)
+        elif name == ON_TOWN:
+            some = some_of(self._dataset, self._split, self._settings.agents // 2, self._settings.seed)
+            part = town_causal_error(self._model, self._dataset, some)
         else:
             part = ON_JUNCTION[name](self._model, self._junction)
         write_json(kept, {"key": key, "part": part})
