@@ -26,7 +26,7 @@ $(VENV)/.installed: pyproject.toml .ci/constraints.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) install --quiet --constraint .ci/constraints.txt --editable '.[dev,tensorboard,onnx]'
+	$(PIP) install --quiet --constraint .ci/constraints.txt --editable '.[dev,tensorboard,onnx,ros,apollo]'
 	@touch $@
 
 install: $(VENV)/.installed ## create .venv and install the package

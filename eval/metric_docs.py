@@ -61,6 +61,8 @@ def _key(spec: MetricSpec) -> str:
 
 
 def _better(spec: MetricSpec) -> str:
+    if spec.zero_is_best:
+        return "nearer 0"
     return "lower" if spec.lower_is_better else "higher"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from forecast.eval.comfort import extended_comfort
 from forecast.eval.consistency import RANGES_M, Reading, convergence_of, dispersion_of
 from forecast.eval.distribution import nll, sample_ade, sample_fde
 from forecast.eval.evidence import (
@@ -18,11 +19,13 @@ from forecast.eval.evidence import (
     RoadEvidence,
     SampleEvidence,
 )
+from forecast.eval.flip_flop import flip_flop_across, flip_flop_along
 from forecast.eval.hardest import on_hardest
 from forecast.eval.metric_spec import MetricSpec, Source
 from forecast.eval.offroad import likeliest_off_road, share_off_road
 from forecast.eval.overlap import FLIP_M, endpoint_jitter, mode_flips, shifted_overlap, transport_overlap
 from forecast.eval.results import PerItem
+from forecast.eval.revisions import revision_efficiency
 
 #: Shares of the agent-samples, hardest first, that minFDE_1 is given on too (CAB paper, table 3).
 HARDEST_PERCENT = (1, 2, 3)
@@ -171,6 +174,17 @@ def _overlap(found: PairEvidence) -> PerItem:
     return shifted_overlap(found.forecasts, found.pairs)
 
 
+def _overlap_within(seconds: int) -> MetricSpec:
+    def measure(found: PairEvidence) -> PerItem:
+        return shifted_overlap(found.forecasts, found.pairs, within_s=float(seconds))
+
+    return MetricSpec(
+        f"overlap_by_horizon_m.{seconds}", "pairs", measure,
+        f"overlap over the times up to {seconds} s after the later issue", "m", short=False,
+        function="overlap.shifted_overlap", checked="a loop from the definition",
+    )  # fmt: skip
+
+
 def _transport(found: PairEvidence) -> PerItem:
     return transport_overlap(found.forecasts, found.pairs)
 
@@ -181,6 +195,22 @@ def _flips(found: PairEvidence) -> PerItem:
 
 def _jitter(found: PairEvidence) -> PerItem:
     return endpoint_jitter(found.forecasts, found.pairs, found.present_m)
+
+
+def _comfort(found: PairEvidence) -> PerItem:
+    return extended_comfort(found.forecasts, found.pairs)
+
+
+def _flip_flop_along(found: PointEvidence) -> PerItem:
+    return flip_flop_along(found.points)
+
+
+def _flip_flop_across(found: PointEvidence) -> PerItem:
+    return flip_flop_across(found.points)
+
+
+def _efficiency(found: PairEvidence) -> PerItem:
+    return revision_efficiency(found.forecasts, found.pairs)
 
 
 #: All metrics of the report, in the order of its tables.
@@ -238,6 +268,7 @@ METRICS: tuple[MetricSpec, ...] = (
         "overlap_m", "pairs", _overlap, "distance of the most likely modes of successive forecasts at the same times",
         "m", "overlap", short=False, function="overlap.shifted_overlap", checked="by hand",
     ),
+    *(_overlap_within(seconds) for seconds in range(1, 7)),
     MetricSpec(
         "transport_overlap_m", "slow pairs", _transport, "the same of all modes, by optimal transport", "m",
         "overlap, all modes", lacking="takes some milliseconds a pair of forecasts: ask for it with --transport",
@@ -251,6 +282,27 @@ METRICS: tuple[MetricSpec, ...] = (
         "mode_flip_rate", "pairs", _flips,
         f"share of pairs whose most likely mode jumps by over {FLIP_M:g} m although another mode stays", "share",
         "mode-flip rate", short=False, function="overlap.mode_flips", checked="by hand",
+    ),
+    MetricSpec(
+        "extended_comfort", "pairs", _comfort,
+        "share of pairs whose accelerations, jerks and turning at the same times differ by little (NAVSIM v2)", "share",
+        "extended comfort", short=False, lower_is_better=False, function="comfort.extended_comfort",
+        checked="a loop from the definition",
+    ),
+    MetricSpec(
+        "flip_flop_along_m", "points", _flip_flop_along,
+        "to and fro of successive forecasts of a point along the truth's direction, beyond the way from first to last",
+        "m", "flip-flop along", short=False, function="flip_flop.flip_flop_along", checked="the package `scores`",
+    ),
+    MetricSpec(
+        "flip_flop_across_m", "points", _flip_flop_across, "the same across it", "m", "flip-flop across", short=False,
+        function="flip_flop.flip_flop_across", checked="the package `scores`",
+    ),
+    MetricSpec(
+        "revision_efficiency", "tracks", _efficiency,
+        "correlation of successive revisions of the mean forecast: 0 rational, below 0 flickering, above 0 stubborn",
+        "", "revision efficiency", short=False, zero_is_best=True, function="revisions.revision_efficiency",
+        checked="forecasters whose odds are known",
     ),
 )  # fmt: skip
 

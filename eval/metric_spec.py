@@ -54,6 +54,7 @@ class MetricSpec:
         heading: in tables; empty where it stands in report.json alone.
         short: whether the short tables (Markdown, LaTeX) have it, too.
         lower_is_better: False where larger values are better.
+        zero_is_best: True where values nearer 0 are better; ``lower_is_better`` says nothing then.
         needs: what is measured only where it is there: ``covariances``, ``modes`` (all else needs no more).
         lacking: what report.json says it takes, where a file cannot give it; empty: nothing.
         function: the documented function, below ``forecast.eval``; empty for one from outside the package.
@@ -70,6 +71,7 @@ class MetricSpec:
     heading: str = ""
     short: bool = True
     lower_is_better: bool = True
+    zero_is_best: bool = False
     needs: tuple[str, ...] = ()
     lacking: str = ""
     function: str = ""

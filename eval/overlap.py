@@ -108,13 +108,44 @@ def _both(forecasts: ForecastRows, pairs: SuccessivePairs) -> tuple[Floats, Floa
     return earlier, forecasts.positions_m[pairs.later][:, :, :shared]
 
 
-def shifted_overlap(forecasts: ForecastRows, pairs: SuccessivePairs) -> PerItem:
-    """Mean distance of the two most likely modes at the absolute times both speak of, metres, per pair."""
+def shifted_overlap(forecasts: ForecastRows, pairs: SuccessivePairs, *, within_s: float = np.inf) -> PerItem:
+    """Mean distance of the two most likely modes at the absolute times both speak of, metres, per pair.
+
+    Args:
+        forecasts: world frame.
+        pairs: as :func:`successive_pairs` gives them.
+        within_s: only times up to so long after the later issue.
+    """
+    first, second = likeliest_both(forecasts, pairs)
+    near = forecasts.lead_s[: first.shape[1]] <= within_s + 1e-6
+    return _mean_known(np.linalg.norm(first[:, near] - second[:, near], axis=-1))
+
+
+def likeliest_both(
+    forecasts: ForecastRows, pairs: SuccessivePairs
+) -> tuple[Float64[Floats, "pairs shared 2"], Float64[Floats, "pairs shared 2"]]:
+    """The most likely modes of the earlier and the later forecasts at the absolute times both speak of, metres."""
     earlier, later = _both(forecasts, pairs)
     each = np.arange(len(earlier))
-    first = earlier[each, likeliest(forecasts.probabilities[pairs.earlier])]
-    second = later[each, likeliest(forecasts.probabilities[pairs.later])]
-    return _mean_known(np.linalg.norm(first - second, axis=-1))
+    return (
+        earlier[each, likeliest(forecasts.probabilities[pairs.earlier])],
+        later[each, likeliest(forecasts.probabilities[pairs.later])],
+    )
+
+
+def chains(rows: int, pairs: SuccessivePairs) -> tuple[Integers, Integers, Integers]:
+    """Three forecasts in a row: (chains,) rows of the first, the second and the third.
+
+    Args:
+        rows: how many forecasts there are.
+        pairs: of them.
+    """
+    after = np.full(rows, -1, dtype=np.int64)
+    after[pairs.earlier] = pairs.later
+    middle = after[pairs.earlier]
+    last = np.where(middle >= 0, after[middle], -1)
+    whole: Bools = last >= 0
+    return pairs.earlier[whole], middle[whole], last[whole]
 
 
 def _mean_known(distance_m: Floats) -> PerItem:
@@ -180,12 +211,7 @@ def endpoint_jitter(forecasts: ForecastRows, pairs: SuccessivePairs, present_m: 
         present_m: (rows, 2) where each agent was when it was forecast; NaN where unknown.
     """
     end = forecasts.positions_m[np.arange(len(forecasts)), likeliest(forecasts.probabilities), -1] - present_m
-    after = np.full(len(forecasts), -1, dtype=np.int64)
-    after[pairs.earlier] = pairs.later
-    middle = after[pairs.earlier]
-    last = np.where(middle >= 0, after[middle], -1)
-    chain: Bools = last >= 0
-    first, middle, last = pairs.earlier[chain], middle[chain], last[chain]
+    first, middle, last = chains(len(forecasts), pairs)
     second = ((end[last] - 2 * end[middle] + end[first]) ** 2).sum(-1)
     names, code = np.unique(forecasts.track, return_inverse=True)
     code, known = code.reshape(-1)[first], np.isfinite(second)

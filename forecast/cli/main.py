@@ -23,6 +23,8 @@ COMMANDS = {
     "predict": "forecast a split with a trained model",
     "baselines": "forecast a split with the physics baselines",
     "score": "score files of forecasts: accuracy and temporal consistency",
+    "convert": "turn forecasts from one form into another: logs of driving stacks, rows, submissions",
+    "monitor": "watch the forecasts of a drive without labels, by limits learnt from another one",
     "draw": "draw forecasts of a scene, two models side by side, or an animation of successive forecasts",
     "explain": "say what drives a forecast: which part of the map, which neighbour, which past",
     "counterfactual": "find the smallest change of a scene that flips a forecast, or edit a scene in words",

@@ -21,10 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "forecasts",
         nargs="+",
         metavar="FORECASTS",
-        help="nuScenes submission (.json) or rows (.parquet, .csv); several are compared",
+        help="nuScenes or Argoverse 2 submission, rows (.parquet, .csv), or a driving stack's log with --truth (.mcap, "
+        ".pb.txt, a folder of those; docs/stacks.md); several are compared",
     )
     add_data_options(parser, split=True, required=False)
-    parser.add_argument("--truth", metavar="FILE", help="truth as rows (.parquet, .csv), in place of a data set")
+    parser.add_argument(
+        "--truth", metavar="FILE", help="truth as rows (.parquet, .csv) or a log, in place of a data set"
+    )
     parser.add_argument("--out", required=True, metavar="FILE", help="report to write, JSON")
     _add_outputs(parser)
     parser.add_argument("--allow-missing", action="store_true", help="accept agents of the split without a forecast")
@@ -131,7 +134,7 @@ def _check_combination(args: argparse.Namespace) -> None:
     names = ("dataroot", "version", "split")
     given = [f"--{name}" for name in names if getattr(args, name) is not None]
     missing = [f"--{name}" for name in ("dataroot", "split") if getattr(args, name) is None]
-    rows = [path for path in args.forecasts if path.lower().endswith((".parquet", ".csv"))]
+    rows = [path for path in args.forecasts if path.lower().endswith((".parquet", ".csv")) or _is_log(path)]
     if args.truth:
         only_nuscenes = (
             given
@@ -144,7 +147,7 @@ def _check_combination(args: argparse.Namespace) -> None:
         others = [path for path in args.forecasts if path not in rows]
         if others:
             raise ConfigError(
-                f"{others[0]}: --truth scores rows in .parquet or .csv; score submissions with --dataroot"
+                f"{others[0]}: --truth scores rows in .parquet or .csv, and logs; score submissions with --dataroot"
             )
     elif args.skip_bad_rows:
         raise ConfigError("--skip-bad-rows goes with rows and --truth: a submission has no rows to leave out")
@@ -157,6 +160,12 @@ def _check_combination(args: argparse.Namespace) -> None:
         )
     elif missing:
         raise ConfigError(f"{', '.join(missing)} missing: a submission is scored on a data set (or rows with --truth)")
+
+
+def _is_log(path: str) -> bool:
+    from forecast.stack.logs import is_log
+
+    return is_log(path)
 
 
 def _settings(args: argparse.Namespace) -> Settings:
@@ -184,8 +193,10 @@ def _settings(args: argparse.Namespace) -> Settings:
 def _score(args: argparse.Namespace, settings: Settings) -> tuple[Report, Dataset | None]:
     if args.truth:
         from forecast.scoring.stream_scores import score_streams
+        from forecast.stack.logs import as_row_files
 
-        return score_streams(args.forecasts, args.truth, settings, skip_bad_rows=args.skip_bad_rows), None
+        with as_row_files(args.forecasts, args.truth) as (files, truth):
+            return score_streams(files, truth, settings, skip_bad_rows=args.skip_bad_rows), None
     from forecast.scoring.dataset_scores import score_submission
 
     dataset = open_named(args)

@@ -37,13 +37,12 @@ def overlapping(
     hit = np.zeros(len(path_m), np.bool_)
     if len(path_m) < 2:
         return hit
-    first, second = _near_pairs(path_m, np.hypot(*size_m.T) / 2)
-    met = _boxes_meet(path_m[first], heading_rad[first], size_m[first], path_m[second], heading_rad[second],
-                      size_m[second]).any(1)  # fmt: skip
-    now_m, now_rad = pose_world[:, None, :2], pose_world[:, None, 2]
-    before = _boxes_meet(now_m[first], now_rad[first], size_m[first], now_m[second], now_rad[second],
-                         size_m[second])[:, 0]  # fmt: skip
-    met &= ~before
+    reach_m = np.hypot(*size_m.T) / 2
+    first, second = _near_pairs(path_m, reach_m)
+    met = _meet(path_m, heading_rad, size_m, reach_m, first, second).any(1)
+    first, second = first[met], second[met]
+    before = _meet(pose_world[:, None, :2], pose_world[:, None, 2], size_m, reach_m, first, second)[:, 0]
+    met = ~before
     hit[first[met]] = hit[second[met]] = True
     return hit
 
@@ -60,6 +59,27 @@ def _near_pairs(path_m: Floats, reach_m: Floats) -> tuple[NDArray[np.int64], NDA
     first, second = order[one], order[other]
     meets = (low[first, 1] <= high[second, 1]) & (low[second, 1] <= high[first, 1])
     return first[meets], second[meets]
+
+
+def _meet(
+    centre_m: Floats,
+    heading_rad: Floats,
+    size_m: Floats,
+    reach_m: Floats,
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    """(pairs, steps) whether the boxes of two agents overlap; only those that are near each other are looked at."""
+    between = centre_m[second] - centre_m[first]
+    near = (between[..., 0] ** 2 + between[..., 1] ** 2) < ((reach_m[first] + reach_m[second]) ** 2)[:, None]
+    pair, step = np.nonzero(near)
+    a, b = first[pair], second[pair]
+    met = np.zeros(near.shape, np.bool_)
+    met[pair, step] = _boxes_meet(
+        centre_m[a, step, None], heading_rad[a, step, None], size_m[a],
+        centre_m[b, step, None], heading_rad[b, step, None], size_m[b],
+    )[:, 0]  # fmt: skip
+    return met
 
 
 def _boxes_meet(

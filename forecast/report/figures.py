@@ -9,6 +9,7 @@ from typing import Any
 
 from forecast.eval import metric_list
 from forecast.eval.metric_list import metric
+from forecast.eval.metric_spec import MetricSpec
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Heading:
         short: whether the short tables have it.
         unit: of its values.
         lower_is_better: False where larger values are better.
+        zero_is_best: True where values nearer 0 are better.
     """
 
     text: str
@@ -28,15 +30,16 @@ class Heading:
     short: bool = True
     unit: str = ""
     lower_is_better: bool = True
+    zero_is_best: bool = False
+
+
+def _heading(spec: MetricSpec) -> Heading:
+    return Heading(spec.heading, spec.path, spec.short, spec.unit, spec.lower_is_better, spec.zero_is_best)
 
 
 def headings(document: Mapping[str, Any]) -> list[Heading]:
     """All figures that tables may hold: those of the list of metrics, then those from outside it."""
-    listed = [
-        Heading(spec.heading, spec.path, spec.short, spec.unit, spec.lower_is_better)
-        for spec in metric_list.METRICS
-        if spec.heading
-    ]
+    listed = [_heading(spec) for spec in metric_list.METRICS if spec.heading]
     own = document.get("own_metrics", {}).values()
     return listed + [
         Heading(one["heading"], tuple(one["path"]), True, one["unit"], one["lower_is_better"]) for one in own
@@ -46,7 +49,7 @@ def headings(document: Mapping[str, Any]) -> list[Heading]:
 def heading_of(key: str) -> Heading:
     """That of a metric of the list, by its key."""
     spec = metric(key)
-    return Heading(spec.heading, spec.path, spec.short, spec.unit, spec.lower_is_better)
+    return _heading(spec)
 
 
 def columns(document: Mapping[str, Any], *, short: bool = False) -> dict[str, tuple[str, ...]]:

@@ -42,7 +42,7 @@ def print_table(document: Mapping[str, Any]) -> None:
 def _terminal_table(
     headings: Sequence[str], names: Sequence[str], cells: Sequence[Sequence[str]], on: Sequence[str]
 ) -> Table:
-    table = Table(title="metres, seconds, shares; better: C high, others low")
+    table = Table(title="metres, seconds, shares; better: C and comfort high, efficiency near 0, others low")
     table.add_column("metric", no_wrap=True)
     for name in names:
         table.add_column(escape(name), justify="right", overflow="fold")

@@ -16,6 +16,7 @@ from forecast.core.tracks import Tracks
 from forecast.data.clock import check_step
 from forecast.data.prepared import Dataset
 from forecast.eval.forecasts import read_forecasts
+from forecast.eval.formats.argoverse2_submission import is_argoverse2_submission, read_argoverse2_submission
 from forecast.eval.formats.read_notes import Notes
 from forecast.eval.formats.submission_json import agent_samples, check_values, read_submission
 from forecast.prediction.key_frame_future import key_frame_future
@@ -31,7 +32,7 @@ def read_for_dataset(path: Path | str, dataset: Dataset, warnings: list[str] | N
     """Read forecasts of a data set: a submission, or rows whose times of issue are the key frames' time stamps.
 
     Args:
-        path: JSON, Parquet or CSV.
+        path: JSON, Parquet or CSV; Parquet of Argoverse 2's submissions too.
         dataset: that they are of.
         warnings: where to add what was noticed, one line each.
 
@@ -42,7 +43,9 @@ def read_for_dataset(path: Path | str, dataset: Dataset, warnings: list[str] | N
         SubmissionError: in one line, which entry, what was found and what was expected.
     """
     where, notes = str(path), Notes()
-    if Path(path).suffix.lower() not in _ROWS:
+    if is_argoverse2_submission(path):
+        rows = _timed(read_argoverse2_submission(path, step_s=NUSCENES_HORIZON.step_s), dataset, where)
+    elif Path(path).suffix.lower() not in _ROWS:
         rows = _timed(read_submission(path, notes=notes), dataset, where)
     else:
         rows = _at_key_frames(read_forecasts(path, notes=notes), dataset, where)

@@ -128,7 +128,7 @@ def test_two_files_are_compared_by_it_and_a_whole_entry_is_taken(files):
         pytest.approx(0.7),
         pytest.approx(0.6),
     ]
-    assert "for C, confidence higher is better" in Path("r.html").read_text()
+    assert "for C, extended comfort, confidence higher is better" in Path("r.html").read_text()
 
 
 def test_an_installed_command_finds_modules_of_the_current_folder(files):

@@ -181,3 +181,20 @@ def test_every_command(real_argoverse: Path, tmp_path: Path, capsys: pytest.Capt
     focal = "0a0a2bb7-c4f4-44cd-958a-9ee15cb34aca"
     sample = f"{focal}:89320_{focal}:t49"
     assert main(["inspect", *where, "--sample", sample, "--out", str(tmp_path / "seen.png")]) == 0
+
+
+def test_a_submission_is_scored_as_the_rows_that_it_was_made_of(
+    real_argoverse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["--dataroot", str(real_argoverse), "--split", "all_scored"]
+    assert main(["baselines", *data, "--out", str(tmp_path), "--format", "parquet"]) == 0
+    rows, submission = tmp_path / "constant_velocity_heading.parquet", tmp_path / "submission.parquet"
+    assert main(["convert", str(rows), str(submission), "--argoverse2"]) == 0
+    found = []
+    for file in (rows, submission):
+        assert main(["score", str(file), *data, "--out", str(tmp_path / "report.json")]) == 0
+        found.append(json.loads((tmp_path / "report.json").read_text())["metrics"])
+    for name, one in found[0].items():
+        assert found[1][name]["value"] == pytest.approx(one["value"], abs=1e-9), name
+    assert main(["convert", str(submission), str(tmp_path / "again.parquet"), *data[:2]]) == 0
+    capsys.readouterr()

@@ -1,0 +1,84 @@
+"""Revision efficiency: do the changes from forecast to forecast say what the next change will be?
+
+A rational forecaster cannot know how it will change its mind (Nordhaus 1987, Forecasting efficiency: concepts and
+applications, The Review of Economics and Statistics 69(4)): successive revisions of the mean forecast are uncorrelated.
+They are negatively correlated where forecasts flicker, positively where they are stubborn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forecast.core.rows import ForecastRows
+from forecast.core.shapes import Float64
+from forecast.eval.overlap import SuccessivePairs, chains
+from forecast.eval.results import Floats, Integers, PerItem, per_item
+
+
+@dataclass(frozen=True)
+class Revisions:
+    """Sums over two successive revisions of what is forecast for the same times.
+
+    Attributes:
+        track: (chains,) row of a forecast of the track that each is of.
+        product_m2: (chains,) Σ r_s · r_{s−Δ}.
+        later_m2, earlier_m2: (chains,) Σ ‖r_s‖² and Σ ‖r_{s−Δ}‖².
+    """
+
+    track: Integers
+    product_m2: Float64[Floats, "chains"]
+    later_m2: Float64[Floats, "chains"]
+    earlier_m2: Float64[Floats, "chains"]
+
+
+def mean_path_m(forecasts: ForecastRows) -> Float64[Floats, "rows steps 2"]:
+    """The mean of the modes by their probabilities, metres; NaN where a mode of it is not known."""
+    odds = np.where(np.isfinite(forecasts.probabilities), forecasts.probabilities, 0.0)
+    odds = odds / np.maximum(odds.sum(1, keepdims=True), 1e-300)
+    weighted = np.where(odds[..., None, None] > 0, odds[..., None, None] * forecasts.positions_m, 0.0)
+    found: Floats = weighted.sum(1)
+    return found
+
+
+def revisions(forecasts: ForecastRows, pairs: SuccessivePairs) -> Revisions:
+    """Of every three forecasts in a row, at the absolute times that all three speak of.
+
+    All issued forecasts count: none is left out for what was observed later.
+
+    Args:
+        forecasts: world frame.
+        pairs: as :func:`forecast.eval.overlap.successive_pairs` gives them.
+    """
+    mean_m = mean_path_m(forecasts)
+    first, middle, last = chains(len(forecasts), pairs)
+    shared = max(mean_m.shape[1] - 2 * pairs.shift, 0)
+    ends = [
+        mean_m[rows, ahead * pairs.shift : ahead * pairs.shift + shared]
+        for rows, ahead in ((first, 2), (middle, 1), (last, 0))
+    ]
+    earlier, later = ends[1] - ends[0], ends[2] - ends[1]
+    known = np.isfinite(earlier).all(-1) & np.isfinite(later).all(-1)
+    earlier, later = (np.where(known[..., None], one, 0.0) for one in (earlier, later))
+    return Revisions(first, (earlier * later).sum((1, 2)), (later**2).sum((1, 2)), (earlier**2).sum((1, 2)))
+
+
+def revision_correlation(forecasts: ForecastRows, pairs: SuccessivePairs) -> float:
+    """ρ = Σ r_s · r_{s−Δ} / √(Σ‖r_s‖² Σ‖r_{s−Δ}‖²) over all chains of all tracks; NaN where nothing was revised."""
+    found = revisions(forecasts, pairs)
+    size = np.sqrt(found.later_m2.sum() * found.earlier_m2.sum())
+    return float(found.product_m2.sum() / size) if size > 0 else float("nan")
+
+
+def revision_efficiency(forecasts: ForecastRows, pairs: SuccessivePairs) -> PerItem:
+    """The same track by track, (tracks,) in the order of their names; a track counts where it was revised twice."""
+    found = revisions(forecasts, pairs)
+    names, code = np.unique(forecasts.track, return_inverse=True)
+    code = code.reshape(-1)[found.track]
+    product, later, earlier = (
+        np.bincount(code, weights=sums, minlength=len(names))
+        for sums in (found.product_m2, found.later_m2, found.earlier_m2)
+    )
+    size = np.sqrt(later * earlier)
+    return per_item(product / np.where(size > 0, size, 1.0), size > 0)
