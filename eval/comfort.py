@@ -26,7 +26,7 @@ def motion_of(path_m: Float64[Floats, "paths steps 2"], step_s: float) -> dict[s
     """Acceleration, jerk, yaw rate and yaw acceleration along paths, by central differences (one-sided at the ends).
 
     Args:
-        path_m: metres; 4 steps or more.
+        path_m: metres; 4 steps or more; NaN where there is no point, and so in what cannot be told beside it.
         step_s: seconds between two points.
     """
     vx, vy = _slope(path_m[..., 0], step_s), _slope(path_m[..., 1], step_s)
@@ -38,12 +38,14 @@ def motion_of(path_m: Float64[Floats, "paths steps 2"], step_s: float) -> dict[s
     turn = (turn + np.pi) % (2 * np.pi) - np.pi
     turn = np.where(np.minimum(speed[:, 1:], speed[:, :-1]) >= _STANDS_MPS, turn, 0.0)
     heading = np.concatenate([np.zeros_like(turn[:, :1]), np.cumsum(turn, axis=1)], axis=1)
-    yaw_rate = _slope(heading, step_s)
+    jerk, yaw_rate = _slope(acceleration, step_s), _slope(heading, step_s)
+    yaw_acceleration = _slope(yaw_rate, step_s)
     return {
         "acceleration_mps2": acceleration,
-        "jerk_mps3": _slope(acceleration, step_s),
-        "yaw_rate_rps": yaw_rate,
-        "yaw_acceleration_rps2": _slope(yaw_rate, step_s),
+        "jerk_mps3": jerk,
+        # Where a path has no points it does not turn by 0.
+        "yaw_rate_rps": np.where(np.isnan(acceleration), np.nan, yaw_rate),
+        "yaw_acceleration_rps2": np.where(np.isnan(jerk), np.nan, yaw_acceleration),
     }
 
 
@@ -59,7 +61,7 @@ def comfort_differences(forecasts: ForecastRows, pairs: SuccessivePairs) -> dict
     """Root mean square, per pair, of the differences of the most likely modes' motion at the times both speak of.
 
     Args:
-        forecasts: world frame, even leads; a pair counts where both paths are whole and of 4 steps or more.
+        forecasts: world frame, even leads, 4 or more of them; a pair counts where all four can be told at some time.
         pairs: as :func:`forecast.eval.overlap.successive_pairs` gives them.
     """
     step_s, steps = lead_step_s(forecasts), len(forecasts.lead_s)
@@ -68,12 +70,12 @@ def comfort_differences(forecasts: ForecastRows, pairs: SuccessivePairs) -> dict
         none = per_item(np.zeros(len(pairs.earlier)), np.zeros(len(pairs.earlier), dtype=bool))
         return dict.fromkeys(LIMITS, none)
     likely = forecasts.positions_m[np.arange(len(forecasts)), likeliest(forecasts.probabilities)]
-    motion, whole = motion_of(likely, step_s), np.isfinite(likely).all((1, 2))
-    counted = whole[pairs.earlier] & whole[pairs.later]
     found = {}
-    for name, values in motion.items():
+    for name, values in motion_of(likely, step_s).items():
         away = values[pairs.later, :shared] - values[pairs.earlier, pairs.shift :]
-        found[name] = per_item(np.sqrt((away**2).mean(-1)), counted)
+        known = np.isfinite(away)
+        square = np.where(known, away**2, 0.0).sum(-1) / np.maximum(known.sum(-1), 1)
+        found[name] = per_item(np.sqrt(square), known.any(-1))
     return found
 
 

@@ -98,6 +98,17 @@ class PairEvidence:
 
 
 @dataclass(frozen=True)
+class RevisionEvidence:
+    """How the forecasts of all tracks were revised.
+
+    Attributes:
+        by_track_m2: (tracks, 3) sums of :func:`forecast.eval.revisions.revisions_by_track`.
+    """
+
+    by_track_m2: Floats
+
+
+@dataclass(frozen=True)
 class HardnessEvidence:
     """A metric of agent-samples, and how hard each of these is.
 

@@ -16,6 +16,7 @@ from forecast.eval.evidence import (
     HardnessEvidence,
     PairEvidence,
     PointEvidence,
+    RevisionEvidence,
     RoadEvidence,
     SampleEvidence,
 )
@@ -209,8 +210,8 @@ def _flip_flop_across(found: PointEvidence) -> PerItem:
     return flip_flop_across(found.points)
 
 
-def _efficiency(found: PairEvidence) -> PerItem:
-    return revision_efficiency(found.forecasts, found.pairs)
+def _efficiency(found: RevisionEvidence) -> PerItem:
+    return revision_efficiency(found.by_track_m2)
 
 
 #: All metrics of the report, in the order of its tables.
@@ -299,7 +300,7 @@ METRICS: tuple[MetricSpec, ...] = (
         function="flip_flop.flip_flop_across", checked="the package `scores`",
     ),
     MetricSpec(
-        "revision_efficiency", "tracks", _efficiency,
+        "revision_efficiency", "revisions", _efficiency,
         "correlation of successive revisions of the mean forecast: 0 rational, below 0 flickering, above 0 stubborn",
         "", "revision efficiency", short=False, zero_is_best=True, function="revisions.revision_efficiency",
         checked="forecasters whose odds are known",

@@ -22,6 +22,7 @@ Source = Literal[
     "pairs",  # PairEvidence: one value a pair of successive forecasts
     "slow pairs",  # likewise, only where asked for
     "tracks",  # PairEvidence: one value a track
+    "revisions",  # RevisionEvidence of all tracks: one value a track
 ]
 
 #: Where the figures of a source stand in report.json, and what they are averaged over.
@@ -38,6 +39,7 @@ GROUPS: dict[Source, tuple[str, str]] = {
     "pairs": ("temporal", "pairs of successive forecasts"),
     "slow pairs": ("temporal", "pairs of successive forecasts"),
     "tracks": ("temporal", "tracks"),
+    "revisions": ("temporal", "tracks"),
 }
 
 

@@ -64,21 +64,29 @@ def revisions(forecasts: ForecastRows, pairs: SuccessivePairs) -> Revisions:
     return Revisions(first, (earlier * later).sum((1, 2)), (later**2).sum((1, 2)), (earlier**2).sum((1, 2)))
 
 
-def revision_correlation(forecasts: ForecastRows, pairs: SuccessivePairs) -> float:
-    """ρ = Σ r_s · r_{s−Δ} / √(Σ‖r_s‖² Σ‖r_{s−Δ}‖²) over all chains of all tracks; NaN where nothing was revised."""
-    found = revisions(forecasts, pairs)
-    size = np.sqrt(found.later_m2.sum() * found.earlier_m2.sum())
-    return float(found.product_m2.sum() / size) if size > 0 else float("nan")
-
-
-def revision_efficiency(forecasts: ForecastRows, pairs: SuccessivePairs) -> PerItem:
-    """The same track by track, (tracks,) in the order of their names; a track counts where it was revised twice."""
+def revisions_by_track(forecasts: ForecastRows, pairs: SuccessivePairs) -> Float64[Floats, "tracks 3"]:
+    """Sums of each track, in the order of their names: Σ r_s · r_{s−Δ}, Σ ‖r_s‖², Σ ‖r_{s−Δ}‖², m²."""
     found = revisions(forecasts, pairs)
     names, code = np.unique(forecasts.track, return_inverse=True)
     code = code.reshape(-1)[found.track]
-    product, later, earlier = (
-        np.bincount(code, weights=sums, minlength=len(names))
-        for sums in (found.product_m2, found.later_m2, found.earlier_m2)
-    )
+    sums = (found.product_m2, found.later_m2, found.earlier_m2)
+    return np.stack([np.bincount(code, weights=one, minlength=len(names)) for one in sums], -1)
+
+
+def revision_efficiency(by_track_m2: Float64[Floats, "tracks 3"]) -> PerItem:
+    """Each track's share of ρ, so that their mean is ρ = Σ r_s · r_{s−Δ} / √(Σ‖r_s‖² Σ‖r_{s−Δ}‖²) over all tracks.
+
+    A mean of each track's own ρ would not be 0 for a rational forecaster. A track counts where it was revised twice.
+
+    Args:
+        by_track_m2: of :func:`revisions_by_track`, of all tracks, m².
+    """
+    counted = (by_track_m2[:, 1:] > 0).any(1)
+    _, later, earlier = by_track_m2[counted].mean(0) if counted.any() else np.zeros(3)
     size = np.sqrt(later * earlier)
-    return per_item(product / np.where(size > 0, size, 1.0), size > 0)
+    return per_item(by_track_m2[:, 0] / (size if size > 0 else 1.0), counted & (size > 0))
+
+
+def revision_correlation(forecasts: ForecastRows, pairs: SuccessivePairs) -> float:
+    """ρ over all chains of all tracks; NaN where nothing was revised twice."""
+    return revision_efficiency(revisions_by_track(forecasts, pairs)).mean.value

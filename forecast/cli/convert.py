@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", metavar="OUT", help="file to write; a name without an ending is a folder, bag2")
     parser.add_argument("--topic", help="topic of a bag, where it has several of a type, to read or to write")
     parser.add_argument(
-        "--truth", metavar="FILE", help="rows or log that say where everybody was; needed by no format, used by stacks'"
+        "--truth", metavar="FILE", help="rows or log that say where everybody was, for formats that hold the present"
     )
     parser.add_argument(
         "--truth-out", metavar="FILE", help="also write where everybody was, by the log, as rows (.parquet, .csv)"

@@ -17,7 +17,7 @@ from forecast.core.files import as_text, written_whole
 from forecast.core.json_files import finite
 from forecast.eval import metric_list
 from forecast.eval.bootstrap import bootstrap_mean
-from forecast.eval.evidence import HardnessEvidence
+from forecast.eval.evidence import HardnessEvidence, RevisionEvidence
 from forecast.eval.hardest import ACCELERATION_MPS2, OBSERVATION_M
 from forecast.eval.metric_list import metrics_of
 from forecast.eval.metric_spec import MetricSpec
@@ -152,8 +152,10 @@ def _by_key(metrics: Mapping[str, PerItem], track: NDArray[np.int64]) -> dict[st
 def _temporal(scores: Scores, point: NDArray[np.int64]) -> dict[str, Any]:
     found = _by_key(scores.points, point)
     pair = codes(scores.stability.pair_track)
-    found |= {name: figure(values, pair) for name, values in scores.stability.pairs.items()}
-    return found | {name: figure(values) for name, values in scores.stability.of_tracks.items()}
+    found |= _by_key(scores.stability.pairs, pair)
+    found |= {name: figure(values) for name, values in scores.stability.of_tracks.items()}
+    revised = RevisionEvidence(scores.stability.revisions_m2)
+    return found | {spec.key: figure(spec.measure(revised)) for spec in metrics_of("revisions")}
 
 
 def _strata(scores: Scores, agent: NDArray[np.int64]) -> dict[str, Any]:

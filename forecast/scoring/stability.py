@@ -15,6 +15,7 @@ from forecast.eval.metric_list import metrics_of
 from forecast.eval.metric_spec import MetricSpec, Source
 from forecast.eval.overlap import SuccessivePairs, successive_pairs
 from forecast.eval.results import Floats, PerItem
+from forecast.eval.revisions import revisions_by_track
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Stability:
         candidates: forecasts that another one of their track follows, pairs or not: what coverage counts against.
         pair_track, pairs: (pairs,) the track of each, and metric → values.
         tracks, of_tracks: (tracks,) names, and metric → values.
+        revisions_m2: (tracks, 3) see :func:`forecast.eval.revisions.revisions_by_track`.
         reason: why there are no pairs, where there are none.
     """
 
@@ -35,6 +37,7 @@ class Stability:
     pairs: dict[str, PerItem] = column(concatenate, items="pairs")
     tracks: NDArray[np.str_] = column(concatenate, items="tracks")
     of_tracks: dict[str, PerItem] = column(concatenate, items="tracks")
+    revisions_m2: Floats = column(concatenate, items="tracks")
     reason: str = column(first_given, default="")
 
 
@@ -73,5 +76,6 @@ def stability(
         {spec.key: spec.measure(evidence) for spec in metrics_of(*asked, extra=extra)},
         np.unique(forecasts.track),
         {spec.key: spec.measure(evidence) for spec in metrics_of("tracks", extra=extra)},
+        revisions_by_track(forecasts, pairs),
         reason,
     )

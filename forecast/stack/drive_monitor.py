@@ -196,8 +196,10 @@ def _since(before: _Past, now: _Past, watched: Watched, likely: NDArray[np.int64
         flipped = (away[:, -1] > FLIP_M) & (np.fmin.reduce(others, axis=1) <= FLIP_M)
         found["flips"] = float(flipped[known[:, -1]].mean())
     changes = now.motion[:, here, :shared] - _from(before.motion[:, there], steps_ago)
-    mean_square = np.einsum("qas,qas->qa", changes, changes) / shared
-    judged = np.isfinite(mean_square).all(0)
+    told = np.isfinite(changes)
+    changes = np.where(told, changes, 0.0)
+    mean_square = np.einsum("qas,qas->qa", changes, changes) / np.maximum(told.sum(-1), 1)
+    judged = told.any(-1).all(0)
     if judged.any():
         found["discomfort"] = float((mean_square > _SQUARED_LIMITS).any(0)[judged].mean())
     return found

@@ -13,7 +13,7 @@ from forecast.eval.comfort import LIMITS, comfort_differences, extended_comfort,
 from forecast.eval.consistency import successive_forecasts
 from forecast.eval.flip_flop import along_and_across, flip_flop_across, flip_flop_along, flip_flop_index
 from forecast.eval.overlap import shifted_overlap, successive_pairs
-from forecast.eval.revisions import revision_correlation, revision_efficiency
+from forecast.eval.revisions import revision_correlation, revision_efficiency, revisions_by_track
 
 STEP_S = 0.5
 LEADS_S = STEP_S * np.arange(1, 13)
@@ -163,10 +163,10 @@ def test_efficiency_tells_rational_from_stubborn_and_flickering() -> None:
     for kind in ("rational", "stubborn", "flickering"):
         rows = walkers(kind)
         pairs = successive_pairs(rows)
-        per_track = revision_efficiency(rows, pairs)
+        per_track = revision_efficiency(revisions_by_track(rows, pairs))
         found[kind] = revision_correlation(rows, pairs)
         assert per_track.valid.all()
-        assert per_track.mean.value == pytest.approx(found[kind], abs=0.05)
+        assert per_track.mean.value == pytest.approx(found[kind], abs=1e-12)
     assert abs(found["rational"]) < 0.02
     # A first-order process of kept share 1/2 has revisions that correlate by 1/2; noise of variance 1 on steps of
     # variance 1 makes −1 / (1 + 2).
@@ -190,5 +190,5 @@ def test_nothing_to_compare_counts_nothing() -> None:
     rows = random_rows(4, issues=1)
     pairs = successive_pairs(rows)
     assert not len(extended_comfort(rows, pairs).values)
-    assert not revision_efficiency(rows, pairs).valid.any()
+    assert not revision_efficiency(revisions_by_track(rows, pairs)).valid.any()
     assert np.isnan(revision_correlation(rows, pairs))

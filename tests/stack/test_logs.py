@@ -18,6 +18,7 @@ from forecast.cli.main import main
 from forecast.core.errors import MissingExtraError, SubmissionError
 from forecast.core.rows import ForecastRows
 from forecast.eval.forecasts import read_forecasts, read_truth, write_forecasts
+from forecast.eval.metric_list import metrics_of
 from forecast.stack.apollo_files import ApolloLog, write_apollo
 from forecast.stack.autoware_log import AutowareLog
 from forecast.stack.autoware_types import PACKAGES
@@ -195,6 +196,12 @@ def test_scored_as_a_bag_as_messages_and_as_rows_it_is_the_same(tmp_path: Path, 
         assert main(args) == 0
         found.append({name: json.loads(out.read_text())[name] for name in ("metrics", "temporal")})
     assert found[0] == found[1] == found[2] == found[3]
+    for spec in metrics_of("agents", "points", "closest points", "pairs", "tracks"):
+        if not spec.needs:
+            figure = found[0]
+            for key in spec.path:
+                figure = figure[key]
+            assert set(figure) == {"value", "count", "ci_low", "ci_high"}, spec.key
     assert found[0]["metrics"]["min_ade_1"]["value"] == pytest.approx(0.0, abs=1e-9)
     assert found[0]["temporal"]["dispersion_m"]["value"] == pytest.approx(0.0, abs=1e-9)
 
