@@ -38,6 +38,8 @@ SIGNALS = {
 _MEMORY_S = 3.0
 #: An earlier cycle is an interval ago if it is so near to that, share of the interval.
 _NEAR = 0.5
+#: Who moves by less from point to point has no direction, metres.
+_MOVES_M = 0.05
 #: Steps of two cycles meet if they are so near, share of a step.
 _MEETS = 1e-3
 _SQUARED_LIMITS = np.array(list(LIMITS.values()))[:, None] ** 2
@@ -130,17 +132,20 @@ class Monitor:
     def _alone(self, watched: Watched, path: Floats) -> dict[str, float]:
         """What one cycle says by itself."""
         found: dict[str, float] = {}
-        sized = (watched.size_m > 0).all(1) & np.isfinite(path).all((1, 2))
+        places = np.concatenate([watched.pose_world[:, None, :2], path], 1)
+        known = np.isfinite(places[..., 0])
+        sized = (watched.size_m > 0).all(1) & known.all(1)
         if sized.sum() > 1:
-            ahead = np.diff(np.concatenate([watched.pose_world[:, None, :2], path], 1), axis=1)
+            boxes = slice(None) if sized.all() else sized
+            ahead = places[boxes, 1:] - places[boxes, :-1]
             heading = np.arctan2(ahead[..., 1], ahead[..., 0])
             # Who does not move keeps its heading.
-            heading = np.where(np.abs(ahead).sum(-1) > 0.05, heading, watched.pose_world[:, None, 2])
-            one = path[sized], heading[sized], watched.pose_world[sized], watched.size_m[sized]
+            moves = np.abs(ahead[..., 0]) + np.abs(ahead[..., 1]) > _MOVES_M
+            heading = np.where(moves, heading, watched.pose_world[boxes, None, 2])
+            one = path[boxes], heading, watched.pose_world[boxes], watched.size_m[boxes]
             found["meets"] = float(overlapping(*one).mean())
         if self.on_road is not None and len(path):
-            places = np.concatenate([watched.pose_world[:, None, :2], path], 1)
-            on = self.on_road(places.reshape(-1, 2)).reshape(places.shape[:2]) | np.isnan(places[..., 0])
+            on = self.on_road(places.reshape(-1, 2)).reshape(places.shape[:2]) | ~known
             begins = on[:, 0]
             if begins.any():
                 found["off_road"] = float((~on[begins]).any(1).mean())

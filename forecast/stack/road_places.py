@@ -19,7 +19,8 @@ def on_road_of(source: MapSource) -> OnRoad:
     area = DrivableArea.of(source)
 
     def on_road(places_m: NDArray[np.float64]) -> NDArray[np.bool_]:
-        cells = np.floor((np.nan_to_num(places_m, nan=-1e6) - area.origin_m) * PX_PER_M).astype(np.int64)
+        with np.errstate(invalid="ignore"):  # NaN is no cell of the map
+            cells = np.floor((places_m - area.origin_m) * PX_PER_M).astype(np.int64)
         return area.contains(cells[:, 0], cells[:, 1])
 
     return on_road
