@@ -203,10 +203,11 @@ def page(args: argparse.Namespace) -> None:
         "columns": [{"name": head, "unit": None} for head in heads],
         "rows": rows,
         "notes": [
-            "*Hashed*: weights gather at the peaks of their density; one is stored as its number among its layer's values. "
-            "*int8*: dynamic quantisation of the linear layers; the counter does not see their products. "
+            "*Hashed*: weights gather at the peaks of their density; each is stored as its number among its layer's "
+            "values. *int8*: dynamic quantisation of the linear layers; the counter does not see their products. "
             "*Low rank* and *pruned* leave half of each linear layer, or of all weights.",
-            "Times (`compact.py time`) are medians of 30 in turns on two cores of a server; hashing changes no shape, so no time.",
+            "Times (`compact.py time`) are medians of 30 in turns on two cores of a server. Hashing changes no shape, so no "
+            "time.",
             "Real data: a reconstruction in which 45 % of the key frames have their original time stamps.",
         ],
     }
