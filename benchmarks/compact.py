@@ -206,8 +206,7 @@ def page(args: argparse.Namespace) -> None:
             "*Hashed*: weights gather at the peaks of their density; each is stored as its number among its layer's "
             "values. *int8*: dynamic quantisation of the linear layers; the counter does not see their products. "
             "*Low rank* and *pruned* leave half of each linear layer, or of all weights.",
-            "Times (`compact.py time`) are medians of 30 in turns on two cores of a server. Hashing changes no shape, so no "
-            "time.",
+            "Times (`compact.py time`) are medians of 30 in turns on two cores. Hashing changes no shape, so no time.",
             "Real data: a reconstruction in which 45 % of the key frames have their original time stamps.",
         ],
     }
