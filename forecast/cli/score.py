@@ -28,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--truth", metavar="FILE", help="truth as rows (.parquet, .csv) or a log, in place of a data set"
     )
+    parser.add_argument("--topic", help="topic of the forecasts, where a bag has several of a type")
+    parser.add_argument("--truth-topic", metavar="TOPIC", help="likewise, of the truth")
     parser.add_argument("--out", required=True, metavar="FILE", help="report to write, JSON")
     _add_outputs(parser)
     parser.add_argument("--allow-missing", action="store_true", help="accept agents of the split without a forecast")
@@ -195,7 +197,8 @@ def _score(args: argparse.Namespace, settings: Settings) -> tuple[Report, Datase
         from forecast.scoring.stream_scores import score_streams
         from forecast.stack.logs import as_row_files
 
-        with as_row_files(args.forecasts, args.truth) as (files, truth):
+        topics = {"topic": args.topic, "truth_topic": args.truth_topic}
+        with as_row_files(args.forecasts, args.truth, **topics) as (files, truth):
             return score_streams(files, truth, settings, skip_bad_rows=args.skip_bad_rows), None
     from forecast.scoring.dataset_scores import score_submission
 

@@ -116,12 +116,10 @@ class AutowareLog:
             raise SubmissionError(f"{self.path}: holds no {name} of {' or '.join(PACKAGES)}; holds {there}")
         topics = sorted({one.topic for one in fitting})
         if self._topic is not None:
-            chosen = [one for one in fitting if one.topic == self._topic]
-            if chosen or len(topics) > 1:
-                topics = [self._topic]
-                fitting = chosen
-            if not chosen and topics == [self._topic]:
-                raise SubmissionError(f"{self.path}: topic {self._topic} has no {name}")
+            fitting = [one for one in fitting if one.topic == self._topic]
+            if not fitting:
+                raise SubmissionError(f"{self.path}: topic {self._topic} has no {name}; {', '.join(topics)} has")
+            return fitting
         if len(topics) > 1:
             raise SubmissionError(f"{self.path}: {name} are on {', '.join(topics)}; say which with --topic")
         return fitting

@@ -66,12 +66,15 @@ def log_truth(path: Path | str, topic: str | None = None) -> tuple[TruthRows, Lo
 
 
 @contextmanager
-def as_row_files(forecasts: list[str], truth: str) -> Iterator[tuple[list[str], str]]:
+def as_row_files(
+    forecasts: list[str], truth: str, *, topic: str | None = None, truth_topic: str | None = None
+) -> Iterator[tuple[list[str], str]]:
     """Files of rows for those that are logs, under the same names, as long as they are needed.
 
     Args:
         forecasts: files of rows and logs.
         truth: a file of rows or a log.
+        topic, truth_topic: of bags that have several of a type.
 
     Raises:
         SubmissionError: in one line, what is wrong with a log.
@@ -84,12 +87,12 @@ def as_row_files(forecasts: list[str], truth: str) -> Iterator[tuple[list[str], 
                 continue
             place = Path(folder) / str(number)
             place.mkdir()
-            rows, notes = log_forecasts(path)
+            rows, notes = log_forecasts(path, topic)
             _tell(path, notes)
             files.append(str(place / f"{_stem(path)}.parquet"))
             write_forecasts(files[-1], rows.forecasts())
         if is_log(truth):
-            told, notes = log_truth(truth)
+            told, notes = log_truth(truth, truth_topic)
             _tell(truth, notes)
             truth = str(Path(folder) / f"{_stem(truth)}.parquet")
             write_truth(truth, told)

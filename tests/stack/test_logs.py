@@ -285,7 +285,13 @@ def test_of_two_topics_one_has_to_be_named(tmp_path: Path, capsys) -> None:
     assert main(["convert", str(path), str(tmp_path / "x.parquet"), "--topic", "/b"]) == 0
     assert "4 messages" in capsys.readouterr().out
     assert main(["convert", str(path), str(tmp_path / "x.parquet"), "--topic", "/c"]) == 2
-    assert "topic /c has no PredictedObjects" in capsys.readouterr().err
+    assert "topic /c has no PredictedObjects; /a, /b has" in capsys.readouterr().err
+    report = ["--out", str(tmp_path / "r.json")]
+    assert main(["score", str(path), "--truth", str(path), *report]) == 2
+    assert "say which with --topic" in capsys.readouterr().err
+    assert main(["score", str(path), "--truth", str(path), *report, "--topic", "/a", "--truth-topic", "/b"]) == 0
+    write_bag(tmp_path / "one.mcap", drive())
+    assert main(["convert", str(tmp_path / "one.mcap"), str(tmp_path / "x.parquet"), "--topic", "/c"]) == 2
 
 
 @pytest.mark.parametrize("kept", [0.1, 0.6, 0.99])

@@ -244,25 +244,24 @@ def test_findings_are_plain() -> None:
     assert set(found.signals) <= set(SIGNALS)
 
 
-@pytest.mark.slow
-def test_the_example_forecasts_a_bag(tmp_path: Path) -> None:
-    write_bag(tmp_path / "tracks.mcap", drive(), name="TrackedObjects")
+def run_example(log: Path, out: Path) -> list[str]:
     example = Path(__file__).parents[2] / "examples" / "autoware_loop.py"
     done = subprocess.run(
-        [sys.executable, str(example), str(tmp_path / "tracks.mcap"), str(tmp_path / "out.mcap")],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert len(done.stdout.splitlines()) == 21
-    assert (
-        main(
-            [
-                "score",
-                str(tmp_path / "out.mcap"),
-                "--truth",
-                str(tmp_path / "tracks.mcap"),
-                "--out",
-                str(tmp_path / "r.json"),
-            ]
-        )
-        == 0
+        [sys.executable, str(example), str(log), str(out)], capture_output=True, text=True, check=True
     )
+    return done.stdout.splitlines()
+
+
+def test_the_example_forecasts_a_bag(tmp_path: Path) -> None:
+    tracks, out = tmp_path / "tracks.mcap", tmp_path / "out.mcap"
+    write_bag(tracks, drive(), name="TrackedObjects")
+    assert len(run_example(tracks, out)) == 21
+    assert main(["score", str(out), "--truth", str(tracks), "--out", str(tmp_path / "r.json")]) == 0
+
+
+def test_the_example_forecasts_the_real_bag(tmp_path: Path, real_logs: Path) -> None:
+    bag, out = real_logs / "autoware_bag", tmp_path / "out.mcap"
+    lines = run_example(bag, out)
+    assert len(lines) == 38
+    assert json.loads(lines[0])["agents"] > 0
+    assert main(["score", str(out), str(bag), "--truth", str(bag), "--out", str(tmp_path / "r.json")]) == 0
