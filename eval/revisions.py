@@ -70,7 +70,8 @@ def revisions_by_track(forecasts: ForecastRows, pairs: SuccessivePairs) -> Float
     names, code = np.unique(forecasts.track, return_inverse=True)
     code = code.reshape(-1)[found.track]
     sums = (found.product_m2, found.later_m2, found.earlier_m2)
-    return np.stack([np.bincount(code, weights=one, minlength=len(names)) for one in sums], -1)
+    # Without any chain bincount gives whole numbers.
+    return np.stack([np.bincount(code, weights=one, minlength=len(names)).astype(np.float64) for one in sums], -1)
 
 
 def revision_efficiency(by_track_m2: Float64[Floats, "tracks 3"]) -> PerItem:
