@@ -48,9 +48,11 @@ def successive_pairs(
             leads' step.
 
     Raises:
-        ValueError: the interval is no multiple of the leads' step.
+        ValueError: the interval is no multiple of the leads' step, or the leads are not even.
     """
     step = lead_step_s(forecasts)
+    if len(forecasts.lead_s) > 1 and np.abs(np.diff(forecasts.lead_s) - step).max() > TOLERANCE_STEPS * step:
+        raise ValueError("the leads are not even, so that points of successive forecasts do not meet")
     tolerance = (TOLERANCE_STEPS * step if tolerance_s is None else tolerance_s) + 1e-6
     interval = timing_of(forecasts).interval_s if interval_s is None else interval_s
     if not np.isfinite(interval):

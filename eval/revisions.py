@@ -38,7 +38,7 @@ def mean_path_m(forecasts: ForecastRows) -> Float64[Floats, "rows steps 2"]:
     odds = np.where(np.isfinite(forecasts.probabilities), forecasts.probabilities, 0.0)
     odds = odds / np.maximum(odds.sum(1, keepdims=True), 1e-300)
     weighted = np.where(odds[..., None, None] > 0, odds[..., None, None] * forecasts.positions_m, 0.0)
-    found: Floats = weighted.sum(1)
+    found: Floats = np.where(forecasts.known[:, None, None], weighted.sum(1), np.nan)
     return found
 
 

@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 
 COLUMNS = ("scenario_id", "track_id", "probability", "predicted_trajectory_x", "predicted_trajectory_y")
 _POINTS, _STEP_S = 60, 0.1
+#: Points before the first one go on as the spline does; no more than half a second is made up so.
+_FIRST_S = 0.5 + 1e-6
 #: The last time step that is observed in the official scenarios: forecasts are issued there.
 PRESENT_STEP = 49
 
@@ -58,6 +60,8 @@ def read_argoverse2_submission(path: Path | str, *, step_s: float = _STEP_S) -> 
         raise SubmissionError(f"{where}: no column {missing[0]}; expected {', '.join(COLUMNS)}")
     if not len(table):
         raise SubmissionError(f"{where}: no rows; expected one a mode")
+    for name in COLUMNS[2:]:
+        _check_type(table, name, where)
     x, y = (_points(table, name, where) for name in COLUMNS[3:])
     probability = np.asarray(table.column("probability").to_numpy(zero_copy_only=False), dtype=np.float64)
     wrong = ~(np.isfinite(probability) & (probability >= 0))
@@ -78,6 +82,21 @@ def read_argoverse2_submission(path: Path | str, *, step_s: float = _STEP_S) -> 
     named = tracks[order]
     samples = [f"{str(name).partition(':')[0]}:t{PRESENT_STEP}" for name in named]
     return ForecastRows.at_key_frames(named, samples, positions, probabilities, step_s=every * _STEP_S)
+
+
+def _check_type(table: pa.Table, name: str, where: str) -> None:
+    """Refuse a column of another type.
+
+    Raises:
+        SubmissionError: in one line.
+    """
+    kind = table.schema.field(name).type
+    points = name != COLUMNS[2]
+    if points and not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+        raise SubmissionError(f"{where}: {name} is {kind}; expected a list of numbers")
+    inner = kind.value_type if points else kind
+    if not (pa.types.is_floating(inner) or pa.types.is_integer(inner)):
+        raise SubmissionError(f"{where}: {name} holds {inner}; expected numbers")
 
 
 def _points(table: pa.Table, name: str, where: str) -> Floats:
@@ -148,7 +167,12 @@ def _at(lead_s: Floats, path_m: Floats, wanted_s: Floats, where: str) -> Floats:
     """
     if not np.isfinite(path_m).all() or abs(lead_s[-1] - wanted_s[-1]) > _STEP_S / 2 or len(lead_s) < 2:
         raise SubmissionError(f"{where}: a path of {len(lead_s)} points up to {lead_s[-1]:g} s; expected one up to 6 s")
-    if len(lead_s) == len(wanted_s):
+    if len(lead_s) == len(wanted_s) and np.allclose(lead_s, wanted_s, atol=1e-6):
         return path_m
+    if lead_s[0] > _FIRST_S or np.diff(lead_s).max() > 2 * _FIRST_S:
+        raise SubmissionError(
+            f"{where}: the first point is at {lead_s[0]:g} s, others up to {np.diff(lead_s).max():g} s apart; expected "
+            "one in the first half second, and none more than a second apart"
+        )
     found: Floats = CubicSpline(lead_s, path_m)(wanted_s)
     return found

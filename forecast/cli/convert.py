@@ -15,7 +15,8 @@ from forecast.cli.data_options import add_data_options, open_named
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from forecast.core.rows import ForecastRows, TruthRows
+    from forecast.core.rows import ForecastRows
+    from forecast.stack.stack_message import StackMessage
 
 PACKAGES = ("autoware_perception_msgs", "autoware_auto_perception_msgs")
 
@@ -29,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--truth", metavar="FILE", help="rows or log that say where everybody was, for formats that hold the present"
     )
     parser.add_argument(
-        "--truth-out", metavar="FILE", help="also write where everybody was, by the log, as rows (.parquet, .csv)"
+        "--truth-out",
+        metavar="FILE",
+        help="also write the log's truth as rows (.parquet, .csv), as 'score' takes it",
     )
     parser.add_argument("--argoverse2", action="store_true", help="OUT.parquet is to be an Argoverse 2 submission")
     parser.add_argument("--flat", action="store_true", help="OUT.parquet is to have one line a point")
@@ -44,43 +47,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read, write, and tell what was lost."""
+    from forecast.core.errors import ConfigError
     from forecast.core.files import check_outputs
+    from forecast.stack.logs import is_log
 
     check_outputs(
         {"OUT": args.out, "--truth-out": args.truth_out}, [one for one in (args.forecasts, args.truth) if one]
     )
-    pieces, truth = _read(args)
-    told = _write(args, pieces, truth)
+    of_log = is_log(args.forecasts)
+    if args.truth_out and not of_log:
+        raise ConfigError("--truth-out: only a log says where everybody was")
+    stack = _is_stack_file(args.out) and not args.argoverse2
+    told = _write_log(args) if of_log and stack else _write(args, _read(args), stack=stack)
     if args.truth_out:
-        from forecast.core.errors import ConfigError
-        from forecast.eval.forecasts import write_truth
-
-        if truth is None:
-            raise ConfigError("--truth-out: only a log says where everybody was")
-        write_truth(args.truth_out, truth)
+        told += _write_truth(args)
     for line in told:
         print(line)
-    if args.truth_out:
-        print(f"wrote {args.truth_out}")
 
 
-def _read(args: argparse.Namespace) -> tuple[Iterable[ForecastRows], TruthRows | None]:
-    """The forecasts, and where everybody was, as far as that is told."""
-    from forecast.eval.forecasts import ForecastFile, read_truth
+def _is_stack_file(out: str) -> bool:
+    from pathlib import Path
+
+    return Path(out).suffix.lower() in (".mcap", "") or out.lower().endswith((".pb", ".pb.txt", ".prototxt"))
+
+
+def _write_truth(args: argparse.Namespace) -> list[str]:
+    from forecast.eval.forecasts import write_truth
+    from forecast.stack.logs import log_truth
+
+    truth, notes = log_truth(args.forecasts)
+    write_truth(args.truth_out, truth)
+    return [f"wrote {args.truth_out}: {notes.lines()[0]}"]
+
+
+def _write_log(args: argparse.Namespace) -> list[str]:
+    """From one log to another: nothing that both formats hold is lost."""
+    from pathlib import Path
+
+    from forecast.stack.logs import open_log
+    from forecast.stack.message_checks import LogNotes, checked
+
+    notes = LogNotes()
+    messages = checked(open_log(args.forecasts, args.topic).predicted(), notes)
+    told = _write_stack(args, Path(args.out), messages)
+    return [f"{args.forecasts}: {line}" for line in notes.lines()] + told
+
+
+def _read(args: argparse.Namespace) -> Iterable[ForecastRows]:
+    """The forecasts as rows."""
+    from forecast.eval.forecasts import ForecastFile
     from forecast.eval.formats.argoverse2_submission import is_argoverse2_submission
-    from forecast.stack.logs import is_log, log_forecasts, log_truth
+    from forecast.stack.logs import is_log, log_forecasts
 
-    truth = None
-    if args.truth is not None:
-        truth = log_truth(args.truth)[0] if is_log(args.truth) else read_truth(args.truth)
     if is_log(args.forecasts):
         rows, notes = log_forecasts(args.forecasts, args.topic)
         for line in notes.lines():
             print(f"{args.forecasts}: {line}")
-        return rows.forecasts(), rows.truth() if truth is None else truth
+        return rows.forecasts()
     if args.forecasts.lower().endswith(".json") or is_argoverse2_submission(args.forecasts):
-        return [_of_data_set(args)], truth
-    return ForecastFile(args.forecasts), truth
+        return [_of_data_set(args)]
+    return ForecastFile(args.forecasts)
 
 
 def _of_data_set(args: argparse.Namespace) -> ForecastRows:
@@ -98,50 +124,57 @@ def _of_data_set(args: argparse.Namespace) -> ForecastRows:
     raise ConfigError(f"{args.forecasts}: a submission does not say when; name its data set with --dataroot")
 
 
-def _write(args: argparse.Namespace, pieces: Iterable[ForecastRows], truth: TruthRows | None) -> list[str]:
-    """Write, by the name's ending; gives the lines that tell what was written and what was lost."""
+def _write(args: argparse.Namespace, pieces: Iterable[ForecastRows], *, stack: bool) -> list[str]:
+    """Write rows, by the name's ending; gives the lines that tell what was written and what was lost."""
     from pathlib import Path
 
     from forecast.core.errors import ConfigError
-    from forecast.eval.forecasts import write_forecasts
+    from forecast.eval.forecasts import read_truth, write_forecasts
     from forecast.eval.formats.argoverse2_submission import write_argoverse2_submission
+    from forecast.stack.log_rows import RowMessages
+    from forecast.stack.logs import is_log, log_truth
 
     out = Path(args.out)
-    ending = out.suffix.lower()
     if args.argoverse2:
-        if ending != ".parquet":
+        if out.suffix.lower() != ".parquet":
             raise ConfigError(f"{out}: an Argoverse 2 submission ends in .parquet")
         write_argoverse2_submission(out, pieces)
         return [f"wrote {out}"]
-    if ending in (".parquet", ".csv", ".json"):
+    if out.suffix.lower() in (".parquet", ".csv", ".json"):
         write_forecasts(out, pieces, flat=args.flat)
         return [f"wrote {out}"]
-    if ending not in (".mcap", ".pb", ".txt", ".prototxt", ""):
+    if not stack:
         raise ConfigError(f"{out}: unknown ending; expected .mcap, .pb, .pb.txt, .parquet, .csv, .json or none (bag2)")
-    return _write_stack(args, out, pieces, truth)
+    truth = None
+    if args.truth is not None:
+        truth = log_truth(args.truth)[0] if is_log(args.truth) else read_truth(args.truth)
+    held = list(pieces)
+    messages = RowMessages(held, truth, args.forecasts)
+    told = _write_stack(args, out, messages)
+    told.append("sizes, kinds and velocities are not known: rows do not hold them")
+    if any(rows.covariances_m2 is not None or rows.samples_m is not None for rows in held):
+        told.append("covariances and samples are left out: the format has no place for them")
+    if messages.drawn_back:
+        told.append(
+            f"where {messages.drawn_back:,} of {messages.objects:,} objects were is not told (--truth): their paths "
+            "are drawn back by one step to time 0"
+        )
+    return told
 
 
-def _write_stack(
-    args: argparse.Namespace, out: Path, pieces: Iterable[ForecastRows], truth: TruthRows | None
-) -> list[str]:
+def _write_stack(args: argparse.Namespace, out: Path, messages: Iterable[StackMessage]) -> list[str]:
+    """Write messages, and names that were replaced."""
     import csv
 
     from forecast.core.files import written_whole
     from forecast.stack.apollo_files import write_apollo
     from forecast.stack.autoware_writer import write_bag
-    from forecast.stack.log_rows import messages_of
 
-    held = list(pieces)
-    messages = messages_of(held, truth, args.forecasts)
     if out.suffix.lower() in (".mcap", ""):
         renamed, names = write_bag(out, messages, package=args.messages, topic=args.topic), "UUIDs"
     else:
         (out, renamed), names = write_apollo(out, messages), "whole numbers"
     told = [f"wrote {out}"]
-    if any(rows.covariances_m2 is not None or rows.samples_m is not None for rows in held):
-        told.append("covariances and samples are left out: the format has no place for them")
-    if truth is None:
-        told.append("where everybody is now was not told (--truth): paths are drawn back by one step to time 0")
     if renamed:
         listed = out.with_name(f"{out.name}.tracks.csv")
         with written_whole(listed) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:

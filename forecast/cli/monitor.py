@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from forecast.stack.drive_monitor import Finding, OnRoad
+    from forecast.stack.thresholds import Thresholds
     from forecast.stack.watched import Watched
+
+#: Why a signal may be told at no cycle.
+_SUCCESSIVE = "no forecasts of one agent are an interval apart (--interval-s) and of the same steps"
+_WHY = {
+    "overlap_m": _SUCCESSIVE,
+    "flips": _SUCCESSIVE,
+    "discomfort": f"{_SUCCESSIVE}, of four points or more",
+    "meets": "no two agents have sizes: rows do not hold them",
+    "off_road": "there is no --map, or nobody is on its road",
+    "silent": "there are no forecasts",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +70,10 @@ def run(args: argparse.Namespace) -> None:
     check_outputs(outputs, [one for one in (args.forecasts, args.thresholds, args.map) if one])
     at_least, of_last = _alarm(args.alarm)
     thresholds = Thresholds.read(args.thresholds) if args.thresholds else None
-    monitor = Monitor(thresholds, _on_road(args.map) if args.map else None, args.interval_s)
+    try:
+        monitor = Monitor(thresholds, _on_road(args.map) if args.map else None, args.interval_s)
+    except ValueError as fault:
+        raise ConfigError(f"--thresholds {args.thresholds}, --interval-s: {fault}") from fault
     found = [_looked(monitor, cycle, args.forecasts) for cycle in _cycles(args)]
     if not found:
         raise ConfigError(f"{args.forecasts}: holds no forecasts")
@@ -75,14 +90,15 @@ def run(args: argparse.Namespace) -> None:
     if args.learn:
         try:
             limits = Thresholds.learnt(
-                [one.signals for one in found], quantile=args.quantile, at_least=at_least, of_last=of_last
-            )
+                [one.signals for one in found], quantile=args.quantile, at_least=at_least, of_last=of_last,
+                interval_s=args.interval_s,
+            )  # fmt: skip
         except ValueError as fault:
             raise ConfigError(f"--learn: {fault}") from fault
         limits.write(args.learn)
         few = f"; only {len(found)} cycles: limits of fewer than {FEW} say little" if len(found) < FEW else ""
         print(f"wrote {args.learn}{few}")
-    _print(found, watched_by_limits=thresholds is not None)
+    _print(found, thresholds)
 
 
 def _alarm(text: str) -> tuple[int, int]:
@@ -116,8 +132,7 @@ def _cycles(args: argparse.Namespace) -> Iterator[Watched]:
         yield from of_rows(read_forecasts(args.forecasts))
         return
     for message in checked(open_log(args.forecasts, args.topic).predicted(), LogNotes()):
-        if (watched := of_message(message)) is not None:
-            yield watched
+        yield of_message(message)
 
 
 def _on_road(path: str) -> OnRoad:
@@ -135,7 +150,7 @@ def _told(finding: Finding) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _print(found: list[Finding], *, watched_by_limits: bool) -> None:
+def _print(found: list[Finding], thresholds: Thresholds | None) -> None:
     """One line a signal, and where alarms began."""
     from forecast.stack.drive_monitor import SIGNALS
 
@@ -144,9 +159,12 @@ def _print(found: list[Finding], *, watched_by_limits: bool) -> None:
     for name in SIGNALS:
         values = sorted(one.signals[name] for one in found if name in one.signals)
         if not values:
+            print(f"  {name:<12} cannot be told: {_WHY[name]}")
             continue
         line = f"  {name:<12} median {values[len(values) // 2]:.3g}, largest {values[-1]:.3g}"
-        if watched_by_limits:
+        if thresholds is not None and name not in thresholds.limits:
+            line += "; has no limit: the reference drive did not tell it"
+        elif thresholds is not None:
             above, alarmed = (sum(name in getattr(one, key) for one in found) for key in ("above", "alarms"))
             line += f"; beyond its limit in {above} cycles, alarm in {alarmed}"
             first = next((one.time_s for one in found if name in one.alarms), None)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from forecast.core.agents import AgentType
 from forecast.core.errors import DataError
 from forecast.core.frames import agent_from_world, rotate, world_from_agent
+from forecast.data.synthetic.nuscenes_writer import STEP_US
 from forecast.data.synthetic.town_changes import (
     ArmClosed,
     CarAdded,
@@ -42,7 +43,7 @@ class TownDriver:
     """
 
     def __init__(self, moment: TownMoment, editor: SceneEditor) -> None:
-        self._moment, self._editor, self._step_s = moment, editor, 0.5
+        self._moment, self._editor, self._step_s = moment, editor, STEP_US * 1e-6
         self._pose = editor.batch.pose_world[0].double().numpy()
         target = moment.vehicle_at(*self._pose[:2])
         recorded = true_paths_m(editor.batch)[0]

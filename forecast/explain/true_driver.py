@@ -40,5 +40,5 @@ def true_driver(folder: Path | str, dataset: Dataset, row: int, editor: SceneEdi
     sample = int(tracks.row_sample[row])
     scene = int(tracks.sample_scene[sample])
     frame = np.flatnonzero(tracks.sample_scene == scene).tolist().index(sample)
-    moment = moment_of(folder, str(tracks.scene_names[scene]), frame)
+    moment = moment_of(folder, str(tracks.scene_names[scene]), frame, editor.batch.future.shape[1])
     return None if moment is None else TownDriver(moment, editor)

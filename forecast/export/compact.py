@@ -21,7 +21,7 @@ from scipy.ndimage import gaussian_filter1d
 from torch import nn
 
 from forecast.core.shapes import Float64
-from forecast.export.equal_units import unlike
+from forecast.export.equal_units import shared_modules, unlike
 
 Floats = NDArray[np.float64]
 _Layer = nn.Linear | nn.Conv2d
@@ -57,9 +57,10 @@ def compact(network: nn.Module, bandwidth: float | None = None) -> Compacted:
     """
     smaller = copy.deepcopy(network)
     values = weights = 0
+    shared = shared_modules(smaller)
     with torch.no_grad():
         for parts in [one for one in smaller.modules() if isinstance(one, nn.Sequential)]:
-            _fold(parts)
+            _fold(parts, shared)
         for layer in smaller.modules():
             matrices = [one for one in layer.parameters(recurse=False) if one.ndim > 1]
             for matrix in matrices:
@@ -72,7 +73,7 @@ def compact(network: nn.Module, bandwidth: float | None = None) -> Compacted:
                 matrix.copy_(torch.from_numpy(hashed_to).reshape(matrix.shape))
         units = kept = 0
         for parts in [one for one in smaller.modules() if isinstance(one, nn.Sequential)]:
-            for first, second in _pairs(parts):
+            for first, second in _pairs(parts, shared):
                 before = len(first.weight)
                 _merge(first, second)
                 units, kept = units + before, kept + len(first.weight)
@@ -104,11 +105,13 @@ def hashed(weights: Float64[Floats, "weights"], bandwidth: float) -> Float64[Flo
     return found
 
 
-def _fold(parts: nn.Sequential) -> None:
+def _fold(parts: nn.Sequential, shared: set[nn.Module]) -> None:
     """Put a normalisation's factors and offsets into the linear layer that follows it."""
     for norm, after in zip(parts, list(parts)[1:], strict=False):
         layer = after[0] if isinstance(after, nn.Sequential) and len(after) else after
         if not (isinstance(norm, nn.LayerNorm) and isinstance(layer, nn.Linear)) or layer.bias is None:
+            continue
+        if norm in shared or layer in shared:
             continue
         if norm.weight is not None and norm.bias is not None:
             layer.bias.add_(layer.weight @ norm.bias)
@@ -117,15 +120,16 @@ def _fold(parts: nn.Sequential) -> None:
             norm.bias.fill_(0.0)
 
 
-def _pairs(parts: nn.Sequential) -> list[tuple[_Layer, _Layer]]:
+def _pairs(parts: nn.Sequential, shared: set[nn.Module]) -> list[tuple[_Layer, _Layer]]:
     """Layers of which the second reads nothing but what single numbers of the first became."""
     found: list[tuple[_Layer, _Layer]] = []
     first: _Layer | None = None
     for part in parts:
         if isinstance(part, nn.Linear | nn.Conv2d):
-            if first is not None and type(first) is type(part) and getattr(part, "groups", 1) == 1:
+            own = part not in shared and getattr(part, "groups", 1) == 1
+            if first is not None and type(first) is type(part) and own:
                 found.append((first, part))
-            first = part
+            first = part if own else None
         elif not isinstance(part, _OF_SINGLE_NUMBERS):
             first = None
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import torch
 from torch import Tensor, nn
 
@@ -53,3 +55,9 @@ def merged_lstm(lstm: nn.LSTM, readers: list[nn.Linear]) -> nn.LSTM:
 def _units(gates: list[Tensor]) -> tuple[Tensor, Tensor]:
     """:func:`unlike` of the units of an LSTM, by all that its gates read, (4, units, numbers) each."""
     return unlike(torch.cat(gates, -1).movedim(1, 0).flatten(1))
+
+
+def shared_modules(network: nn.Module) -> set[nn.Module]:
+    """Modules that stand in several places: what one place does with them would change the others."""
+    counts = Counter(id(one) for _, one in network.named_modules(remove_duplicate=False))
+    return {one for one in network.modules() if counts[id(one)] > 1}

@@ -49,7 +49,8 @@ def overlapping(
 
 def _near_pairs(path_m: Floats, reach_m: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs whose upright bounds over all steps meet; agents are swept along x, so that far ones are never compared."""
-    low, high = path_m.min(1) - reach_m[:, None], path_m.max(1) + reach_m[:, None]
+    # A path may end before the others: NaN.
+    low, high = np.fmin.reduce(path_m, axis=1) - reach_m[:, None], np.fmax.reduce(path_m, axis=1) + reach_m[:, None]
     order = np.argsort(low[:, 0], kind="stable")
     begins = low[order, 0]
     ends = np.searchsorted(begins, high[order, 0], side="right")

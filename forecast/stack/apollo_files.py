@@ -1,6 +1,7 @@
 """Reads and writes Apollo's PredictionObstacles: one message a file, protobuf text or binary; a folder is a log.
 
-Times of points count from the header's time stamp, as Apollo's planning reads them.
+An obstacle was where it is at its own time stamp, and its paths count from then; where that is missing or on another
+clock, from the header's.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from numpy.typing import NDArray
 from forecast.core.errors import SubmissionError
 from forecast.core.extras import optional_module
 from forecast.stack.apollo_types import KINDS, NUMBERS, prediction_obstacles
-from forecast.stack.stack_message import PredictedPath, StackMessage, StackObject
+from forecast.stack.stack_message import PredictedPath, StackMessage, StackObject, headings_along
 
 Floats = NDArray[np.float64]
 
-TEXT, BINARY = (".pb.txt", ".txt", ".prototxt"), (".pb", ".pb.bin", ".bin")
+TEXT, BINARY = (".pb.txt", ".prototxt"), (".pb", ".pb.bin")
+#: An obstacle's own time stamp is on another clock if it is further from the header's, seconds.
+_SAME_CLOCK_S = 1.0
 #: Ids are int32.
 _LARGEST_ID = 2**31 - 1
 
@@ -31,7 +34,7 @@ def is_apollo(path: Path) -> bool:
     """Whether a name is that of a message of Apollo's, or a folder of them."""
     if path.is_dir():
         return any(is_apollo(one) for one in path.iterdir() if one.is_file())
-    return path.name.lower().endswith((*TEXT[:1], *TEXT[2:], *BINARY[:2]))
+    return path.name.lower().endswith((*TEXT, *BINARY))
 
 
 class ApolloLog:
@@ -56,8 +59,9 @@ class ApolloLog:
         """
         read = [(message, file) for file in self._files() if (message := _read(file)) is not None]
         for message, file in sorted(read, key=lambda pair: pair[0].header.timestamp_sec):
-            objects = tuple(_object(one, str(file)) for one in message.prediction_obstacle)
-            yield StackMessage(message.header.timestamp_sec, str(file), objects)
+            time_s = message.header.timestamp_sec
+            objects = tuple(_object(one, time_s, str(file)) for one in message.prediction_obstacle)
+            yield StackMessage(time_s, str(file), objects)
 
     def tracked(self) -> Iterator[StackMessage]:
         """The same messages: each obstacle says where it is."""
@@ -77,7 +81,7 @@ def _read(file: Path) -> Any:
     try:
         if file.name.lower().endswith(TEXT):
             text_format = optional_module("google.protobuf.text_format", "apollo")
-            text_format.Parse(data.decode("utf-8"), message, allow_unknown_field=True)
+            text_format.Parse(data.decode("utf-8-sig"), message, allow_unknown_field=True)
         else:
             message.ParseFromString(data)
     except Exception as fault:  # protobuf has several kinds, and text its own
@@ -88,7 +92,7 @@ def _read(file: Path) -> Any:
     return message
 
 
-def _object(message: Any, where: str) -> StackObject:
+def _object(message: Any, time_s: float, where: str) -> StackObject:
     seen = message.perception_obstacle
     if not seen.HasField("id") or not seen.HasField("position"):
         raise SubmissionError(f"{where}: an obstacle has no id or no position; expected both")
@@ -100,6 +104,8 @@ def _object(message: Any, where: str) -> StackObject:
         (seen.length, seen.width),
         KINDS.get(seen.type, "unknown"),
         tuple(path for one in message.trajectory if (path := _path(one)) is not None),
+        # The first point of a path lies where the obstacle was seen, and that is older than the message.
+        seen.timestamp if 0 < abs(time_s - seen.timestamp) <= _SAME_CLOCK_S else None,
     )
 
 
@@ -161,7 +167,7 @@ class _Ids:
 
     def of(self, track: str) -> int:
         """The id of a track: its name, or the next number where that is none."""
-        if track.isascii() and track.isdigit() and int(track) <= _LARGEST_ID:
+        if track.isascii() and track.isdigit() and str(int(track)) == track and int(track) <= _LARGEST_ID:
             return int(track)
         # From the top, so that they do not meet ids that are names.
         return int(self.renamed.setdefault(track, str(_LARGEST_ID - len(self.renamed))))
@@ -174,12 +180,13 @@ def _written(message: StackMessage, number: int, ids: _Ids) -> Any:
     for one in message.objects:
         obstacle = made.prediction_obstacle.add()
         seen = obstacle.perception_obstacle
-        seen.id, seen.theta, seen.timestamp = ids.of(one.track), one.heading_rad, message.time_s
+        time_s = message.time_s if one.seen_s is None else one.seen_s
+        seen.id, seen.theta, seen.timestamp = ids.of(one.track), one.heading_rad, time_s
         seen.position.x, seen.position.y, seen.position.z = *one.position_m, 0.0
         seen.velocity.x, seen.velocity.y, seen.velocity.z = *one.velocity_mps, 0.0
         seen.length, seen.width = one.size_m
         seen.type = NUMBERS[one.kind]
-        obstacle.timestamp = message.time_s
+        obstacle.timestamp = time_s
         obstacle.predicted_period = max((float(path.lead_s[-1]) for path in one.paths), default=0.0)
         for path in one.paths:
             trajectory = obstacle.trajectory.add(probability=path.probability)
@@ -191,7 +198,7 @@ def _add_points(trajectory: Any, one: StackObject, path: PredictedPath) -> None:
     points = np.concatenate([[one.position_m], path.positions_m])
     times = np.concatenate([[0.0], path.lead_s])
     away = np.diff(points, axis=0)
-    theta = np.concatenate([[one.heading_rad], np.arctan2(away[:, 1], away[:, 0])]).tolist()
+    theta = [one.heading_rad, *headings_along(one.position_m, one.heading_rad, path.positions_m).tolist()]
     speed = np.hypot(*away.T) / np.diff(times)
     speeds = np.concatenate([speed[:1], speed]).tolist()
     for (x, y), time_s, heading, v in zip(points.tolist(), times.tolist(), theta, speeds, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.core.errors import SubmissionError
+from forecast.core.errors import DataWarning, SubmissionError
 from forecast.core.extras import optional_module
 from forecast.core.frames import rotate
 from forecast.stack.autoware_types import KINDS, PACKAGES, type_name, typestore
@@ -19,8 +20,8 @@ from forecast.stack.stack_message import PredictedPath, StackMessage, StackObjec
 
 Floats = NDArray[np.float64]
 
-#: Frames that move with the vehicle.
-_MOVING = ("base_link", "base_footprint", "sensor", "lidar", "velodyne")
+#: What the names of frames that move with the vehicle hold.
+_MOVING = ("base_link", "footprint", "sensor", "lidar", "velodyne", "livox", "camera", "radar")
 
 
 class AutowareLog:
@@ -135,11 +136,13 @@ def _same_frame(before: str | None, frame: str, where: str) -> str:
     Raises:
         SubmissionError: it moves with the vehicle, or is another one than before.
     """
-    if frame in _MOVING:
+    if any(part in frame.lower().rpartition("/")[2] for part in _MOVING):
         raise SubmissionError(
             f"{where}: positions are in frame '{frame}', which moves with the vehicle; expected a fixed one, such as "
             "'map'"
         )
+    if not frame and before is None:
+        warnings.warn(f"{where}: does not name its frame; taken for a fixed one", DataWarning, stacklevel=2)
     if before is not None and frame != before:
         raise SubmissionError(f"{where}: positions are in frame '{frame}', before in '{before}'; expected one frame")
     return frame

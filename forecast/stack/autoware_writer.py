@@ -13,7 +13,7 @@ from forecast.core.errors import SubmissionError
 from forecast.core.frames import rotate
 from forecast.stack.autoware_types import LABELS, PACKAGES, type_name, typestore
 from forecast.stack.bag_writer import PER_S, nanoseconds, written_bag
-from forecast.stack.stack_message import PredictedPath, StackMessage, StackObject
+from forecast.stack.stack_message import PredictedPath, StackMessage, StackObject, headings_along
 
 #: Topics that Autoware uses for them.
 TOPICS = {
@@ -109,8 +109,9 @@ class AutowareMessages:
         if len(path.lead_s) >= _MOST_POINTS:
             raise SubmissionError(f"{where}: object {one.track} has a path of {len(path.lead_s)} points; it holds 99")
         points = np.concatenate([[one.position_m], path.positions_m])
-        away = np.diff(points, axis=0)
-        headings = np.concatenate([[one.heading_rad], np.arctan2(away[:, 1], away[:, 0])])
+        headings = np.concatenate(
+            [[one.heading_rad], headings_along(one.position_m, one.heading_rad, path.positions_m)]
+        )
         poses = [self._pose(point, heading) for point, heading in zip(points.tolist(), headings.tolist(), strict=True)]
         whole_s, rest = divmod(nanoseconds(step_s), PER_S)
         step = self._new("builtin_interfaces/msg/Duration", whole_s, rest)

@@ -69,6 +69,7 @@ class _Past:
     """What is kept of a cycle."""
 
     time_s: float
+    step_s: float
     row: dict[Hashable, int]
     likely_m: Floats
     motion: Floats  # (4, agents, steps)
@@ -82,6 +83,9 @@ class Monitor:
         thresholds: of a reference drive; without them nothing is above, and signals alone are told.
         on_road: which of (points, 2) places in the world, metres, are on the road; without it off-road is not told.
         interval_s: between the forecasts that are compared, seconds; default: one step of the leads.
+
+    Raises:
+        ValueError: the interval is not above 0, or the thresholds were learnt with another one or name no signal.
     """
 
     thresholds: Thresholds | None = None
@@ -90,6 +94,17 @@ class Monitor:
     _past: deque[_Past] = field(default_factory=deque, init=False, repr=False)
     _seen: dict[Hashable, float] = field(default_factory=dict, init=False, repr=False)
     _above: deque[tuple[str, ...]] = field(default_factory=deque, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.interval_s is not None and not self.interval_s > 0:
+            raise ValueError(f"interval_s {self.interval_s:g}: expected seconds above 0")
+        if self.thresholds is not None:
+            unknown = [name for name in self.thresholds.limits if name not in SIGNALS]
+            if unknown:
+                raise ValueError(f"a threshold of {unknown[0]!r}, which is no signal; these are {', '.join(SIGNALS)}")
+            if self.thresholds.interval_s != self.interval_s:
+                learnt, asked = (_named(one) for one in (self.thresholds.interval_s, self.interval_s))
+                raise ValueError(f"thresholds learnt at an interval of {learnt}, asked for {asked}; expected the same")
 
     def update(self, watched: Watched) -> Finding:
         """Look at the next cycle.
@@ -100,21 +115,22 @@ class Monitor:
         Raises:
             ValueError: the cycle is not later than the last one, or its leads are not even.
         """
-        step_s = _step_s(watched.lead_s)
+        step_s = _step_s(watched.lead_s) if len(watched.lead_s) else np.inf
         if self._past and watched.time_s <= self._past[-1].time_s:
             raise ValueError(
                 f"a cycle at {watched.time_s:g} s after one at {self._past[-1].time_s:g} s; expected later"
             )
-        interval_s = step_s if self.interval_s is None else self.interval_s
+        usual_s = next((one.step_s for one in reversed(self._past) if np.isfinite(one.step_s)), 0.5)
+        interval_s = (step_s if np.isfinite(step_s) else usual_s) if self.interval_s is None else self.interval_s
         rows = np.arange(len(watched.ids))
         likely = watched.probabilities.argmax(1) if len(rows) else np.zeros(0, dtype=np.int64)
         path = watched.positions_m[rows, likely]
         whole = len(watched.lead_s) >= 4 and len(rows)
         motion = np.stack(list(motion_of(path, step_s).values())) if whole else np.full((4, *path.shape[:2]), np.nan)
-        now = _Past(watched.time_s, dict(zip(watched.ids, rows.tolist(), strict=True)), path, motion)
+        now = _Past(watched.time_s, step_s, dict(zip(watched.ids, rows.tolist(), strict=True)), path, motion)
         signals: dict[str, float] = {}
         before = self._an_interval_ago(watched.time_s, interval_s)
-        if before is not None:
+        if before is not None and before.step_s == step_s:
             signals |= _since(before, now, watched, likely, step_s)
         signals |= self._alone(watched, path)
         signals |= self._silent(watched)
@@ -134,7 +150,7 @@ class Monitor:
         found: dict[str, float] = {}
         places = np.concatenate([watched.pose_world[:, None, :2], path], 1)
         known = np.isfinite(places[..., 0])
-        sized = (watched.size_m > 0).all(1) & known.all(1)
+        sized = (watched.size_m > 0).all(1) & known[:, 0] & known[:, 1:].any(1)
         if sized.sum() > 1:
             boxes = slice(None) if sized.all() else sized
             ahead = places[boxes, 1:] - places[boxes, :-1]
@@ -167,6 +183,10 @@ class Monitor:
             self._above.popleft()
         alarms = tuple(name for name in SIGNALS if sum(name in one for one in self._above) >= self.thresholds.at_least)
         return Finding(watched.time_s, len(watched.ids), signals, above, alarms)
+
+
+def _named(interval_s: float | None) -> str:
+    return "one step of the leads" if interval_s is None else f"{interval_s:g} s"
 
 
 def _step_s(lead_s: Floats) -> float:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,10 @@ Floats = NDArray[np.float64]
 _PIECE = 4096
 #: Times of points are told apart to a tenth of a millisecond.
 _TICKS_PER_S = 10_000
+#: Paths whose steps are all different would make rows of all their times.
+_MOST_LEADS = 600
+#: Truth is that of a forecast's time if it is so near to it, seconds.
+_SAME_TIME_S = 5e-3
 
 
 class LogRows:
@@ -42,11 +46,17 @@ class LogRows:
         waiting: list[tuple[float, StackObject]] = []
         for message in messages:
             for one in message.objects:
-                self._truth.append((one.track, message.time_s, one.position_m))
+                time_s = message.time_s if one.seen_s is None else one.seen_s
+                self._truth.append((one.track, time_s, one.position_m))
                 if one.paths:
-                    waiting.append((message.time_s, one))
+                    waiting.append((time_s, one))
                     for path in one.paths:
                         ticks.update(_ticks(path.lead_s))
+                    if len(ticks) > _MOST_LEADS:
+                        raise SubmissionError(
+                            f"{message.where}: the paths up to here have points at {len(ticks)} different times after "
+                            f"their messages; expected steps that they share: resample them"
+                        )
             if len(waiting) >= _PIECE:
                 self._keep(waiting)
                 waiting = []
@@ -117,7 +127,7 @@ def _ticks(lead_s: Floats) -> list[int]:
     return found
 
 
-def messages_of(pieces: Iterable[ForecastRows], truth: TruthRows | None, where: str) -> Iterator[StackMessage]:
+class RowMessages:
     """Rows as messages, in the order of their times.
 
     Where an object is now is told by the truth; where that does not say it, the path is drawn back by one step.
@@ -127,37 +137,73 @@ def messages_of(pieces: Iterable[ForecastRows], truth: TruthRows | None, where: 
         truth: where everybody was, or None.
         where: the file of rows, for errors.
 
-    Raises:
-        SubmissionError: a forecast has no mode, or a path has a gap.
+    Attributes:
+        objects, drawn_back: how many there were, and of them how many whose truth was not told.
     """
-    known = {} if truth is None else _by_place(truth)
-    at: dict[float, list[tuple[ForecastRows, int]]] = {}
-    for rows in pieces:
-        for row, time_s in enumerate(rows.issue_time_s.tolist()):
-            at.setdefault(time_s, []).append((rows, row))
-    for number, time_s in enumerate(sorted(at)):
-        objects = tuple(_object(rows, row, known, where) for rows, row in at[time_s])
-        yield StackMessage(time_s, f"{where}, message {number}", objects)
+
+    def __init__(self, pieces: Iterable[ForecastRows], truth: TruthRows | None, where: str) -> None:
+        self._pieces, self._where = pieces, where
+        self._known = {} if truth is None else _by_track(truth)
+        self.objects = self.drawn_back = 0
+
+    def __iter__(self) -> Iterator[StackMessage]:
+        """Give the messages.
+
+        Raises:
+            SubmissionError: a forecast has no mode, or a path has a gap.
+        """
+        at: dict[float, list[tuple[ForecastRows, int]]] = {}
+        for rows in self._pieces:
+            for row, time_s in enumerate(rows.issue_time_s.tolist()):
+                at.setdefault(time_s, []).append((rows, row))
+        for number, time_s in enumerate(sorted(at)):
+            objects = tuple(self._object(rows, row) for rows, row in at[time_s])
+            yield StackMessage(time_s, f"{self._where}, message {number}", objects)
+
+    def _object(self, rows: ForecastRows, row: int) -> StackObject:
+        track, time_s, lead_s = str(rows.track[row]), float(rows.issue_time_s[row]), rows.own_lead_s[row]
+        paths = []
+        for mode, probability in enumerate(rows.probabilities[row].tolist()):
+            there = np.isfinite(rows.positions_m[row, mode]).all(-1)
+            if np.isfinite(probability) and there.any():
+                paths.append(PredictedPath(probability, lead_s[there], rows.positions_m[row, mode, there]))
+        if not paths:
+            raise SubmissionError(f"{self._where}: the forecast of track {track} at {time_s:.15g} s has no mode")
+        likely = max(paths, key=lambda path: path.probability)
+        now = self._now(track, time_s)
+        self.objects += 1
+        if now is None:
+            self.drawn_back += 1
+            now = _drawn_back(likely)
+        return StackObject(track, now, _heading_rad(likely), paths=tuple(paths))
+
+    def _now(self, track: str, time_s: float) -> tuple[float, float] | None:
+        """Where the truth has a track at a time; None where it does not say that."""
+        times_s, positions = self._known.get(_plain(track), (np.empty(0), np.empty((0, 2))))
+        if not len(times_s):
+            return None
+        nearest = int(np.abs(times_s - time_s).argmin())
+        if abs(times_s[nearest] - time_s) > _SAME_TIME_S:
+            return None
+        return float(positions[nearest, 0]), float(positions[nearest, 1])
 
 
-def _by_place(truth: TruthRows) -> dict[tuple[str, float], tuple[float, float]]:
-    keys = zip(truth.track.tolist(), np.round(truth.time_s, 4).tolist(), strict=True)
-    return {key: (x, y) for key, (x, y) in zip(keys, truth.positions_m.tolist(), strict=True)}
+def _plain(track: str) -> str:
+    """A name as it is compared: a UUID without its dashes."""
+    try:
+        return uuid.UUID(track).hex
+    except ValueError:
+        return track
 
 
-def _object(rows: ForecastRows, row: int, known: dict[tuple[str, float], Any], where: str) -> StackObject:
-    track, time_s, lead_s = str(rows.track[row]), float(rows.issue_time_s[row]), rows.own_lead_s[row]
-    paths = []
-    for mode, probability in enumerate(rows.probabilities[row].tolist()):
-        there = np.isfinite(rows.positions_m[row, mode]).all(-1)
-        if np.isfinite(probability) and there.any():
-            paths.append(PredictedPath(probability, lead_s[there], rows.positions_m[row, mode, there]))
-    if not paths:
-        raise SubmissionError(f"{where}: the forecast of track {track} at {time_s:.15g} s has no mode")
-    likely = max(paths, key=lambda path: path.probability)
-    heading = _heading_rad(likely)
-    now = known.get((track, round(time_s, 4)), _drawn_back(likely))
-    return StackObject(track, (float(now[0]), float(now[1])), heading, paths=tuple(paths))
+def _by_track(truth: TruthRows) -> dict[str, tuple[Floats, Floats]]:
+    names, code = np.unique(truth.track, return_inverse=True)
+    order = np.argsort(code.reshape(-1), kind="stable")
+    ends = np.cumsum(np.bincount(code.reshape(-1), minlength=len(names)))[:-1]
+    return {
+        _plain(name): (truth.time_s[rows], truth.positions_m[rows])
+        for name, rows in zip(names.tolist(), np.split(order, ends), strict=True)
+    }
 
 
 def _drawn_back(path: PredictedPath) -> tuple[float, float]:

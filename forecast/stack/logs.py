@@ -62,7 +62,8 @@ def log_truth(path: Path | str, topic: str | None = None) -> tuple[TruthRows, Lo
         SubmissionError: in one line, what is wrong with the log.
     """
     notes = LogNotes()
-    return LogRows(checked(open_log(path, topic).tracked(), notes), str(path)).truth(), notes
+    messages = checked(open_log(path, topic).tracked(), notes, forecasts=False)
+    return LogRows(messages, str(path)).truth(), notes
 
 
 @contextmanager

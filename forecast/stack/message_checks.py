@@ -24,16 +24,16 @@ class LogNotes:
     Attributes:
         messages: how many were read.
         objects: of them all.
-        without_path: how many objects had no predicted path.
+        without_path: how many objects had no predicted path; not counted where only their places are asked for.
         said_twice: how many messages repeat one that was read before.
-        left_out: what the format holds and rows do not, with its count.
+        age_s: of the objects that say when they were seen, how long before their message.
     """
 
     messages: int = 0
     objects: int = 0
     without_path: int = 0
     said_twice: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)
+    age_s: list[float] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """What to tell."""
@@ -42,21 +42,28 @@ class LogNotes:
             found.append(f"{self.without_path:,} objects have no predicted path")
         if self.said_twice:
             found.append(f"{self.said_twice:,} messages are in the log twice, and count once")
-        return found + [f"{what}: {count:,}" for what, count in self.left_out.items()]
+        if self.age_s:
+            ages_ms = np.sort(self.age_s) * 1e3
+            found.append(
+                f"objects were seen before their messages, {np.median(ages_ms):.0f} ms in the median and "
+                f"{ages_ms[-1]:.0f} ms at most: they are scored at the time at which they were seen"
+            )
+        return found
 
 
-def checked(messages: Iterable[StackMessage], notes: LogNotes) -> Iterator[StackMessage]:
-    """The messages, each once, in the order of the log.
+def checked(messages: Iterable[StackMessage], notes: LogNotes, *, forecasts: bool = True) -> Iterator[StackMessage]:
+    """The messages, each once, in the order of their times: those that come up to a second late are put in place.
 
     Args:
         messages: as they were read.
         notes: filled as they pass.
+        forecasts: whether paths are asked for, and not the places of the objects alone.
 
     Raises:
         SubmissionError: a clock that was set back or not set, an object twice in a message, or numbers that are none.
     """
     latest = -np.inf
-    recent: list[StackMessage] = []
+    waiting: list[StackMessage] = []
     for message in messages:
         notes.messages += 1
         if not np.isfinite(message.time_s) or message.time_s <= 0:
@@ -67,15 +74,36 @@ def checked(messages: Iterable[StackMessage], notes: LogNotes) -> Iterator[Stack
                 "log was played twice or its clock was set back; cut it there, and score the parts"
             )
         latest = max(latest, message.time_s)
-        recent = [one for one in recent if one.time_s >= latest - _LATE_S]
-        if any(_same(one, message) for one in recent):
+        if any(_same(one, message) for one in waiting):
             notes.said_twice += 1
             continue
-        recent.append(message)
         _check(message)
+        for one in waiting:
+            _check_beside(one, message)
         notes.objects += len(message.objects)
-        notes.without_path += sum(not one.paths for one in message.objects)
-        yield message
+        notes.without_path += sum(not one.paths for one in message.objects) if forecasts else 0
+        notes.age_s += [message.time_s - one.seen_s for one in message.objects if one.seen_s is not None]
+        waiting.append(message)
+        waiting.sort(key=lambda one: one.time_s)
+        while waiting[0].time_s < latest - _LATE_S:
+            yield waiting.pop(0)
+    yield from waiting
+
+
+def _check_beside(one: StackMessage, other: StackMessage) -> None:
+    """Refuse two messages of one time that say different things of one object.
+
+    Raises:
+        SubmissionError: in one line.
+    """
+    if one.time_s != other.time_s:
+        return
+    both = {thing.track for thing in one.objects} & {thing.track for thing in other.objects}
+    if both:
+        raise SubmissionError(
+            f"{other.where}: says something else of object {min(both)} than {one.where} does, at the same time; "
+            "expected one message of a time"
+        )
 
 
 def _same(one: StackMessage, other: StackMessage) -> bool:

@@ -14,6 +14,9 @@ Floats = NDArray[np.float64]
 #: Kinds of objects that the formats share.
 KINDS = ("unknown", "car", "truck", "bus", "trailer", "motorcycle", "bicycle", "pedestrian")
 
+#: Who moves by less from point to point has no direction of travel, metres.
+STANDS_M = 0.05
+
 
 @dataclass(frozen=True)
 class PredictedPath:
@@ -42,6 +45,7 @@ class StackObject:
         size_m: length and width; 0 where they are not known.
         kind: one of :data:`KINDS`.
         paths: its possible futures; none where it is tracked alone.
+        seen_s: when it was where it is, seconds, where that is not the time of its message; its paths count from then.
     """
 
     track: str
@@ -51,6 +55,7 @@ class StackObject:
     size_m: tuple[float, float] = (0.0, 0.0)
     kind: str = "unknown"
     paths: tuple[PredictedPath, ...] = ()
+    seen_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class StackMessage:
     """What a stack says at one time.
 
     Attributes:
-        time_s: of all positions that are now, seconds.
+        time_s: of all positions that are now, seconds, but for objects that say when they were seen.
         where: file and number of the message, for errors.
         objects: everybody.
     """
@@ -66,3 +71,19 @@ class StackMessage:
     time_s: float
     where: str
     objects: tuple[StackObject, ...]
+
+
+def headings_along(
+    position_m: tuple[float, float], heading_rad: float, path_m: Float64[Floats, "points 2"]
+) -> Float64[Floats, "points"]:
+    """Direction of travel at the points of a path; who hardly moves keeps the direction that it had, radians.
+
+    Args:
+        position_m, heading_rad: of the object now.
+        path_m: metres.
+    """
+    steps = np.diff(np.concatenate([[position_m], path_m]), axis=0)
+    found = np.arctan2(steps[:, 1], steps[:, 0])
+    moves = np.hypot(*steps.T) >= STANDS_M
+    last = np.maximum.accumulate(np.where(moves, np.arange(len(steps)), -1))
+    return np.where(last < 0, heading_rad, found[np.maximum(last, 0)])

@@ -25,6 +25,7 @@ class Thresholds:
         at_least, of_last: an alarm takes ``at_least`` cycles beyond the limit among the ``of_last`` last ones.
         quantile: of the reference drive's cycles that each limit is.
         cycles: how many these were.
+        interval_s: between the forecasts that were compared, seconds; None: one step of their leads.
     """
 
     limits: dict[str, float]
@@ -32,17 +33,24 @@ class Thresholds:
     of_last: int = 5
     quantile: float = 0.99
     cycles: int = 0
+    interval_s: float | None = None
 
     @classmethod
     def learnt(
-        cls, signals: Sequence[Mapping[str, float]], *, quantile: float = 0.99, at_least: int = 3, of_last: int = 5
+        cls,
+        signals: Sequence[Mapping[str, float]],
+        *,
+        quantile: float = 0.99,
+        at_least: int = 3,
+        of_last: int = 5,
+        interval_s: float | None = None,
     ) -> Thresholds:
         """From the signals of a reference drive, cycle by cycle.
 
         Args:
             signals: of :class:`forecast.stack.drive_monitor.Finding`.
             quantile: 0.99: one cycle of a hundred may go beyond.
-            at_least, of_last: as in the class.
+            at_least, of_last, interval_s: as in the class.
 
         Raises:
             ValueError: there are no cycles, or the numbers do not fit.
@@ -57,7 +65,7 @@ class Thresholds:
             name: float(np.quantile([one[name] for one in signals if name in one], quantile, method="higher"))
             for name in names
         }
-        return cls(limits, at_least, of_last, quantile, len(signals))
+        return cls(limits, at_least, of_last, quantile, len(signals), interval_s)
 
     @classmethod
     def read(cls, path: Path | str) -> Thresholds:

@@ -53,14 +53,12 @@ def of_answer(answer: SceneForecast) -> Watched:
     )
 
 
-def of_message(message: StackMessage) -> Watched | None:
-    """A log's message: those of its objects that have paths; None where there are none.
-
-    Shorter paths are NaN at the end.
-    """
+def of_message(message: StackMessage) -> Watched:
+    """A log's message: those of its objects that have paths, which may be none; shorter paths are NaN at the end."""
     objects = [one for one in message.objects if one.paths]
     if not objects:
-        return None
+        nowhere = np.zeros((0, 1, 0, 2))
+        return Watched(message.time_s, [], np.zeros(0), nowhere, np.zeros((0, 1)), np.zeros((0, 3)), np.zeros((0, 2)))
     rows = rows_of([(message.time_s, one) for one in objects])
     return Watched(
         message.time_s,

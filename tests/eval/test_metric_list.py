@@ -17,6 +17,7 @@ from forecast.eval.evidence import (
     HardnessEvidence,
     PairEvidence,
     PointEvidence,
+    RevisionEvidence,
     RoadEvidence,
     SampleEvidence,
 )
@@ -26,6 +27,7 @@ from forecast.eval.metric_spec import GROUPS
 from forecast.eval.metrics import metric_of
 from forecast.eval.overlap import successive_pairs
 from forecast.eval.results import PerItem, joined
+from forecast.eval.revisions import revisions_by_track
 
 TRACKS, ISSUES, MODES, SAMPLES = 8, 20, 4, 7
 LEAD_S = 0.5 * np.arange(1, 13)
@@ -77,6 +79,8 @@ def evidence(source, rows, truth):
         return PointEvidence(said), [f"{name}@{time}" for name, time in zip(said.track, said.time_s, strict=True)]
     pairs = successive_pairs(rows)
     present = rows.positions_m[:, 0, 0]
+    if source == "revisions":
+        return RevisionEvidence(revisions_by_track(rows, pairs)), np.unique(rows.track).tolist()
     if source == "tracks":
         return PairEvidence(rows, pairs, present), np.unique(rows.track).tolist()
     return PairEvidence(rows, pairs, present), [keys[row] for row in pairs.earlier]
@@ -131,7 +135,7 @@ def test_the_order_of_the_rows_does_not_matter(spec):
 
 @every
 def test_parts_of_whole_tracks_make_the_whole(spec):
-    if spec.source == "hardest":
+    if spec.source in ("hardest", "revisions"):
         pytest.skip("a share of the whole, which is measured once the parts are merged")
     rows, truth = stream()
     whole, values = measured(spec, rows, truth)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,14 +17,14 @@ from stack_messages import CAR, LEADS_S, WALKER, drive
 
 from forecast.cli.main import main
 from forecast.core.errors import MissingExtraError, SubmissionError
-from forecast.core.rows import ForecastRows
-from forecast.eval.forecasts import read_forecasts, read_truth, write_forecasts
+from forecast.core.rows import ForecastRows, TruthRows
+from forecast.eval.forecasts import read_forecasts, read_truth, write_forecasts, write_truth
 from forecast.eval.metric_list import metrics_of
 from forecast.stack.apollo_files import ApolloLog, write_apollo
 from forecast.stack.autoware_log import AutowareLog
 from forecast.stack.autoware_types import PACKAGES
 from forecast.stack.autoware_writer import AutowareMessages, write_bag
-from forecast.stack.log_rows import LogRows, messages_of
+from forecast.stack.log_rows import LogRows, RowMessages
 from forecast.stack.logs import is_log, log_forecasts, log_truth
 from forecast.stack.message_checks import LogNotes, checked
 from forecast.stack.stack_message import PredictedPath, StackMessage, StackObject
@@ -124,9 +125,9 @@ def logs(draw: st.DrawFn) -> list[StackMessage]:
 @given(log=logs())
 def test_any_log_goes_through_rows_and_both_formats(log: list[StackMessage], tmp_path_factory) -> None:
     folder, rows = tmp_path_factory.mktemp("log"), rows_of(log)
-    write_bag(folder / "log.mcap", messages_of([rows], None, "rows"))
+    write_bag(folder / "log.mcap", RowMessages([rows], None, "rows"))
     same(rows_of(AutowareLog(folder / "log.mcap").predicted()), rows)
-    path, renamed = write_apollo(folder / "log.pb", messages_of([rows], None, "rows"))
+    path, renamed = write_apollo(folder / "log.pb", RowMessages([rows], None, "rows"))
     same(rows_of(ApolloLog(path).predicted()), replace(rows, track=np.array([renamed[track] for track in rows.track])))
     write_forecasts(folder / "rows.parquet", rows)
     same(read_forecasts(folder / "rows.parquet"), rows)
@@ -149,7 +150,7 @@ def test_real_messages_of_apollo_go_through_and_come_back(tmp_path: Path, real_l
             assert [replace(one, paths=()) for one in again.objects] == [
                 replace(one, paths=()) for one in message.objects
             ]
-            write_apollo(tmp_path / name, messages_of([rows], None, "rows"))
+            write_apollo(tmp_path / name, RowMessages([rows], None, "rows"))
             same(rows_of(ApolloLog(tmp_path / name).predicted()), rows)
     assert silent == 1
 
@@ -167,7 +168,7 @@ def test_the_real_bag_goes_through_and_comes_back(tmp_path: Path, real_logs: Pat
     (rows,), truth = given_.forecasts(), given_.truth()
     assert (notes.messages, notes.objects, len(rows)) == (37, 80, 80)
     for package in PACKAGES:
-        write_bag(tmp_path / "back.mcap", messages_of([rows], truth, "rows"), package=package)
+        write_bag(tmp_path / "back.mcap", RowMessages([rows], truth, "rows"), package=package)
         again, _ = log_forecasts(tmp_path / "back.mcap")
         same(next(again.forecasts()), rows)
         np.testing.assert_array_equal(again.truth().positions_m, truth.positions_m)
@@ -243,6 +244,22 @@ def test_what_cannot_be_is_refused(log: list[StackMessage], said: str) -> None:
     assert "\n" not in str(refused.value)
 
 
+def test_another_message_of_the_same_time_is_refused() -> None:
+    log = list(drive())
+    other = replace(log[5], objects=(replace(log[5].objects[0], position_m=(1.0, 1.0)),), where="the other")
+    with pytest.raises(
+        SubmissionError, match=f"the other: says something else of object {CAR} than made up, message 5"
+    ):
+        list(checked([*log[:6], other], LogNotes()))
+
+
+def test_late_messages_are_put_in_place() -> None:
+    log = list(drive())
+    assert [one.time_s for one in checked([*log[:5], log[6], log[5], *log[7:]], LogNotes())] == [
+        one.time_s for one in log
+    ]
+
+
 def test_a_message_that_is_in_the_log_twice_counts_once_and_is_told() -> None:
     log = list(drive())
     notes = LogNotes()
@@ -258,7 +275,7 @@ def test_a_frame_that_moves_and_one_that_changes_are_refused(tmp_path: Path) -> 
         (("base_link",), "which moves with the vehicle"),
         (("map", "odom"), "in frame 'odom', before in 'map'"),
     ):
-        path = tmp_path / frames[-1]
+        path = tmp_path / frames[-1].replace("/", "_")
         with bags.Writer(path, version=9) as writer:
             makes = [AutowareMessages(frame=frame) for frame in frames]
             connection = writer.add_connection(
@@ -339,6 +356,103 @@ def test_leads_that_are_not_even_and_names_that_are_none(tmp_path: Path, capsys)
     assert "paths are drawn back" in printed
     assert (tmp_path / "x.pb.tracks.csv").read_text().split() == ["track,written_as", "car", "1,2147483647"]
     same(rows_of(ApolloLog(tmp_path / "x.pb").predicted()), replace(rows, track=["2147483647"]))
+
+
+def test_from_log_to_log_nothing_is_lost(tmp_path: Path, capsys) -> None:
+    write_bag(tmp_path / "log.mcap", drive())
+    assert main(["convert", str(tmp_path / "log.mcap"), str(tmp_path / "again.mcap")]) == 0
+    assert list(map(plainly, AutowareLog(tmp_path / "again.mcap").predicted())) == list(
+        map(plainly, AutowareLog(tmp_path / "log.mcap").predicted())
+    )
+    capsys.readouterr()
+
+
+def plainly(message: StackMessage) -> list[StackObject]:
+    return [replace(one, paths=(), velocity_mps=tuple(np.round(one.velocity_mps, 9))) for one in message.objects]
+
+
+def test_the_truth_of_a_log_is_what_score_takes(tmp_path: Path) -> None:
+    bags = pytest.importorskip("rosbags.rosbag2")
+    made, path = AutowareMessages(), tmp_path / "both"
+    with bags.Writer(path, version=9) as writer:
+        for name, aside_m in (("PredictedObjects", 0.0), ("TrackedObjects", 1.05)):
+            connection = writer.add_connection(f"/{name}", f"autoware_perception_msgs/msg/{name}", typestore=made.store)
+            for message in drive():
+                objects = tuple(
+                    replace(one, position_m=(one.position_m[0], one.position_m[1] + aside_m)) for one in message.objects
+                )
+                data = made.serialized(replace(message, objects=objects), name)
+                writer.write(connection, round(message.time_s * 1e9), data)
+    rows, truth = tmp_path / "rows.parquet", tmp_path / "truth.parquet"
+    assert main(["convert", str(path), str(rows), "--truth-out", str(truth)]) == 0
+    found = []
+    for forecasts, known in ((path, path), (rows, truth)):
+        out = tmp_path / "report.json"
+        assert main(["score", str(forecasts), "--truth", str(known), "--out", str(out)]) == 0
+        found.append(json.loads(out.read_text())["metrics"]["min_ade_1"]["value"])
+    assert found[0] == found[1] == pytest.approx(1.05)
+
+
+def test_obstacles_of_apollo_are_where_they_were_seen(tmp_path: Path, capsys) -> None:
+    """Perception is older than the message: positions and paths count from when the obstacle was seen."""
+    late = [
+        replace(
+            message,
+            time_s=message.time_s + 0.1,
+            objects=tuple(replace(o, seen_s=message.time_s) for o in message.objects),
+        )
+        for message in drive()
+    ]
+    write_apollo(tmp_path / "log.pb", late)
+    rows, notes = log_forecasts(tmp_path / "log")
+    (forecasts,) = rows.forecasts()
+    np.testing.assert_allclose(np.unique(forecasts.issue_time_s), [one.time_s for one in drive()], atol=1e-6)
+    assert "100 ms in the median" in " ".join(notes.lines())
+    assert (
+        main(["score", str(tmp_path / "log"), "--truth", str(tmp_path / "log"), "--out", str(tmp_path / "r.json")]) == 0
+    )
+    assert json.loads((tmp_path / "r.json").read_text())["metrics"]["min_ade_1"]["value"] == pytest.approx(0, abs=1e-6)
+    capsys.readouterr()
+
+
+def test_who_stands_keeps_its_heading_along_its_path(tmp_path: Path) -> None:
+    parked = StackObject(CAR, (5.0, 5.0), np.pi / 2, paths=(PredictedPath(1.0, LEADS_S, np.full((6, 2), 5.0)),))
+    message = AutowareMessages().message(StackMessage(10.0, "parked", (parked,)), "PredictedObjects")
+    (path,) = message.objects[0].kinematics.predicted_paths
+    for pose in path.path:
+        assert (pose.orientation.z, pose.orientation.w) == pytest.approx((np.sqrt(0.5), np.sqrt(0.5)))
+
+
+def test_paths_whose_times_are_all_different_are_refused() -> None:
+    def uneven() -> Iterator[StackMessage]:
+        for number in range(200):
+            leads = (0.2 + 1e-3 * number) * np.arange(1, 21)
+            one = StackObject(CAR, (0.0, 0.0), paths=(PredictedPath(1.0, leads, np.ones((20, 2))),))
+            yield StackMessage(100.0 + number, f"message {number}", (one,))
+
+    with pytest.raises(SubmissionError, match="different times after their messages; expected steps that they share"):
+        LogRows(uneven(), "a log")
+
+
+def test_a_truth_that_does_not_fit_is_told(tmp_path: Path, capsys) -> None:
+    (rows,) = LogRows(checked(drive(), LogNotes()), "made up").forecasts()
+    write_forecasts(tmp_path / "r.parquet", rows)
+    plain = TruthRows(
+        [one.replace("-", "") for one in rows.track.tolist()], rows.issue_time_s, np.tile([3.0, 4.0], (len(rows), 1))
+    )
+    write_truth(tmp_path / "t.parquet", plain.__class__(plain.track[1:], plain.time_s[1:], plain.positions_m[1:]))
+    convert = ["convert", str(tmp_path / "r.parquet"), str(tmp_path / "x.mcap"), "--truth", str(tmp_path / "t.parquet")]
+    assert main(convert) == 0
+    assert f"where 1 of {len(rows)} objects were is not told" in capsys.readouterr().out
+
+
+def test_numbers_of_apollo_are_names_that_come_back(tmp_path: Path) -> None:
+    names = ["7", "007", "-1", "99999999999"]
+    log = [StackMessage(1.0, "x", tuple(replace(next(drive()).objects[0], track=name) for name in names))]
+    path, renamed = write_apollo(tmp_path / "x.pb", log)
+    assert set(renamed) == {"007", "-1", "99999999999"}
+    (message,) = ApolloLog(path).predicted()
+    assert len({one.track for one in message.objects}) == 4
 
 
 def test_where_objects_are_comes_from_the_truth(tmp_path: Path) -> None:

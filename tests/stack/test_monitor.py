@@ -152,6 +152,55 @@ def test_one_agent_none_and_new_ones() -> None:
     assert monitor.update(cycle(1.0)).agents == 6
 
 
+def test_where_all_forecasts_vanish_all_tracks_are_silent(tmp_path: Path) -> None:
+    gone = [
+        replace(message, objects=tuple(replace(one, paths=()) for one in message.objects)) if n >= 10 else message
+        for n, message in enumerate(drive(20))
+    ]
+    write_bag(tmp_path / "gone.mcap", gone)
+    assert main(["monitor", str(tmp_path / "gone.mcap"), "--out", str(tmp_path / "found.jsonl")]) == 0
+    found = [json.loads(line) for line in (tmp_path / "found.jsonl").read_text().splitlines()]
+    assert [one["agents"] for one in found] == [2] * 10 + [0] * 10
+    assert [one["signals"]["silent"] for one in found[10:16]] == [1.0] * 6
+
+
+def test_cycles_of_other_steps_are_not_compared() -> None:
+    monitor = Monitor()
+    for number in range(6):
+        one = cycle(0.5 * number)
+        if number % 2:
+            one = replace(one, lead_s=one.lead_s / 2, positions_m=one.positions_m)
+        assert "overlap_m" not in monitor.update(one).signals
+    monitor.update(cycle(3.0))
+    assert monitor.update(cycle(3.5)).signals["overlap_m"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_short_paths_meet_too() -> None:
+    one = cycle(0.0, agents=4)
+    paths, pose = one.positions_m.copy(), one.pose_world.copy()
+    pose[1] = 12, 0, 0
+    paths[1] = pose[1, :2]
+    paths[:2, :, 6:] = np.nan
+    assert Monitor().update(replace(one, positions_m=paths, pose_world=pose)).signals["meets"] == 0.5
+
+
+def test_limits_of_another_interval_and_of_no_signal_are_refused() -> None:
+    with pytest.raises(ValueError, match="above 0"):
+        Monitor(interval_s=-1.0)
+    with pytest.raises(ValueError, match="learnt at an interval of one step of the leads, asked for 1 s"):
+        Monitor(Thresholds({"flips": 0.5}), interval_s=1.0)
+    with pytest.raises(ValueError, match="'overlap', which is no signal"):
+        Monitor(Thresholds({"overlap": 0.5}))
+
+
+def test_what_cannot_be_told_is_said(tmp_path: Path, capsys) -> None:
+    write_forecasts(tmp_path / "r.parquet", rows_of([cycle(0.5 * n) for n in range(3)]))
+    assert main(["monitor", str(tmp_path / "r.parquet"), "--interval-s", "30", "--out", str(tmp_path / "x")]) == 0
+    printed = capsys.readouterr().out
+    assert "overlap_m    cannot be told: no forecasts of one agent are an interval apart" in printed
+    assert "off_road     cannot be told: there is no --map" in printed
+
+
 def test_cycles_come_in_order_and_leads_are_even() -> None:
     monitor = Monitor()
     monitor.update(cycle(1.0))
@@ -166,6 +215,7 @@ def test_logs_and_rows_are_looked_at_alike() -> None:
     assert [one.ids for one in watched[:18]] == [[CAR, WALKER]] * 18
     assert watched[0].positions_m.shape == (2, 2, 6, 2)
     assert np.isnan(watched[0].positions_m[1, 0, 4:]).all()
+    assert watched[-1].ids == [CAR]
     cycles = [cycle(0.5 * number) for number in range(5)]
     again = list(of_rows(rows_of(cycles)))
     for one, other in zip(cycles, again, strict=True):
@@ -218,6 +268,7 @@ def test_the_command_learns_and_watches(tmp_path: Path, capsys) -> None:
         (["--learn", "l.json", "--alarm", "5/3"], "--alarm 5/3: expected N/M"),
         (["--learn", "l.json", "--quantile", "2"], "quantile 2"),
         (["--thresholds", "none.json", "--out", "x"], "none.json"),
+        (["--out", "x", "--interval-s", "-1"], "expected seconds above 0"),
     ],
 )
 def test_a_mistake_is_one_line(options, said, tmp_path: Path, capsys, monkeypatch) -> None:
