@@ -271,8 +271,8 @@ def _audits(folder: Path, kind: str) -> Json:
         command = f"python benchmarks/audits.py run --dataroot DIR --version v1.0-trainval --split {kind} --out RUNS …"
         notes = [
             "Real data: a reconstruction in which 45 % of the key frames have their original time stamps, with few "
-            "neighbours. The three `query` cells are those of [networks](networks.md), which read the map and the "
-            "own past alone; `town` is the shipped weights, which never saw real roads. Causal errors and gaps are "
+            "neighbours. The `query` cells, `trajectron` and `cab` are those of [networks](networks.md), seed 0, which "
+            "read the map and the own past alone; `town` is the shipped weights, which never saw real roads. Causal errors and gaps are "
             "on a junction world that no model here learnt from.",
         ]
     return _table(title, command, ["", *names], rows, notes)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 #: First and second row: what context is worth, what CAB's objectives change, and what each option changes.
 PAIRS = (
+    ("no_context", "trajectron"),
+    ("trajectron", "cab"),
+    ("trajectron", "gain"),
+    ("trajectron", "query"),
     ("query_no_context", "query"),
     ("query_no_context", "query_cab"),
     ("query", "query_cab"),
