@@ -272,8 +272,8 @@ def _audits(folder: Path, kind: str) -> Json:
         notes = [
             "Real data: a reconstruction in which 45 % of the key frames have their original time stamps, with few "
             "neighbours. The `query` cells, `trajectron` and `cab` are those of [networks](networks.md), seed 0, which "
-            "read the map and the own past alone; `town` is the shipped weights, which never saw real roads. Causal errors and gaps are "
-            "on a junction world that no model here learnt from.",
+            "read the map and the own past alone; `town` is the shipped weights, which never saw real roads. Causal "
+            "errors and gaps are on a junction world that no model here learnt from.",
         ]
     return _table(title, command, ["", *names], rows, notes)
 
