@@ -72,8 +72,7 @@ def _names() -> list[str]:
 
 def _edits(editor: SceneEditor) -> list[tuple[str, list[Change]]]:
     """Each arm closed, and what each sentence asks for where the scene has it."""
-    closings = [knob for arm in editor.arms for knob in editor.knobs([arm.name]) if knob.verb == "close"]
-    found: list[tuple[str, list[Change]]] = [("arm closed", [(knob, 1.0)]) for knob in closings]
+    found: list[tuple[str, list[Change]]] = [("arm closed", [(knob, 1.0)]) for knob in editor.closings]
     for name, sentence in _SENTENCES.items():
         try:
             found.append((name, parse_edits(sentence, editor)))

@@ -9,7 +9,6 @@ import numpy as np
 
 from forecast.core.rows import ForecastRows
 from forecast.core.shapes import Float64
-from forecast.eval.displacement import likeliest
 from forecast.eval.matching import lead_step_s
 from forecast.eval.overlap import SuccessivePairs
 from forecast.eval.results import Floats, PerItem, per_item
@@ -69,9 +68,8 @@ def comfort_differences(forecasts: ForecastRows, pairs: SuccessivePairs) -> dict
     if steps < _LEAST or shared < 1 or not len(pairs.earlier):
         none = per_item(np.zeros(len(pairs.earlier)), np.zeros(len(pairs.earlier), dtype=bool))
         return dict.fromkeys(LIMITS, none)
-    likely = forecasts.positions_m[np.arange(len(forecasts)), likeliest(forecasts.probabilities)]
     found = {}
-    for name, values in motion_of(likely, step_s).items():
+    for name, values in motion_of(forecasts.most_likely_m(), step_s).items():
         away = values[pairs.later, :shared] - values[pairs.earlier, pairs.shift :]
         known = np.isfinite(away)
         square = np.where(known, away**2, 0.0).sum(-1) / np.maximum(known.sum(-1), 1)

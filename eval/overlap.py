@@ -127,12 +127,9 @@ def likeliest_both(
     forecasts: ForecastRows, pairs: SuccessivePairs
 ) -> tuple[Float64[Floats, "pairs shared 2"], Float64[Floats, "pairs shared 2"]]:
     """The most likely modes of the earlier and the later forecasts at the absolute times both speak of, metres."""
-    earlier, later = _both(forecasts, pairs)
-    each = np.arange(len(earlier))
-    return (
-        earlier[each, likeliest(forecasts.probabilities[pairs.earlier])],
-        later[each, likeliest(forecasts.probabilities[pairs.later])],
-    )
+    likely_m = forecasts.most_likely_m()
+    shared = max(likely_m.shape[1] - pairs.shift, 0)
+    return likely_m[pairs.earlier, pairs.shift :], likely_m[pairs.later, :shared]
 
 
 def chains(rows: int, pairs: SuccessivePairs) -> tuple[Integers, Integers, Integers]:

@@ -10,6 +10,7 @@ import argparse
 import json
 from collections.abc import Iterator
 
+from forecast.core.agents import agent_type
 from forecast.core.maps import MapSource
 from forecast.data.maps.sources import open_map
 from forecast.prediction.forecaster import Forecaster
@@ -20,15 +21,12 @@ from forecast.stack.autoware_writer import write_bag
 from forecast.stack.stack_message import StackMessage, StackObject
 from forecast.stack.watched import message_of, of_answer
 
-#: What the model distinguishes.
-TYPES = {"pedestrian": "pedestrian", "bicycle": "cyclist", "motorcycle": "cyclist", "unknown": "other"}
-
 
 def observation(one: StackObject, time_s: float) -> Observation:
     """One tracked object as the stream takes it."""
     size_m = one.size_m if min(one.size_m) > 0 else None
     pose = (*one.position_m, one.heading_rad)
-    return Observation(one.track, TYPES.get(one.kind, "vehicle"), time_s, pose, size_m, one.velocity_mps)
+    return Observation(one.track, agent_type(one.kind), time_s, pose, size_m, one.velocity_mps)
 
 
 def cycles(log: AutowareLog, forecaster: Forecaster, map_name: str | None, monitor: Monitor) -> Iterator[StackMessage]:

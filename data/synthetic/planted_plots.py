@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from forecast.data.synthetic.junction_plots import Plot
 from forecast.data.synthetic.junctions import Placed, Truth, plots_of_scene
+from forecast.data.synthetic.world_mark import read_mark
 
 
 def plot_of(folder: Path | str, token: str) -> Plot | None:
@@ -21,14 +21,10 @@ def plot_of(folder: Path | str, token: str) -> Plot | None:
     Returns:
         None where the folder is no junction world, was written before version 0.3, or has no such target.
     """
-    folder = Path(folder)
-    about = folder / "town.json"
-    if not about.is_file():
-        return None
-    told = json.loads(about.read_text(encoding="utf-8"))
+    told = read_mark(folder)
     if told.get("world") != "junction" or "shares" not in told:
         return None
-    truth = Truth.read(folder / "truth.npz")
+    truth = Truth.read(Path(folder) / "truth.npz")
     row = np.flatnonzero(truth.tokens == token)
     if not len(row):
         return None

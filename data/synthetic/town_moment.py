@@ -8,7 +8,6 @@ effect of the change alone.
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from forecast.data.synthetic.scene_names import scene_names
 from forecast.data.synthetic.town_changes import Change, TownChanges
 from forecast.data.synthetic.town_scene import TICKS, TownScene
 from forecast.data.synthetic.traffic import STEP_S, Traffic
+from forecast.data.synthetic.world_mark import read_mark
 
 Floats = NDArray[np.float64]
 
@@ -133,22 +133,16 @@ def moment_of(folder: Path | str, scene: str, frame: int, frames: int = 12) -> T
     Returns:
         None where the folder is no town.
     """
-    if not is_town(folder):
+    told = read_mark(folder)
+    if told.get("world") != "town":
         return None
-    told = _about(folder)
     names = scene_names(told["version"], told["scenes"])
     return TownMoment(told["seed"], names.index(scene), frame, frames) if scene in names else None
 
 
 def is_town(folder: Path | str) -> bool:
     """Whether a folder holds a town that was written by this package."""
-    return bool(_about(folder).get("world") == "town")
-
-
-def _about(folder: Path | str) -> dict[str, Any]:
-    about = Path(folder) / "town.json"
-    told: dict[str, Any] = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
-    return told
+    return bool(read_mark(folder).get("world") == "town")
 
 
 def _copy(traffic: Traffic) -> Traffic:

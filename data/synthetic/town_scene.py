@@ -84,18 +84,15 @@ class TownScene:
             network, Gates(network, self.city.surfaces.crossings), self.rng, spacing_m=self.mood.spacing_m
         )
         self.people = Pedestrians(self.city.pavement, self.rng, spacing_m=self.mood.walkway_m)
-        self._ticks_to_go = round(_WARM_UP_S / STEP_S)
-        self._frame = 0
+        self._ticks = 0
 
     def tick(self) -> None:
         """Move everything by one step of the traffic."""
         self.people.advance(self.traffic)
         self.traffic.step()
+        self._ticks += 1
 
     def go_to(self, frame: int) -> None:
         """Simulate up to a key frame, from 0, that lies ahead or is now."""
-        self._ticks_to_go += TICKS * (frame - self._frame)
-        self._frame = frame
-        for _ in range(self._ticks_to_go):
+        while self._ticks < round(_WARM_UP_S / STEP_S) + TICKS * frame:
             self.tick()
-        self._ticks_to_go = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.errors import ConfigError, DataError, one_of
+from forecast.core.files import folder_beside
 from forecast.core.frames import world_from_agent
 from forecast.core.progress import progress
 from forecast.data.synthetic.expansion_writer import map_expansion
@@ -34,6 +34,7 @@ from forecast.data.synthetic.scene_names import scene_names
 from forecast.data.synthetic.simulated_scene import Recording, SimulatedAgent, challenge_targets, without_overlaps
 from forecast.data.synthetic.town_scene import City, TownScene, build_city
 from forecast.data.synthetic.vehicles import Vehicle
+from forecast.data.synthetic.world_mark import MARK
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +49,6 @@ _MOVING_MPS = 1.0
 #: Share of every other key frame at which a box is not set by hand but interpolated between its neighbours.
 _INTERPOLATED = 0.35
 _TARGETS_PER_SCENE = 80
-_MARK = "town.json"
 #: 2018-07-02, a Monday; scenes follow one another by a minute.
 _EPOCH_US = 1_530_518_400_000_000
 
@@ -172,8 +172,8 @@ def _write_map(folder: Path, seed: int, city: City) -> None:
 
 def _check_target(out: Path) -> None:
     """Refuse to overwrite anything but an earlier world of this command."""
-    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / _MARK).is_file())):
-        raise DataError(f"{out}: exists and is no synthetic world (it holds no {_MARK}); choose an empty or new folder")
+    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / MARK).is_file())):
+        raise DataError(f"{out}: exists and is no synthetic world (it holds no {MARK}); choose an empty or new folder")
 
 
 def _checked_shares(world: str, shares: Mapping[str, float] | None) -> Mapping[str, float]:
@@ -222,10 +222,8 @@ def write_town(
     out = Path(out)
     names = scene_names(version, scenes)
     _check_target(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = out.with_name(f".{out.name}.{os.getpid()}-{secrets.token_hex(4)}")
     mixture = _checked_shares(world, shares)
-    try:
+    with folder_beside(out) as folder:
         if world == "town":
             cities = (build_city(seed, city) for city in CITIES)
             make: Callable[[tuple[int, str]], SceneTables] = partial(_town_scene, seed)
@@ -242,9 +240,7 @@ def write_town(
             gather_truth(seed, names, samples_per_scene, mixture, targets).write(folder / "truth.npz")
         about: dict[str, object] = {"world": world, "seed": seed, "scenes": scenes, "version": version}
         about |= {"samples_per_scene": samples_per_scene, "shares": dict(mixture)} if world == "junction" else {}
-        (folder / _MARK).write_bytes(msgspec.json.encode(about))
+        (folder / MARK).write_bytes(msgspec.json.encode(about))
         if out.exists():
             shutil.rmtree(out)
         folder.replace(out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from forecast.stack.drive_monitor import Finding, OnRoad
+    from forecast.stack.drive_monitor import Finding, Monitor, OnRoad
     from forecast.stack.thresholds import Thresholds
     from forecast.stack.watched import Watched
 
@@ -110,11 +110,9 @@ def _alarm(text: str) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def _looked(monitor: object, cycle: Watched, where: str) -> Finding:
+def _looked(monitor: Monitor, cycle: Watched, where: str) -> Finding:
     from forecast.core.errors import SubmissionError
-    from forecast.stack.drive_monitor import Monitor
 
-    assert isinstance(monitor, Monitor)
     try:
         return monitor.update(cycle)
     except ValueError as fault:

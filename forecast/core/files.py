@@ -165,6 +165,18 @@ def written_whole(path: Path | str) -> Iterator[Path]:
 
 
 @contextmanager
+def folder_beside(path: Path | str) -> Iterator[Path]:
+    """Give a hidden, empty folder beside ``path`` to write to; what was not renamed out of it is gone at the end."""
+    path = Path(path)
+    hidden = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    hidden.mkdir(parents=True)
+    try:
+        yield hidden
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+@contextmanager
 def for_arrow(path: Path | str, mode: Literal["rb", "wb"] = "rb") -> Iterator[Path | IO[bytes]]:
     """What pyarrow can open: the path, or, where its name is not UTF-8 (pyarrow takes no other), the opened file."""
     path = Path(path)

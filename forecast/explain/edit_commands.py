@@ -11,7 +11,15 @@ from dataclasses import dataclass
 
 from forecast.core.agents import AgentType
 from forecast.core.errors import ConfigError, one_of
-from forecast.explain.scene_editor import OPENED_AT_M, STRAIGHTEN, Knob, SceneEditor, neighbour_knobs
+from forecast.explain.scene_editor import (
+    OPENED_AT_M,
+    STANDING_CAR,
+    STRAIGHTEN,
+    Knob,
+    SceneEditor,
+    neighbour_knobs,
+    neighbour_switch,
+)
 
 Change = tuple[Knob, float]
 _NUMBER = r"(\d+(?:\.\d+)?)"
@@ -120,7 +128,7 @@ def _turn(match: re.Match[str], editor: SceneEditor, verb: str, amount: float) -
     done = {"stops", "gone"}
     return [
         (
-            Knob(f"neighbour:{number}", verb, "", 0.0, 1.0, 1.0, switch=True)
+            neighbour_switch(f"neighbour:{number}", verb)
             if verb in done
             else next(knob for knob in neighbour_knobs(number) if knob.verb == verb),
             amount,
@@ -156,7 +164,7 @@ def _opened(match: re.Match[str], editor: SceneEditor) -> list[Change]:
 def _placed(match: re.Match[str], editor: SceneEditor) -> list[Change]:
     aside = 0.0 if match["aside"] is None else float(match["aside"]) * (1 if match["side"] == "left" else -1)
     ahead = float(match["ahead"]) * (1 if match["way"] == "ahead" else -1)
-    return [(Knob("road", f"standing car at {ahead:g},{aside:g}", "", 0.0, 1.0, 1.0, switch=True), 1.0)]
+    return [(Knob("road", f"{STANDING_CAR}{ahead:g},{aside:g}", "", 0.0, 1.0, 1.0, switch=True), 1.0)]
 
 
 def _moved(match: re.Match[str], editor: SceneEditor) -> list[Change]:

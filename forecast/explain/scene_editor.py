@@ -65,6 +65,8 @@ _ROAD = (
 )
 #: Within what a tracker may be wrong by.
 _OWN = (Knob("own", "faster", "m/s", -0.3, 0.3, 0.15), Knob("own", "turning", "rad/s", -0.05, 0.05, 0.02))
+#: What the verb of a standing car that is put somewhere begins with; its place follows, ``x,y``.
+STANDING_CAR = "standing car at "
 #: Not for a search: done or not done.
 STRAIGHTEN = Knob("road", "straighten", "", 0.0, 1.0, 1.0, switch=True)
 
@@ -80,9 +82,17 @@ def neighbour_knobs(number: int) -> list[Knob]:
     ]
 
 
-def neighbour_gone(region: str) -> Knob:
-    """A neighbour that is not there; not for a search."""
-    return Knob(region, "gone", "", 0.0, 1.0, 1.0, switch=True)
+def neighbour_switch(region: str, verb: str) -> Knob:
+    """A neighbour that is ``gone``, or ``stops``; not for a search."""
+    return Knob(region, verb, "", 0.0, 1.0, 1.0, switch=True)
+
+
+def standing_car_at(knob: Knob) -> tuple[float, float] | None:
+    """Where a knob puts a standing car, agent frame, metres; None where it does something else."""
+    if not knob.verb.startswith(STANDING_CAR):
+        return None
+    x_m, y_m = map(float, knob.verb.removeprefix(STANDING_CAR).split(","))
+    return x_m, y_m
 
 
 class SceneEditor:
@@ -145,6 +155,11 @@ class SceneEditor:
                 found += {"road": _ROAD, "own": _OWN}[region]
         return tuple(found)
 
+    @property
+    def closings(self) -> list[Knob]:
+        """Of each arm, the knob that closes it."""
+        return [knob for arm in self.arms for knob in _arm_knobs(arm) if knob.verb == "close"]
+
     def slot_of(self, region: str) -> int:
         """The slot of a neighbour by its region's name."""
         return self.slots[int(region.partition(":")[2]) - 1]
@@ -200,9 +215,8 @@ class SceneEditor:
         if knob.region == "own":
             faster, turning = (amount, zero) if knob.verb == "faster" else (zero, amount)
             return track_edits.own_past(batch, faster, turning, self._step_s)
-        if knob.verb.startswith("standing car"):
-            x_m, y_m = map(float, knob.verb.removeprefix("standing car at ").split(","))
-            return track_edits.neighbour_placed(batch, x_m, y_m)
+        if (place_m := standing_car_at(knob)) is not None:
+            return track_edits.neighbour_placed(batch, *place_m)
         if not knob.region.startswith("neighbour:"):
             return batch
         slot = self.slot_of(knob.region)

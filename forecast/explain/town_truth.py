@@ -22,7 +22,7 @@ from forecast.data.synthetic.town_changes import (
 )
 from forecast.data.synthetic.town_moment import TownMoment
 from forecast.explain.outcomes import MANOEUVRES, manoeuvre_of, true_paths_m
-from forecast.explain.scene_editor import Knob, SceneEditor
+from forecast.explain.scene_editor import Knob, SceneEditor, standing_car_at
 from forecast.explain.world_truth import DrivenAgain
 
 Floats = NDArray[np.float64]
@@ -55,7 +55,7 @@ class TownDriver:
                 "write it anew with 'forecast town'"
             )
         assert target is not None
-        self._target = target
+        self._target, self._unchanged = target, driven
 
     def __call__(self, changes: Sequence[tuple[Knob, float]]) -> DrivenAgain | None:
         """Drive on from the scene with some changes.
@@ -68,7 +68,7 @@ class TownDriver:
             people on foot elsewhere, or an arm that the target is already in.
         """
         made = self._made(changes)
-        path = None if made is None else self._path(self._target, made)
+        path = None if made is None else self._path(self._target, made) if made else self._unchanged
         if path is None:
             return None
         shares = (manoeuvre_of(path[None], self._step_s)[:, None] == np.array(MANOEUVRES))[0].astype(np.float64)
@@ -92,8 +92,7 @@ class TownDriver:
                 found.append(ArmClosed(self._world(arm.fork_m), self._world(arm.far_end_m)))
             elif knob.region.startswith("neighbour:"):
                 of_neighbour[knob.region].append((knob, amount))
-            elif knob.verb.startswith("standing car at "):
-                place = [float(one) for one in knob.verb.removeprefix("standing car at ").split(",")]
+            elif (place := standing_car_at(knob)) is not None:
                 found.append(CarAdded((*self._world(place), float(self._pose[2]))))
             else:
                 return None

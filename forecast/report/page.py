@@ -75,9 +75,8 @@ def _headline(document: Mapping[str, Any]) -> str:
         else:
             lines.append([name, *(f"{text(one)}\n{_span(one)}" if text(one) != "–" else "–" for one in found)])
     return html_table(lines) + (
-        f"<p>Metres, seconds and shares; for {_higher(document)} higher is better, for revision "
-        f"efficiency nearer 0, for all else lower. Beside each "
-        "figure its 95 % "
+        f"<p>Metres, seconds and shares; for {_higher(document)} higher is better, for "
+        f"{_nearer_0(document)} nearer 0, for all else lower. Beside each figure its 95 % "
         "bootstrap interval over tracks, and the number of items behind it. D is the mean distance of successive "
         "forecasts to their barycentre; D rms and D std are other readings of it.</p>"
         + _points_note(document)
@@ -89,6 +88,11 @@ def _higher(document: Mapping[str, Any]) -> str:
     """Of which metrics larger values are better: C at any range is one."""
     found = ["C" if one.text.startswith("C ") else one.text for one in headings(document) if not one.lower_is_better]
     return escape(", ".join(dict.fromkeys(found)))
+
+
+def _nearer_0(document: Mapping[str, Any]) -> str:
+    """Of which metrics values nearer 0 are better."""
+    return escape(", ".join(one.text for one in headings(document) if one.zero_is_best))
 
 
 def _points_note(document: Mapping[str, Any]) -> str:

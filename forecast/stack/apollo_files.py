@@ -6,9 +6,6 @@ clock, from the header's.
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from numpy.typing import NDArray
 
 from forecast.core.errors import SubmissionError
 from forecast.core.extras import optional_module
+from forecast.core.files import folder_beside
 from forecast.stack.apollo_types import KINDS, NUMBERS, prediction_obstacles
 from forecast.stack.stack_message import PredictedPath, StackMessage, StackObject, headings_along
 
@@ -57,7 +55,7 @@ class ApolloLog:
         Raises:
             SubmissionError: in one line, which file and what is wrong.
         """
-        read = [(message, file) for file in self._files() if (message := _read(file)) is not None]
+        read = [(_read(file), file) for file in self._files()]
         for message, file in sorted(read, key=lambda pair: pair[0].header.timestamp_sec):
             time_s = message.header.timestamp_sec
             objects = tuple(_object(one, time_s, str(file)) for one in message.prediction_obstacle)
@@ -133,10 +131,8 @@ def write_apollo(path: Path | str, messages: Iterable[StackMessage]) -> tuple[Pa
     """
     path, made = Path(path), _Ids()
     text = path.name.lower().endswith(TEXT)
-    hidden = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
-    hidden.mkdir(parents=True)
     ending = ".pb.txt" if text else ".pb"
-    try:
+    with folder_beside(path) as hidden:
         for number, message in enumerate(messages):
             data = _written(message, number, made)
             if text:
@@ -154,8 +150,6 @@ def write_apollo(path: Path | str, messages: Iterable[StackMessage]) -> tuple[Pa
             if path.exists():
                 raise SubmissionError(f"{path}: exists; {len(files)} messages make a folder, choose a new name")
             hidden.replace(path)
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
     return path, made.renamed
 
 
@@ -180,7 +174,7 @@ def _written(message: StackMessage, number: int, ids: _Ids) -> Any:
     for one in message.objects:
         obstacle = made.prediction_obstacle.add()
         seen = obstacle.perception_obstacle
-        time_s = message.time_s if one.seen_s is None else one.seen_s
+        time_s = one.time_s(message.time_s)
         seen.id, seen.theta, seen.timestamp = ids.of(one.track), one.heading_rad, time_s
         seen.position.x, seen.position.y, seen.position.z = *one.position_m, 0.0
         seen.velocity.x, seen.velocity.y, seen.velocity.z = *one.velocity_mps, 0.0

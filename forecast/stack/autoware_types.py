@@ -10,13 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from forecast.core.extras import optional_module
+from forecast.stack import stack_message
 
 #: Both message packages, the newer one first.
 PACKAGES = ("autoware_perception_msgs", "autoware_auto_perception_msgs")
 #: Label of an ObjectClassification → kind.
-KINDS = {
-    0: "unknown", 1: "car", 2: "truck", 3: "bus", 4: "trailer", 5: "motorcycle", 6: "bicycle", 7: "pedestrian",
-}  # fmt: skip
+KINDS = dict(enumerate(stack_message.KINDS))
 LABELS = {kind: label for label, kind in KINDS.items()}
 _DEFINITIONS = {
     "ObjectClassification": "uint8 label\nfloat32 probability",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 
 from forecast.core.errors import SubmissionError
 from forecast.core.extras import optional_module
+from forecast.core.files import folder_beside
 
 #: Nanoseconds a second.
 PER_S = 1_000_000_000
@@ -43,11 +42,9 @@ def written_bag(
     storage = bags.StoragePlugin.MCAP if single else bags.StoragePlugin.SQLITE3
     if path.is_dir() and any(path.iterdir()) and not (path / "metadata.yaml").is_file():
         raise SubmissionError(f"{path}: is a folder that holds no bag; choose a new or an empty one")
-    hidden = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
-    folder = hidden / path.stem
-    hidden.mkdir(parents=True)
     count = 0
-    try:
+    with folder_beside(path) as hidden:
+        folder = hidden / path.stem
         with bags.Writer(folder, version=9, storage_plugin=storage) as writer:
             connection = writer.add_connection(topic, type_of, typestore=store)
             for time_s, data in messages:
@@ -62,5 +59,3 @@ def written_bag(
             if path.exists():
                 shutil.rmtree(path)
             folder.replace(path)
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)

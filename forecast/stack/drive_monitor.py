@@ -18,6 +18,7 @@ from forecast.core.shapes import Bool, Float64
 from forecast.eval.comfort import LIMITS, motion_of
 from forecast.eval.overlap import FLIP_M
 from forecast.prediction.collisions import overlapping
+from forecast.stack.stack_message import STANDS_M
 from forecast.stack.thresholds import Thresholds
 from forecast.stack.watched import Watched
 
@@ -38,8 +39,6 @@ SIGNALS = {
 _MEMORY_S = 3.0
 #: An earlier cycle is an interval ago if it is so near to that, share of the interval.
 _NEAR = 0.5
-#: Who moves by less from point to point has no direction, metres.
-_MOVES_M = 0.05
 #: Steps of two cycles meet if they are so near, share of a step.
 _MEETS = 1e-3
 _SQUARED_LIMITS = np.array(list(LIMITS.values()))[:, None] ** 2
@@ -156,7 +155,7 @@ class Monitor:
             ahead = places[boxes, 1:] - places[boxes, :-1]
             heading = np.arctan2(ahead[..., 1], ahead[..., 0])
             # Who does not move keeps its heading.
-            moves = np.abs(ahead[..., 0]) + np.abs(ahead[..., 1]) > _MOVES_M
+            moves = np.abs(ahead[..., 0]) + np.abs(ahead[..., 1]) > STANDS_M
             heading = np.where(moves, heading, watched.pose_world[boxes, None, 2])
             one = path[boxes], heading, watched.pose_world[boxes], watched.size_m[boxes]
             found["meets"] = float(overlapping(*one).mean())

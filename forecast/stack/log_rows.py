@@ -27,10 +27,9 @@ _SAME_TIME_S = 5e-3
 
 
 class LogRows:
-    """All forecasts of a log, and where everybody was.
+    """All forecasts of a log.
 
-    Messages are read once; rows wait on disk until it is known which leads there are. Memory is that of a piece, and of
-    the truth.
+    Messages are read once; rows wait on disk until it is known which leads there are. Memory is that of a piece.
 
     Args:
         messages: of the log, checked.
@@ -41,22 +40,18 @@ class LogRows:
         self._where = where
         self._folder = tempfile.TemporaryDirectory(prefix="forecast-log-")
         self._pieces: list[Path] = []
-        self._truth: list[tuple[str, float, tuple[float, float]]] = []
         ticks: set[int] = set()
         waiting: list[tuple[float, StackObject]] = []
         for message in messages:
             for one in message.objects:
-                time_s = message.time_s if one.seen_s is None else one.seen_s
-                self._truth.append((one.track, time_s, one.position_m))
                 if one.paths:
-                    waiting.append((time_s, one))
-                    for path in one.paths:
-                        ticks.update(_ticks(path.lead_s))
-                    if len(ticks) > _MOST_LEADS:
-                        raise SubmissionError(
-                            f"{message.where}: the paths up to here have points at {len(ticks)} different times after "
-                            f"their messages; expected steps that they share: resample them"
-                        )
+                    waiting.append((one.time_s(message.time_s), one))
+                ticks.update(tick for path in one.paths for tick in _ticks(path.lead_s))
+            if len(ticks) > _MOST_LEADS:
+                raise SubmissionError(
+                    f"{message.where}: the paths up to here have points at {len(ticks)} different times after their "
+                    "messages; expected steps that they share: resample them"
+                )
             if len(waiting) >= _PIECE:
                 self._keep(waiting)
                 waiting = []
@@ -90,16 +85,22 @@ class LogRows:
             positions[:, :, own] = part["positions_m"]
             yield ForecastRows(part["track"], part["issue_time_s"], self.lead_s, positions, part["probabilities"])
 
-    def truth(self) -> TruthRows:
-        """Where everybody was, one row an object and message.
 
-        Raises:
-            SubmissionError: the log has no objects.
-        """
-        if not self._truth:
-            raise SubmissionError(f"{self._where}: no objects; expected some that are tracked")
-        track, time_s, positions = zip(*self._truth, strict=True)
-        return TruthRows(np.array(track, dtype=np.str_), np.array(time_s), np.array(positions))
+def truth_of(messages: Iterable[StackMessage], where: str) -> TruthRows:
+    """Where everybody was, one row an object and message.
+
+    Args:
+        messages: of a log, checked.
+        where: the log.
+
+    Raises:
+        SubmissionError: the log has no objects.
+    """
+    seen = [(one.track, one.time_s(message.time_s), one.position_m) for message in messages for one in message.objects]
+    if not seen:
+        raise SubmissionError(f"{where}: no objects; expected some that are tracked")
+    track, time_s, positions = zip(*seen, strict=True)
+    return TruthRows(np.array(track, dtype=np.str_), np.array(time_s), np.array(positions))
 
 
 def rows_of(objects: Sequence[tuple[float, StackObject]]) -> ForecastRows:

@@ -13,7 +13,7 @@ from forecast.core.rows import TruthRows
 from forecast.eval.forecasts import write_forecasts, write_truth
 from forecast.stack.apollo_files import ApolloLog, is_apollo
 from forecast.stack.autoware_log import AutowareLog
-from forecast.stack.log_rows import LogRows
+from forecast.stack.log_rows import LogRows, truth_of
 from forecast.stack.message_checks import LogNotes, checked
 
 
@@ -63,7 +63,7 @@ def log_truth(path: Path | str, topic: str | None = None) -> tuple[TruthRows, Lo
     """
     notes = LogNotes()
     messages = checked(open_log(path, topic).tracked(), notes, forecasts=False)
-    return LogRows(messages, str(path)).truth(), notes
+    return truth_of(messages, str(path)), notes
 
 
 @contextmanager

@@ -57,6 +57,10 @@ class StackObject:
     paths: tuple[PredictedPath, ...] = ()
     seen_s: float | None = None
 
+    def time_s(self, message_s: float) -> float:
+        """When it was where it is, seconds, in a message of a time."""
+        return message_s if self.seen_s is None else self.seen_s
+
 
 @dataclass(frozen=True)
 class StackMessage:

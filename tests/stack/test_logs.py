@@ -165,13 +165,13 @@ def test_committed_messages_of_apollo() -> None:
 def test_the_real_bag_goes_through_and_comes_back(tmp_path: Path, real_logs: Path) -> None:
     bag = real_logs / "autoware_bag"
     given_, notes = log_forecasts(bag)
-    (rows,), truth = given_.forecasts(), given_.truth()
+    (rows,), truth = given_.forecasts(), log_truth(bag)[0]
     assert (notes.messages, notes.objects, len(rows)) == (37, 80, 80)
     for package in PACKAGES:
         write_bag(tmp_path / "back.mcap", RowMessages([rows], truth, "rows"), package=package)
         again, _ = log_forecasts(tmp_path / "back.mcap")
         same(next(again.forecasts()), rows)
-        np.testing.assert_array_equal(again.truth().positions_m, truth.positions_m)
+        np.testing.assert_array_equal(log_truth(tmp_path / "back.mcap")[0].positions_m, truth.positions_m)
 
 
 def test_scored_as_a_bag_as_messages_and_as_rows_it_is_the_same(tmp_path: Path, capsys) -> None:
@@ -343,7 +343,7 @@ def test_no_bytes_are_a_traceback(data: bytes, tmp_path_factory) -> None:
     for name in ("x.pb.txt", "x.pb", "x.mcap"):
         (folder / name).write_bytes(data)
         with pytest.raises(SubmissionError):
-            log_forecasts(folder / name)[0].truth()
+            [read(folder / name) for read in (log_forecasts, log_truth)]
 
 
 def test_leads_that_are_not_even_and_names_that_are_none(tmp_path: Path, capsys) -> None:

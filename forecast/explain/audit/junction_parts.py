@@ -22,7 +22,7 @@ from forecast.eval.bayes import Outcomes, displacement, error_minimising
 from forecast.eval.results import per_item
 from forecast.explain.audit.agents_of import agents_of
 from forecast.explain.audit.asked import Agents, ask, told
-from forecast.explain.edit_commands import parse_edits
+from forecast.explain.edit_commands import Change, parse_edits
 from forecast.explain.null_inputs import without_neighbours
 from forecast.explain.outcomes import manoeuvre_probabilities
 from forecast.explain.scene_editor import SceneEditor
@@ -95,7 +95,8 @@ def _vehicles(model: BatchPredictor, junction: JunctionWorld) -> dict[str, Any]:
     true_m = np.zeros(len(rows))
     for number, row in enumerate(rows.tolist()):
         editor = _editor(model, junction, row)
-        ends = [_end_m(_driven(junction.plots[row], editor, text)) for text in ("", "remove all neighbours")]
+        gone = parse_edits("remove all neighbours", editor)
+        ends = [_end_m(_driven(junction.plots[row], editor, changes)) for changes in ([], gone)]
         true_m[number] = np.linalg.norm(ends[0] - ends[1])
     return _compared(model_m, true_m, agents.scenes)
 
@@ -104,14 +105,13 @@ def _arms(model: BatchPredictor, junction: JunctionWorld) -> dict[str, Any]:
     changes, truths, scenes = [], [], []
     for row in np.flatnonzero(junction.truth.case == "draw").tolist():
         editor = _editor(model, junction, row)
-        arms = [arm.name for arm in editor.arms]
-        if len(arms) < 2:
+        closings = editor.closings
+        if len(closings) < 2:
             continue
-        name = arms[row % len(arms)].removesuffix("_arm").replace("_arm_", " arm ")
-        sentence = f"close the {name}" + ("" if "arm" in name else " arm")
-        edited = editor.changed(parse_edits(sentence, editor))
+        closed = [(closings[row % len(closings)], 1.0)]
+        edited = editor.changed(closed)
         before, after = (manoeuvre_probabilities(ask(model, batch))[0] for batch in (editor.batch, edited))
-        true_before, true_after = (_driven(junction.plots[row], editor, text) for text in ("", sentence))
+        true_before, true_after = (_driven(junction.plots[row], editor, changes) for changes in ([], closed))
         changes.append(np.abs(after - before).sum() / 2)
         truths.append(np.abs(true_after.probabilities - true_before.probabilities).sum() / 2)
         scenes.append(junction.agents.scenes[row])
@@ -122,8 +122,8 @@ def _editor(model: BatchPredictor, junction: JunctionWorld, row: int) -> SceneEd
     return SceneEditor(junction.of(np.array([row])).batch, model.config.crop, model.config.horizon.step_s)
 
 
-def _driven(plot: Plot, editor: SceneEditor, text: str) -> DrivenAgain:
-    found = driven_again(plot, editor, parse_edits(text, editor) if text else [])
+def _driven(plot: Plot, editor: SceneEditor, changes: Sequence[Change]) -> DrivenAgain:
+    found = driven_again(plot, editor, changes)
     assert found is not None
     return found
 

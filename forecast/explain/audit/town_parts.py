@@ -15,7 +15,7 @@ from forecast.data.synthetic.town_moment import is_town
 from forecast.eval.results import per_item
 from forecast.explain.audit.asked import ask, told
 from forecast.explain.model_inputs import inputs_of
-from forecast.explain.scene_editor import Knob, SceneEditor, neighbour_gone
+from forecast.explain.scene_editor import Knob, SceneEditor, neighbour_switch
 from forecast.explain.true_driver import TrueDriver, true_driver
 from forecast.prediction.predictor import BatchPredictor
 
@@ -53,10 +53,9 @@ def town_causal_error(model: BatchPredictor, dataset: Dataset, samples: Samples)
         driver = true_driver(dataset.dataroot, dataset, row, editor)
         assert driver is not None
         regions = [region for region in editor.regions if region.startswith("neighbour:")][:_NEIGHBOURS]
-        closings = [knob for arm in editor.arms for knob in editor.knobs([arm.name]) if knob.verb == "close"]
         for name, knobs in (
-            ("neighbour taken away", [neighbour_gone(region) for region in regions]),
-            ("arm closed", closings),
+            ("neighbour taken away", [neighbour_switch(region, "gone") for region in regions]),
+            ("arm closed", editor.closings),
         ):
             found[name] += [(*ends, scene) for ends in _moved(model, editor, driver, knobs)]
     return {name: _compared(rows) for name, rows in found.items()}
