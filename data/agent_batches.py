@@ -59,6 +59,7 @@ def agent_batch(
         map_names=source.map_names,
         track_tokens=tuple(samples.track_tokens(tracks)),
         sample_tokens=tuple(samples.sample_tokens(tracks)),
+        time_s=torch.from_numpy(tracks.sample_time_us[tracks.row_sample[rows]] / 1e6),
     )
 
 

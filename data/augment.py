@@ -10,6 +10,7 @@ from torch import Tensor
 
 from forecast.core.batch import AgentBatch
 from forecast.core.frames import rotate, wrap_angle
+from forecast.core.shapes import Bool
 from forecast.data.maps.layers import mirrored_signs
 
 
@@ -96,5 +97,22 @@ def some_mirrored(
         channels: layers of each channel of the crops.
         generator: on the processor; torch's own by default.
     """
-    which = torch.rand(len(batch), generator=generator) < share
-    return mirrored(batch, which.to(batch.history.device), mirrored_signs(channels))
+    return mirrored(batch, chosen_to_mirror(batch, share, generator=generator), mirrored_signs(channels))
+
+
+def chosen_to_mirror(
+    batch: AgentBatch, share: float, *, together: bool = False, generator: torch.Generator | None = None
+) -> Bool[Tensor, "batch"]:
+    """Draw who is mirrored.
+
+    Args:
+        batch: with or without crops.
+        share: probability of each agent, 0 to 1.
+        together: a track that stands in the batch more than once is mirrored in all its places or in none.
+        generator: on the processor; torch's own by default.
+    """
+    drawn = torch.rand(len(batch), generator=generator)
+    if together and batch.track_tokens:
+        first: dict[str, int] = {}
+        drawn = drawn[[first.setdefault(track, place) for place, track in enumerate(batch.track_tokens)]]
+    return (drawn < share).to(batch.history.device)

@@ -14,6 +14,7 @@ from torch import Tensor
 from forecast.core.agents import AgentType, Features
 from forecast.core.batch import AgentBatch
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
+from forecast.core.shapes import Int64
 from forecast.data.agent_batches import agent_batch
 from forecast.data.cache import open_dataset
 from forecast.data.central_motion import AsPublished
@@ -22,6 +23,8 @@ from forecast.data.samples import Samples
 from forecast.data.track_source import Observations, TrackSource
 from forecast.data.windows import NeighbourRule
 
+#: Key frames further apart than this, in steps, do not follow each other.
+_LATE_STEPS = 1.5
 Indices = Sequence[int] | NDArray[np.int64] | Tensor
 
 
@@ -131,6 +134,16 @@ class AgentDataset(torch.utils.data.Dataset[AgentBatch]):
         """
         rows = self.samples[_whole_numbers(indices)].rows
         return agent_batch(self._seen, rows, self.horizon, self.neighbour_rule)
+
+    def following(self) -> Int64[Tensor, "samples"]:
+        """Of each agent-sample, the one of the same agent a key frame later; −1 where there is none."""
+        columns, rows = self.dataset.columns, self.samples.rows
+        place = np.full(len(columns.row_track) + 1, -1)
+        place[rows] = np.arange(len(rows))
+        time_us = np.append(columns.tracks.row_time_us, 0)
+        late = time_us[rows + 1] - time_us[rows] > _LATE_STEPS * self.horizon.step_s * 1e6
+        other = np.append(columns.row_track, -1)[rows + 1] != columns.row_track[rows]
+        return torch.from_numpy(np.where(late | other, -1, place[rows + 1]))
 
 
 #: The name before version 0.2.

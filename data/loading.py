@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from forecast.core.batch import AgentBatch
@@ -59,11 +60,15 @@ class EpochBatches(Sampler[list[int]]):
         whole, rest = divmod(self.size, self._step_size)
         return whole if self.seed is not None else whole + bool(rest)
 
+    def _order(self) -> Tensor:
+        """(size,) the order of this epoch."""
+        if self.seed is None:
+            return torch.arange(self.size)
+        generator = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
+        return torch.randperm(self.size, generator=generator)
+
     def __iter__(self) -> Iterator[list[int]]:
-        order = torch.arange(self.size)
-        if self.seed is not None:
-            generator = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
-            order = torch.randperm(self.size, generator=generator)
+        order = self._order()
         for step in range(len(self)):
             whole = order[step * self._step_size : (step + 1) * self._step_size]
             yield whole.tensor_split(self.world)[self.rank].tolist()

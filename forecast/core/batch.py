@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from forecast.core.agents import STATE_CHANNELS
-from forecast.core.shapes import Bool, Float, Int64, Shaped
+from forecast.core.shapes import Bool, Float, Float64, Int64, Shaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +26,7 @@ _SHAPES = {
     "future": "batch future two",
     "future_valid": "batch future",
 }
+_OPTIONAL = ("time_s", "crop")
 _KNOWN = {"channels": len(STATE_CHANNELS), "two": 2, "three": 3}
 
 
@@ -52,6 +53,7 @@ class AgentBatch:
         map_names: names of the maps that ``map_index`` refers to.
         track_tokens: of each target's track, one per agent; may be empty.
         sample_tokens: of the key frame that is each target's time 0, one per agent; may be empty.
+        time_s: (batch,) float64 absolute time of each target's time 0; None where it is not known.
         crop: (batch, channels, height, width) float32 in 0…1 (directions: −1…1) or uint8 0/1, or None until made (see
             :class:`~forecast.core.crops.CropSpec` for its axes).
     """
@@ -70,6 +72,7 @@ class AgentBatch:
     map_names: tuple[str, ...] = ()
     track_tokens: tuple[str, ...] = ()
     sample_tokens: tuple[str, ...] = ()
+    time_s: Float64[torch.Tensor, "batch"] | None = None
     crop: Shaped[torch.Tensor, "batch layers height width"] | None = None
 
     def __post_init__(self) -> None:
@@ -88,8 +91,10 @@ class AgentBatch:
 
     def _map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> AgentBatch:
         tensors: dict[str, Any] = {name: change(getattr(self, name)) for name in _SHAPES}
-        crop = None if self.crop is None else change(self.crop)
-        return replace(self, **tensors, crop=crop)
+        for name in _OPTIONAL:
+            given = getattr(self, name)
+            tensors[name] = None if given is None else change(given)
+        return replace(self, **tensors)
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> AgentBatch:
         """Move all tensors to a device."""
@@ -118,6 +123,9 @@ class AgentBatch:
         return (self[first : first + agents] for first in range(0, len(self), agents))
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """All tensors by name, (batch, …) in metres, seconds and radians; without ``crop`` where there is none."""
+        """What networks read, and the truth, by name, (batch, …) in metres, seconds and radians.
+
+        Without ``crop`` where there is none, and without ``time_s``, which no network reads.
+        """
         named = {name: getattr(self, name) for name in _SHAPES}
         return named if self.crop is None else {**named, "crop": self.crop}

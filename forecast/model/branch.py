@@ -32,6 +32,8 @@ class Branch:
         step_log_likelihoods: (batch, modes, steps) nats, log p(y_t | z) of the true position at each step.
         distances_m: (batch, modes) how far each mode is from the truth, of networks that are taught by that; None of
             those that are taught by likelihoods. Where they are given, likelihoods may leave the means alone.
+        positions_m: (batch, modes, steps, 2) where each mode goes, agent frame; None of networks that do not say so in
+            training. What successive forecasts are compared by.
         earlier: what earlier stages of the network said, first stage first.
     """
 
@@ -39,6 +41,7 @@ class Branch:
     posterior_logits: Float[Tensor, "batch modes"] | None
     step_log_likelihoods: Float[Tensor, "batch modes steps"]
     distances_m: Float[Tensor, "batch modes"] | None = None
+    positions_m: Float[Tensor, "batch modes steps 2"] | None = None
     earlier: tuple[Stage, ...] = ()
 
     def __post_init__(self) -> None:

@@ -157,10 +157,9 @@ class CVAE(Network):
         motion = self._decode(encodings, agents.repeat(passes), noise)
         truth_x, truth_y = (c.T.repeat(1, passes)[..., None] for c in future.unbind(-1))
         likelihoods = log_density(motion, truth_x, truth_y).permute(1, 2, 0)
-        parts = [
-            Branch(*given)
-            for given in zip(*(part.chunk(passes) for part in (prior, posterior, likelihoods)), strict=True)
-        ]
+        positions_m = torch.stack([motion.x, motion.y], -1).permute(1, 2, 0, 3)
+        said = (part.chunk(passes) for part in (prior, posterior, likelihoods, positions_m))
+        parts = [Branch(p, q, steps, positions_m=where) for p, q, steps, where in zip(*said, strict=True)]
         return parts[0], parts[1] if without_context else None
 
     def mixture(self, batch: AgentBatch, *, null_context: bool = False) -> Forecast:

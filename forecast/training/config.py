@@ -21,7 +21,7 @@ from forecast.model.objective_registry import DEFAULT_OBJECTIVE, OBJECTIVES, obj
 from forecast.training.config_layers import Values, config_names, flat, layers_of, overrides_of
 from forecast.training.old_names import current_keys, current_name
 from forecast.training.schedules import SchedulesConfig
-from forecast.training.schema import DataConfig, OptimiserConfig, RunConfig, TrainingConfig
+from forecast.training.schema import ConsistencyConfig, DataConfig, OptimiserConfig, RunConfig, TrainingConfig
 
 __all__ = ["as_dict", "as_yaml", "config_names", "load_config", "parsed", "section_classes", "settings_of"]
 
@@ -97,6 +97,7 @@ def section_classes(network: str = DEFAULT_NETWORK, objective: str = DEFAULT_OBJ
         "data": DataConfig,
         "model": network_class(network).config_class,
         "objective": objective_named(objective).constants,
+        "consistency": ConsistencyConfig,
         "schedules": SchedulesConfig,
         "optimiser": OptimiserConfig,
         "run": RunConfig,

@@ -13,9 +13,14 @@ from torch.optim.swa_utils import AveragedModel
 from torchmetrics import MeanMetric
 
 from forecast.core.batch import AgentBatch
-from forecast.core.errors import ForecastError
+from forecast.core.errors import ConfigError, ForecastError
 from forecast.core.forecast import Forecast
-from forecast.data.augment import some_mirrored, turned, without_some_neighbours
+from forecast.data.augment import chosen_to_mirror, mirrored, turned, without_some_neighbours
+from forecast.data.maps.layers import mirrored_signs
+from forecast.model.branch import Branch
+from forecast.model.consistency_loss import consistency_loss, successive_in
+from forecast.model.latent import regularised_logits
+from forecast.model.log_branch import Terms
 from forecast.model.mixture import joint_nll
 from forecast.model.network_protocol import Network
 from forecast.model.objective_registry import objective_terms
@@ -83,16 +88,21 @@ class ForecastModule(pl.LightningModule):
             return batch
         return self.add_crops(batch)
 
-    def _varied(self, batch: AgentBatch) -> AgentBatch:
-        """A training batch, varied as ``data`` says; in the step, whose seed a resumed run shares."""
+    def _varied(self, batch: AgentBatch) -> tuple[AgentBatch, Tensor]:
+        """A training batch, varied as ``data`` says, and which of its agents are mirrored, (batch,) bool.
+
+        In the step, whose seed a resumed run shares.
+        """
         data = self.config.data
         if data.heading_noise_rad:
             noise = torch.randn(len(batch), dtype=torch.float64) * data.heading_noise_rad
             batch = turned(batch, noise.to(batch.pose_world.device))
         batch = self._with_crops(batch)
+        which = torch.zeros(len(batch), dtype=torch.bool, device=batch.history.device)
         if data.mirror:
-            batch = some_mirrored(batch, data.mirror, self.config.model.crop.channels)
-        return without_some_neighbours(batch, data.drop_neighbours) if data.drop_neighbours else batch
+            which = chosen_to_mirror(batch, data.mirror, together=bool(self.config.consistency.weight))
+            batch = mirrored(batch, which, mirrored_signs(self.config.model.crop.channels))
+        return (without_some_neighbours(batch, data.drop_neighbours) if data.drop_neighbours else batch), which
 
     def training_step(self, batch: AgentBatch, batch_idx: int) -> Tensor:
         """The objective's loss of one batch, a scalar, nats.
@@ -100,11 +110,13 @@ class ForecastModule(pl.LightningModule):
         Raises:
             TrainingDiverged: it is not finite.
         """
-        batch = self._varied(batch)
+        batch, which = self._varied(batch)
         total = int(self.trainer.estimated_stepping_batches)
         annealed = self.config.schedules.at(self.global_step, total)
         with_context, without = self.pair(batch)
         terms = objective_terms(with_context, without, batch.future_valid, self.config.objective, annealed)
+        if self.config.consistency.weight:
+            terms = self._with_consistency(terms, with_context, batch, which, annealed.logit_bound)
         if not torch.isfinite(terms.loss):
             raise TrainingDiverged(
                 f"the loss became {terms.loss.item()} at step {self.global_step} (epoch {self.current_epoch}); the "
@@ -113,6 +125,26 @@ class ForecastModule(pl.LightningModule):
         logged = {f"train/{name}": value for name, value in {"loss": terms.loss.detach(), **terms.parts}.items()}
         self.log_dict(logged, on_step=False, on_epoch=True, batch_size=len(batch), sync_dist=True)
         return terms.loss
+
+    def _with_consistency(
+        self, terms: Terms, branch: Branch, batch: AgentBatch, which: Tensor, logit_bound: float | None
+    ) -> Terms:
+        """The terms of a step, and how badly forecasts foresee those of the next key frame."""
+        given = self.config.consistency
+        if branch.positions_m is None:
+            raise ConfigError(
+                f"consistency.weight: model.network '{self.config.model.network}' does not say in training where its "
+                "modes go (Branch.positions_m); set it to 0"
+            )
+        loss = consistency_loss(
+            branch.positions_m,
+            regularised_logits(branch.prior_logits, logit_bound).log_softmax(-1),
+            batch,
+            successive_in(batch, self.config.model.horizon.step_s),
+            mirrored=which,
+            probability_weight=given.probability_weight,
+        )
+        return Terms(terms.loss + given.weight * loss, {**terms.parts, "consistency": loss.detach()})
 
     def on_train_batch_end(self, outputs: Any, batch: AgentBatch, batch_idx: int) -> None:
         """Move the average."""

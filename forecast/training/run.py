@@ -24,6 +24,7 @@ from forecast.core.files import file_hash
 from forecast.data.kept_crops import KeptCrops
 from forecast.data.loading import BatchSource, EpochBatches, loader
 from forecast.data.prepared import Dataset
+from forecast.data.successive import PairedBatches, SuccessiveSource
 from forecast.prediction.checkpoint import load_checkpoint
 from forecast.training.callbacks import RESUME_NAME, EpochLines, RunFolder, StepSeeds, WholeCheckpointIO
 from forecast.training.config import as_dict
@@ -140,13 +141,13 @@ def _fit(
         module.pair.load_state_dict(start, strict=False)  # without a twin where the weights have none
         module.answering.load_state_dict(module.pair.state_dict())
     rank, world = trainer.global_rank, trainer.world_size
-    run = config.run
+    run, order = config.run, _training_order(config, learn, rank, world)
     if trainer.strategy.root_device.type == "cpu":  # elsewhere crops are made where they are used
         learn, check = _keeping_crops(config, learn, check, add_crops)
         if tell:
             _tell_of_crops({"training": learn, "validation": check})
     loaders = (
-        loader(learn, EpochBatches(len(learn), run.batch_size, run.seed, rank, world)),
+        loader(learn, order),
         loader(check, EpochBatches(len(check), run.batch_size, None, rank, world)),
     )
     with warnings.catch_warnings():
@@ -155,6 +156,20 @@ def _fit(
         warnings.filterwarnings("ignore", ".*The number of training batches.*")
         warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
         trainer.fit(module, *loaders, ckpt_path=None if ckpt is None else str(ckpt), weights_only=True)
+
+
+def _training_order(config: TrainingConfig, learn: BatchSource, rank: int, world: int) -> EpochBatches:
+    """Which agent-samples each training step holds; successive ones together where they are compared."""
+    run = config.run
+    if not config.consistency.weight:
+        return EpochBatches(len(learn), run.batch_size, run.seed, rank, world)
+    following = learn.following() if isinstance(learn, SuccessiveSource) else None
+    if following is None or not bool((following >= 0).any()):
+        raise DataError(
+            "consistency.weight: no two training agent-samples are of one agent at successive key frames, so there is "
+            "nothing to be consistent with; set it to 0, or train with data.dense"
+        )
+    return PairedBatches(following, run.batch_size, run.seed, rank, world)
 
 
 def _keeping_crops(

@@ -63,6 +63,25 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
+class ConsistencyConfig:
+    """Training for consistency: forecasts are asked to foresee those of the next key frame.
+
+    Attributes:
+        weight: of :func:`~forecast.model.consistency_loss.consistency_loss` beside the objective; 0 for none. Where it
+            is not 0, successive agent-samples of a track share a batch.
+        probability_weight: in that loss, of how probable the matched modes are, beside how near they are, metres a nat.
+    """
+
+    weight: float = 0.0
+    probability_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "probability_weight"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"consistency.{name}: expected 0 or more, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
 class OptimiserConfig:
     """Adam, with decoupled weight decay where that is given, and what surrounds it.
 
@@ -154,6 +173,7 @@ class TrainingConfig:
     data: DataConfig = field(default_factory=DataConfig)
     model: NetworkConfig = field(default_factory=CVAEConfig)
     objective: ObjectiveConfig = field(default_factory=Gain)
+    consistency: ConsistencyConfig = field(default_factory=ConsistencyConfig)
     schedules: SchedulesConfig = field(default_factory=SchedulesConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     run: RunConfig = field(default_factory=RunConfig)

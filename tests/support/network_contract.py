@@ -22,6 +22,9 @@ def check_network(network: Network, batch: AgentBatch) -> None:
     _same(network.predict(batch[4:7]), whole, slice(4, 7))
     _same(network.predict(batch[2:3]), whole, slice(2, 3))
     _same(network.predict(_spoilt(batch)), whole)
+    said = network(batch)[0].positions_m
+    if said is not None:  # what consistency.weight trains
+        torch.testing.assert_close(said, network.mixture(batch).positions_m, rtol=1e-4, atol=1e-4)
     alone = make_network(network.config.without_context()).eval()
     _same(alone.predict(replace(batch, crop=None)), alone.predict(batch, null_context=True))
 

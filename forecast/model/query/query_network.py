@@ -166,6 +166,7 @@ class QueryNetwork(Network):
             None,
             log_density(last.gaussians(), x, y),
             distances_m=self._distances_m(last, batch),
+            positions_m=last.positions_m,
             earlier=tuple(Stage(stage.logits, self._distances_m(stage, batch)) for stage in stages[:-1]),
         )
 
