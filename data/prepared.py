@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,10 @@ class Dataset:
         fingerprint: hash of all that was read and of the cache's format.
         folder: where the cache lies.
         columns: all arrays.
+        locations: names of maps whose scenes alone this view shows; None for all (:meth:`at`).
     """
+
+    locations: tuple[str, ...] | None = None
 
     def __init__(self, files: DataFolder, fingerprint: str, folder: Path, *, verify: bool = True) -> None:
         arrays, notes = read_store(folder, fingerprint, verify=verify)
@@ -47,7 +50,41 @@ class Dataset:
             raise Damaged(f"{folder}: {fault}") from None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (self.files, self.fingerprint, self.folder)
+        return _reopen, (self.files, self.fingerprint, self.folder, self.locations)
+
+    def at(self, locations: Sequence[str] | None) -> Dataset:
+        """The same data set, whose splits hold the scenes of some locations alone.
+
+        Args:
+            locations: names of maps, e.g. ``boston-seaport``; None for all.
+
+        Raises:
+            DataError: no scene lies on a map of that name.
+        """
+        unknown = [name for name in locations or () if name not in self.map_names]
+        if unknown or (locations is not None and not locations):
+            raise DataError(
+                f"{self.where}: no scene at location {unknown[0] if unknown else ''!r}; "
+                f"{one_of(self.map_names, unknown[0] if unknown else '')}"
+            )
+        view: Dataset = object.__new__(type(self))
+        # All but what depends on the locations; the arrays are shared.
+        view.__dict__ |= {name: value for name, value in self.__dict__.items() if name != "splits"}
+        view.locations = None if locations is None else tuple(locations)
+        return view
+
+    def is_at_locations(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(rows,) whether observations lie at :attr:`locations`."""
+        if self.locations is None:
+            return np.ones(len(rows), np.bool_)
+        wanted = np.isin(np.array(self.map_names), self.locations)
+        found: NDArray[np.bool_] = wanted[self.scene_map[self.tracks.track_scene[self.columns.row_track[rows]]]]
+        return found
+
+    @cached_property
+    def _held(self) -> dict[str, str]:
+        """Name of each scene → its map."""
+        return dict(zip(self.tracks.scene_names.tolist(), self.tracks.scene_maps.tolist(), strict=True))
 
     def __repr__(self) -> str:
         return f"Dataset({str(self.dataroot)!r}, {self.version!r}, {len(self.tracks.scene_names)} scenes)"
@@ -105,8 +142,7 @@ class Dataset:
     @cached_property
     def splits(self) -> tuple[str, ...]:
         """Splits of which this folder holds at least one scene."""
-        held = set(self.tracks.scene_names.tolist())
-        return tuple(name for name, split in self._notes.splits.items() if held.intersection(split.scenes))
+        return tuple(name for name, split in self._notes.splits.items() if self._shown(split.scenes))
 
     @property
     def default_splits(self) -> tuple[str, str] | None:
@@ -126,13 +162,21 @@ class Dataset:
         """
         if split not in self._notes.splits:
             raise DataError(f"no split {split!r}; {one_of(self._notes.splits, split)}")
-        held = set(self.tracks.scene_names.tolist())
-        scenes = tuple(name for name in self._notes.splits[split].scenes if name in held)
+        scenes = self._shown(self._notes.splits[split].scenes)
         if not scenes:
+            place = "" if self.locations is None else f" at {', '.join(self.locations)}"
             raise DataError(
-                f"{self.where}: holds no scene of split {split!r}; of these it does: {', '.join(self.splits) or 'none'}"
+                f"{self.where}: holds no scene of split {split!r}{place}; of these it does: "
+                f"{', '.join(self.splits) or 'none'}"
             )
         return scenes
+
+    def _shown(self, scenes: Iterable[str]) -> tuple[str, ...]:
+        """Those scenes that the folder holds, at the locations of this view."""
+        held = self._held
+        return tuple(
+            name for name in scenes if name in held and (self.locations is None or held[name] in self.locations)
+        )
 
     def samples(
         self,
@@ -202,8 +246,8 @@ def truth_at_key_frames(columns: TrackColumns) -> TruthRows:
     return TruthRows(tracks.track_tokens[columns.row_track], tracks.row_time_us * 1e-6, tracks.row_position_m)
 
 
-def _reopen(files: DataFolder, fingerprint: str, folder: Path) -> Dataset:
+def _reopen(files: DataFolder, fingerprint: str, folder: Path, locations: tuple[str, ...] | None) -> Dataset:
     try:
-        return Dataset(files, fingerprint, folder, verify=False)
+        return Dataset(files, fingerprint, folder, verify=False).at(locations)
     except Damaged as finding:
         raise DataError(f"the cache went away while it was in use: {finding}") from None

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def add_data_options(parser: argparse.ArgumentParser, *, split: bool = False, required: bool = True) -> None:
-    """Declare ``--dataroot``, ``--version``, ``--source``, ``--cache`` and, where asked for, ``--split``.
+    """Declare ``--dataroot``, ``--version``, ``--source``, ``--cache``; where asked for ``--split``, ``--locations``.
 
     Args:
         parser: of the command.
@@ -24,6 +24,9 @@ def add_data_options(parser: argparse.ArgumentParser, *, split: bool = False, re
     if split:
         parser.add_argument(
             "--split", required=required, metavar="S", help="split, e.g. mini_val, train_val, val; listed by 'prepare'"
+        )
+        parser.add_argument(
+            "--locations", metavar="MAP[,MAP…]", help="only what drives on these maps, e.g. singapore-onenorth"
         )
     parser.add_argument(
         "--source",
@@ -45,4 +48,6 @@ def open_named(args: argparse.Namespace) -> Dataset:
     """
     from forecast.data.cache import open_dataset
 
-    return open_dataset(args.dataroot, args.version, args.cache, source=args.source)
+    dataset = open_dataset(args.dataroot, args.version, args.cache, source=args.source)
+    named = getattr(args, "locations", None)
+    return dataset if named is None else dataset.at([name.strip() for name in named.split(",")])

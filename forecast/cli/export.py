@@ -20,6 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", required=True, metavar="FILE", help="file to write, e.g. model.onnx")
     parser.add_argument(
+        "--city",
+        metavar="NAME",
+        help="of weights that hold cities, the one to export; 'base' for what answers elsewhere",
+    )
+    parser.add_argument(
         "--dataroot", metavar="DIR", help="folder of the data set to compare on (default: random agents)"
     )
     parser.add_argument("--version", metavar="V", help="version of a nuScenes data set, e.g. v1.0-trainval")
@@ -45,7 +50,8 @@ def run(args: argparse.Namespace) -> None:
     check_outputs({"--out": args.out}, model_files(args.checkpoint), dataroot=args.dataroot)
     for package in ("onnx", "onnxscript", "onnxruntime"):  # before the work, not after it
         optional_module(package, "onnx")
-    checkpoint = load_checkpoint(args.checkpoint)
+    checkpoint = load_checkpoint(args.checkpoint, city=args.city)
+    _check_city(checkpoint)
     model = onnx_model(checkpoint)
     parity = _compare(args, checkpoint, OnnxPredictor(model.SerializeToString()))
     print("\n".join(parity.lines()))
@@ -66,6 +72,17 @@ def _check(args: argparse.Namespace) -> None:
         raise ConfigError(f"{', '.join(missing)} missing: a data set is named by --dataroot, --version and --split")
     if args.samples < 1:
         raise ConfigError(f"--samples {args.samples}: expected at least 1")
+
+
+def _check_city(checkpoint: Checkpoint) -> None:
+    from forecast.core.errors import ConfigError
+    from forecast.model.cities.city_network import CityNetwork
+
+    if isinstance(checkpoint.model, CityNetwork):
+        names = ", ".join(record.name for record in checkpoint.model.records)
+        raise ConfigError(
+            f"{checkpoint.path}: holds cities, and a file holds one network: say which, --city base, {names}"
+        )
 
 
 def _compare(args: argparse.Namespace, checkpoint: Checkpoint, exported: Any) -> Parity:

@@ -20,6 +20,7 @@ COMMANDS = {
     "prepare": "read a data set once into a compact cache",
     "inspect": "draw exactly what the network sees of one agent",
     "train": "train a model on a data set",
+    "adapt": "adapt trained weights to a new city without forgetting the old ones",
     "predict": "forecast a split with a trained model",
     "baselines": "forecast a split with the physics baselines",
     "score": "score files of forecasts: accuracy and temporal consistency",

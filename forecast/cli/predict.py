@@ -44,6 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="merge modes that are closer than this at every step, metres (default: the model's value; 0: off)",
     )
     parser.add_argument(
+        "--city",
+        metavar="NAME",
+        help="of weights that hold cities: one of them, or 'base' (default: each agent's by the map it drives on)",
+    )
+    parser.add_argument(
         "--medoids",
         type=int,
         metavar="N",
@@ -64,7 +69,9 @@ def run(args: argparse.Namespace) -> None:
     check_outputs({"--out": args.out}, model_files(args.checkpoint), dataroot=args.dataroot)
     check_forecast_name(args.out)
     types = _types(args.types, args.dense)
-    predictor = open_model(args.checkpoint, args.device, merge_radius_m=args.merge_radius_m, medoids=args.medoids)
+    predictor = open_model(
+        args.checkpoint, args.device, merge_radius_m=args.merge_radius_m, medoids=args.medoids, city=args.city
+    )
     dataset = open_named(args)
     forecasts = predict_dataset(
         predictor, dataset, args.split, dense=args.dense, types=types, null_context=args.null_context

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from forecast.core.batch import AgentBatch
 from forecast.core.forecast import Forecast
 from forecast.core.shapes import Float
+from forecast.model.attention import Attention
 from forecast.model.branch import Branch
 from forecast.model.medoids import medoids
 from forecast.model.merging import merge_modes
@@ -99,6 +100,14 @@ class Network(nn.Module, ABC):
             batch: as for :meth:`mixture`.
         """
         return None
+
+    def attention_parameters(self) -> set[str]:
+        """Names of the parameters of attention, positions and heads, which can be tuned alone for a new city.
+
+        By default those of all :class:`~forecast.model.attention.Attention`; none where a network has none.
+        """
+        layers = {name: layer for name, layer in self.named_modules() if isinstance(layer, Attention)}
+        return {f"{name}.{own}" for name, layer in layers.items() for own, _ in layer.named_parameters()}
 
     def map_parameters(self) -> list[nn.Parameter]:
         """Parameters that learn at ``optimiser.map_learning_rate``, those of a map encoder; by default none."""

@@ -18,13 +18,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 import forecast
-from forecast.core.errors import CheckpointError, ConfigError
+from forecast.core.errors import CheckpointError, ConfigError, one_of
 from forecast.core.files import written_whole
+from forecast.model.cities.city_network import CityNetwork
+from forecast.model.cities.city_record import CityRecord
+from forecast.model.network_config import NetworkConfig
 from forecast.model.network_protocol import Network
 from forecast.model.network_registry import make_network, network_class
-from forecast.prediction.checkpoint_migrations import FORMAT_VERSION, MIGRATIONS, Contents, migrated
+from forecast.prediction.checkpoint_migrations import FORMAT_VERSION, MIGRATIONS, WITHOUT_CITIES, Contents, migrated
 
 _KIND = "cab-forecast"
+#: What answers where no city does.
+BASE = "base"
 #: Names of weights that come with the package, in ``forecast/weights``.
 SHIPPED = ("town",)
 #: In a run's folder, best first.
@@ -136,12 +141,17 @@ def save_checkpoint(
     if twin is not None:
         save_checkpoint(twin_path(path), twin, notes, without_context="shared")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    told = {"model": dataclasses.asdict(model.config), "notes": dict(notes), "written_by": forecast.__version__}
+    told: dict[str, Any] = {"model": dataclasses.asdict(model.config), "notes": dict(notes)}
+    told["written_by"] = forecast.__version__
     told["without_context"] = without_context
+    version = WITHOUT_CITIES
+    if isinstance(model, CityNetwork):
+        told["cities"] = [dataclasses.asdict(record) for record in model.records]
+        version = FORMAT_VERSION
     header = json.dumps(told, sort_keys=True)
     metadata = {
         "kind": _KIND,
-        "format_version": str(FORMAT_VERSION),
+        "format_version": str(version),
         "header": header,
         "sha256": _digest(tensors, header),
     }
@@ -182,7 +192,11 @@ def _shipped(name: str) -> Path:
 
 
 def load_checkpoint(
-    run_or_file: Path | str, *, merge_radius_m: float | None = None, medoids: int | None = None
+    run_or_file: Path | str,
+    *,
+    merge_radius_m: float | None = None,
+    medoids: int | None = None,
+    city: str | None = None,
 ) -> Checkpoint:
     """Read a model.
 
@@ -190,10 +204,12 @@ def load_checkpoint(
         run_or_file: a run's folder (its best weights), a file, or ``"town"``.
         merge_radius_m: in place of the one it was trained with; 0 for the network's own probabilities.
         medoids: likewise; 0 to answer with all modes.
+        city: the network of one city alone, or of the ``base`` that other places get; by default weights that hold
+            cities answer each agent by the map it drives on.
 
     Raises:
         CheckpointError: missing, truncated, altered, foreign, or of a format this version does not read.
-        ConfigError: there is no such radius, or number of medoids.
+        ConfigError: there is no such radius, number of medoids, or city.
     """
     path = find_checkpoint(run_or_file)
     try:
@@ -214,7 +230,7 @@ def load_checkpoint(
         found = migrated(Contents(json.loads(header), tensors), version)
         described = found.header
         config = _typed(network_class(described["model"]["network"]).config_class, described["model"])
-        model = _filled(make_network(config), found.tensors)
+        model = _filled(_network(config, described.get("cities", [])), found.tensors)
         twin = None if found.twin is None else _filled(make_network(config.without_context()), found.twin)
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from error
@@ -227,13 +243,29 @@ def load_checkpoint(
     except ValueError as error:
         raise ConfigError(str(error)) from None
     return Checkpoint(
-        model,
+        model if city is None else _of_city(model, city, path),
         described.get("notes", {}),
         path,
         str(described.get("written_by", "unknown")),
         str(described.get("without_context", "unknown")),
         twin,
     )
+
+
+def _network(config: NetworkConfig, cities: list[dict[str, Any]]) -> Network:
+    """A network to be filled, with the cities that a header tells of."""
+    network = make_network(config)
+    return CityNetwork(network, (_typed(CityRecord, city) for city in cities)) if cities else network
+
+
+def _of_city(model: Network, city: str, path: Path) -> Network:
+    """A city's own network, or the base."""
+    if isinstance(model, CityNetwork):
+        names = {record.name for record in model.records}
+        if city in names or city == BASE:
+            return model.network_of(None if city == BASE else city)
+        raise ConfigError(f"{path}: no city is called '{city}': {one_of([*sorted(names), BASE], city)}")
+    raise ConfigError(f"{path}: city '{city}': these weights hold no cities; see 'forecast adapt'")
 
 
 def _filled(model: Network, tensors: Mapping[str, torch.Tensor]) -> Network:

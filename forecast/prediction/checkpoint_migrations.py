@@ -10,7 +10,9 @@ from torch import Tensor
 
 #: 2: the header also names the version of the package that wrote it. 3: it names the network, and says where forecasts
 #: without context come from; a twin without context lies in a file of its own.
-FORMAT_VERSION = 3
+#: 4: it may hold cities. Files without any are still written as 3, which earlier versions of the package read.
+FORMAT_VERSION = 4
+WITHOUT_CITIES = 3
 _TWIN_PREFIX = "blind."
 #: Keys and names of the notes until format 2 → what they are called now.
 _KEYS = {"blind_weight": "without_context_weight", "weighted_odds": "weighted_probabilities"}
@@ -21,7 +23,7 @@ class Contents:
     """What a file holds.
 
     Attributes:
-        header: ``model``, ``notes``, ``written_by``, ``without_context``.
+        header: ``model``, ``notes``, ``written_by``, ``without_context``, ``cities``.
         tensors: of the network.
         twin: of its twin without context, where the file holds one.
     """
@@ -54,7 +56,11 @@ def _from_2_to_3(contents: Contents) -> Contents:
 
 
 #: Format version → what makes contents of it those of the next version.
-MIGRATIONS: dict[int, Callable[[Contents], Contents]] = {1: _from_1_to_2, 2: _from_2_to_3}
+MIGRATIONS: dict[int, Callable[[Contents], Contents]] = {
+    1: _from_1_to_2,
+    2: _from_2_to_3,
+    3: lambda contents: contents,
+}
 
 
 def _without_context(own: bool, notes: Mapping[str, Any]) -> str:

@@ -98,6 +98,7 @@ class Forecaster:
         silence: Silence = Silence(),  # noqa: B008 - frozen
         merge_radius_m: float | None = None,
         medoids: int | None = None,
+        city: str | None = None,
     ) -> Forecaster:
         """Load a model.
 
@@ -107,15 +108,18 @@ class Forecaster:
             maps: by name: a path of a baked raster, a :class:`~forecast.core.maps.MapSource`, or a callable.
             device: where to compute.
             silence: what is done about agents that were not observed now.
+            city: one city of weights that hold cities, or their ``base``; by default each scene is answered by the
+                city whose map it names.
             merge_radius_m, medoids: how modes are answered, in place of what the checkpoint says
                 (:func:`~forecast.prediction.checkpoint.load_checkpoint`).
 
         Raises:
             CheckpointError: the weights cannot be used.
-            ConfigError: there is no such device, or radius, or number of medoids.
+            ConfigError: there is no such device, radius, number of medoids, or city.
             DataError: a map cannot be read.
         """
-        model = on_device(load_checkpoint(weights, merge_radius_m=merge_radius_m, medoids=medoids).model, device)
+        checkpoint = load_checkpoint(weights, merge_radius_m=merge_radius_m, medoids=medoids, city=city)
+        model = on_device(checkpoint.model, device)
         return cls(model.predict, model.config, maps, device, silence=silence)
 
     def forecast(self, scene: Scene, agents: Iterable[Hashable] | None = None) -> SceneForecast:

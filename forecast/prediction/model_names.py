@@ -75,6 +75,7 @@ def open_model(
     *,
     merge_radius_m: float | None = None,
     medoids: int | None = None,
+    city: str | None = None,
 ) -> BatchPredictor:
     """Open what a command was given as MODEL.
 
@@ -82,7 +83,7 @@ def open_model(
         model: a run's folder, a .safetensors file, the name of shipped weights (``town``), an exported file (.onnx), or
             ``module:function`` (:class:`OwnPredictor`).
         device: where to compute; exported files compute on the CPU.
-        merge_radius_m, medoids: of trained models, in place of those they were trained with
+        merge_radius_m, medoids, city: of trained models, in place of what their files say
             (:func:`~forecast.prediction.checkpoint.load_checkpoint`).
 
     Raises:
@@ -91,7 +92,9 @@ def open_model(
     name = str(model)
     exported = name.lower().endswith(".onnx")
     if not exported and not (is_outside(name) and not Path(name).exists()):
-        return Predictor.load(model, device, merge_radius_m=merge_radius_m, medoids=medoids)
+        return Predictor.load(model, device, merge_radius_m=merge_radius_m, medoids=medoids, city=city)
+    if city is not None:
+        raise ConfigError(f"{name}: a city goes with weights that hold cities; this model is one for all places")
     for given, what in ((merge_radius_m, "a merge radius goes"), (medoids, "medoids go")):
         if given is not None:
             raise ConfigError(f"{name}: {what} with weights; this model merges its modes, or not, by itself")

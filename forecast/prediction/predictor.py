@@ -72,14 +72,15 @@ class Predictor:
         *,
         merge_radius_m: float | None = None,
         medoids: int | None = None,
+        city: str | None = None,
     ) -> Predictor:
         """Load from a run's folder or a file; the arguments are those of :func:`load_checkpoint`.
 
         Raises:
             CheckpointError: it cannot be used.
-            ConfigError: there is no such device, or radius, or number of medoids.
+            ConfigError: there is no such device, radius, number of medoids, or city.
         """
-        return cls(load_checkpoint(run_or_file, merge_radius_m=merge_radius_m, medoids=medoids), device)
+        return cls(load_checkpoint(run_or_file, merge_radius_m=merge_radius_m, medoids=medoids, city=city), device)
 
     @torch.inference_mode()
     def predict(self, batch: AgentBatch, *, null_context: bool = False) -> Forecast:

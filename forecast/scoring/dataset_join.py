@@ -168,7 +168,7 @@ def join(forecasts: ForecastRows, dataset: Dataset, split: str, where: str, *, a
 
     Args:
         forecasts: with ``sample_tokens``: the split's agent-samples and, where dense, more of the same scenes.
-        dataset, split: what it was made for.
+        dataset, split: what it was made for. Of a view of some locations, forecasts of other ones are left out.
         where: the file, for messages.
         allow_missing: accept that agent-samples of the split have no forecast.
 
@@ -177,6 +177,9 @@ def join(forecasts: ForecastRows, dataset: Dataset, split: str, where: str, *, a
         DataError: key frames are not half a second apart, as the forecasts' points are.
     """
     rows = observations_of(forecasts, dataset, where)
+    here = dataset.is_at_locations(rows)
+    if not here.all():
+        forecasts, rows = forecasts.take(here), rows[here]
     _check_scenes(forecasts, dataset, rows, split, where)
     check_step(dataset.tracks, NUSCENES_HORIZON, dataset.where, rows)
     wanted = dataset.samples(split).rows

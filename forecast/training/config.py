@@ -21,7 +21,14 @@ from forecast.model.objective_registry import DEFAULT_OBJECTIVE, OBJECTIVES, obj
 from forecast.training.config_layers import Values, config_names, flat, layers_of, overrides_of
 from forecast.training.old_names import current_keys, current_name
 from forecast.training.schedules import SchedulesConfig
-from forecast.training.schema import ConsistencyConfig, DataConfig, OptimiserConfig, RunConfig, TrainingConfig
+from forecast.training.schema import (
+    AdaptConfig,
+    ConsistencyConfig,
+    DataConfig,
+    OptimiserConfig,
+    RunConfig,
+    TrainingConfig,
+)
 
 __all__ = ["as_dict", "as_yaml", "config_names", "load_config", "parsed", "section_classes", "settings_of"]
 
@@ -62,17 +69,18 @@ def settings_of(name: str) -> dict[str, Any]:
     return values
 
 
-def parsed(values: Mapping[str, Any], where: str = "configuration") -> TrainingConfig:
+def parsed(values: Mapping[str, Any], where: str = "configuration", overrides: Sequence[str] = ()) -> TrainingConfig:
     """The configuration that plain mappings hold, e.g. what :func:`as_dict` gave.
 
     Args:
         values: by section and key.
         where: what holds them, for messages; empty for no advice about names of earlier versions.
+        overrides: command line arguments, which win.
 
     Raises:
         ConfigError: an unknown key, a value of the wrong type or out of range.
     """
-    return _resolved([(where, dict(flat(values)))])
+    return _resolved([(where, dict(flat(values))), (_COMMAND_LINE, overrides_of(overrides))])
 
 
 def as_dict(config: TrainingConfig | NetworkConfig) -> dict[str, Any]:
@@ -98,6 +106,7 @@ def section_classes(network: str = DEFAULT_NETWORK, objective: str = DEFAULT_OBJ
         "model": network_class(network).config_class,
         "objective": objective_named(objective).constants,
         "consistency": ConsistencyConfig,
+        "adapt": AdaptConfig,
         "schedules": SchedulesConfig,
         "optimiser": OptimiserConfig,
         "run": RunConfig,

@@ -46,12 +46,15 @@ class ForecastModule(pl.LightningModule):
     Args:
         config: of the whole run.
         add_crops: makes the crops of a batch on its device; None where batches bring theirs or none are needed.
+        network: to train in place of a new one; parameters that need no gradient stay as they are.
     """
 
-    def __init__(self, config: TrainingConfig, add_crops: AddCrops | None = None) -> None:
+    def __init__(
+        self, config: TrainingConfig, add_crops: AddCrops | None = None, network: Network | None = None
+    ) -> None:
         super().__init__()
         self.config, self.add_crops = config, add_crops
-        self.pair = TrainingPair(config.model, config.objective)
+        self.pair = TrainingPair(config.model, config.objective, network)
         decay = config.optimiser.average_decay
         self.average: AveragedModel | None = None
         if decay is not None:
@@ -167,9 +170,10 @@ class ForecastModule(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """Adam with the map encoder's own learning rate; the schedule moves every step."""
         given = self.config.optimiser
-        of_map = self.network.map_parameters()
+        of_map = [parameter for parameter in self.network.map_parameters() if parameter.requires_grad]
         chosen = {id(parameter) for parameter in of_map}
-        others = [parameter for parameter in self.pair.parameters() if id(parameter) not in chosen]
+        learnt = (parameter for parameter in self.pair.parameters() if parameter.requires_grad)
+        others = [parameter for parameter in learnt if id(parameter) not in chosen]
         groups: list[dict[str, Any]] = []
         for parameters, rate in ((others, given.learning_rate), (of_map, given.map_learning_rate)):
             groups += _by_decay(parameters, rate, given.weight_decay)

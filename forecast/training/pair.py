@@ -22,12 +22,13 @@ class TrainingPair(nn.Module):
     Args:
         model: of the network.
         objective: says where the pass without context comes from.
+        network: to train in place of a new one.
     """
 
-    def __init__(self, model: NetworkConfig, objective: ObjectiveConfig) -> None:
+    def __init__(self, model: NetworkConfig, objective: ObjectiveConfig, network: Network | None = None) -> None:
         super().__init__()
         self.without_context = objective.without_context
-        self.network: Network = make_network(model)
+        self.network: Network = make_network(model) if network is None else network
         self.twin: Network | None = (
             make_network(model.without_context()) if objective.without_context == "twin" else None
         )

@@ -25,10 +25,13 @@ from forecast.data.kept_crops import KeptCrops
 from forecast.data.loading import BatchSource, EpochBatches, loader
 from forecast.data.prepared import Dataset
 from forecast.data.successive import PairedBatches, SuccessiveSource
+from forecast.model.network_protocol import Network
 from forecast.prediction.checkpoint import load_checkpoint
+from forecast.training.adapting import network_to_adapt
 from forecast.training.callbacks import RESUME_NAME, EpochLines, RunFolder, StepSeeds, WholeCheckpointIO
 from forecast.training.config import as_dict
 from forecast.training.module import AddCrops, ForecastModule
+from forecast.training.rehearsal import of_some_scenes, with_rehearsal
 from forecast.training.run_records import CONFIG_NAME, ENVIRONMENT_NAME, prepare_folder
 from forecast.training.schema import TrainingConfig
 
@@ -58,11 +61,16 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
     data = config.data
     if not data.dataroot:
         raise ConfigError("data.dataroot is not set: give --dataroot DIR")
-    dataset = open_dataset(data.dataroot, data.version, data.cache, source=data.source)
+    whole = open_dataset(data.dataroot, data.version, data.cache, source=data.source)
+    dataset = whole.at(data.locations)
     train_split, val_split = _splits(config, dataset)
     config = replace(config, data=replace(data, version=dataset.version))  # what the run's record says
     types = None if data.types is None else types_named(data.types)
     samples = dataset.samples(train_split, dense=data.dense, standing=data.standing, types=types)
+    if data.scenes is not None:
+        samples = of_some_scenes(dataset, samples, data.scenes)
+    if data.rehearsal:
+        samples = with_rehearsal(samples, whole.at(data.rehearsal), train_split, data)
     learn = AgentDataset.read_by(config.model, dataset, samples)
     check = AgentDataset.read_by(config.model, dataset, dataset.samples(val_split))
     crop = config.model.map_crop
@@ -115,13 +123,14 @@ def train_on(
             raise DataError(f"the {name} split holds no agent-samples; choose another data.{name[:5]}_split")
     out = Path(out)
     start = None if config.run.start_from is None else _start(config.run.start_from, config)
+    network = None if config.adapt.method == "none" else network_to_adapt(config)
     trainer = _trainer(config, out, progress)
     if trainer.is_global_zero:
         ckpt = prepare_folder(out, config, data_fingerprint, resume, progress)
     else:  # the first process has looked at the folder, and trains only when all are there
         ckpt = out / RESUME_NAME if resume and (out / RESUME_NAME).exists() else None
     with _no_empty_run(out, trainer.is_global_zero and ckpt is None):
-        _fit(config, trainer, learn, check, add_crops, start, ckpt, tell=progress and trainer.is_global_zero)
+        _fit(config, trainer, learn, check, add_crops, network or start, ckpt, tell=progress and trainer.is_global_zero)
     return out
 
 
@@ -131,13 +140,13 @@ def _fit(
     learn: BatchSource,
     check: BatchSource,
     add_crops: AddCrops | None,
-    start: dict[str, torch.Tensor] | None,
+    start: Network | dict[str, torch.Tensor] | None,
     ckpt: Path | None,
     tell: bool,
 ) -> None:
     pl.seed_everything(config.run.seed, verbose=False)
-    module = ForecastModule(config, add_crops)
-    if start is not None:
+    module = ForecastModule(config, add_crops, start if isinstance(start, Network) else None)
+    if isinstance(start, dict):
         module.pair.load_state_dict(start, strict=False)  # without a twin where the weights have none
         module.answering.load_state_dict(module.pair.state_dict())
     rank, world = trainer.global_rank, trainer.world_size

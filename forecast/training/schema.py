@@ -26,6 +26,11 @@ class DataConfig:
         version: of nuScenes, e.g. ``v1.0-trainval``; by default the only one that the folder holds.
         source: kind of data set, e.g. ``nuscenes``, ``argoverse2``; by default detected from the folder.
         train_split, val_split: names of splits; by default those that the data set names.
+        locations: names of maps, e.g. ``singapore-onenorth``; only what drives there is learnt from and validated on.
+        scenes: so many scenes of the training split, drawn once, at these locations; by default all.
+        rehearsal: names of maps of which a few agent-samples are learnt beside, so that they are not forgotten.
+        rehearsal_each: so many of each manoeuvre and map.
+        rehearsal_repeat: how often each of them comes in an epoch.
         cache: folder for prepared data; by default where the data set says.
         dense: train on every vehicle at every key frame, not on the challenge's agent-samples alone.
         types: where ``dense``, which agents; by default those that the data set is about: vehicles in nuScenes.
@@ -42,6 +47,11 @@ class DataConfig:
     source: str | None = None
     train_split: str | None = None
     val_split: str | None = None
+    locations: tuple[str, ...] | None = None
+    scenes: int | None = None
+    rehearsal: tuple[str, ...] = ()
+    rehearsal_each: int = 20
+    rehearsal_repeat: int = 5
     cache: str | None = None
     dense: bool = False
     types: tuple[Literal["vehicle", "pedestrian", "cyclist", "other"], ...] | None = None
@@ -57,9 +67,39 @@ class DataConfig:
                 raise ValueError(f"data.{name}: expected a share of 0…1, got {getattr(self, name)}")
         if self.types is not None and (not self.types or not self.dense):
             raise ValueError("data.types: names at least one type, and goes with data.dense")
+        if self.rehearsal and not self.locations:
+            raise ValueError("data.rehearsal: goes with data.locations, the maps that are learnt")
+        for name in ("scenes", "rehearsal_each", "rehearsal_repeat"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ValueError(f"data.{name}: expected at least 1, got {getattr(self, name)}")
         for name in ("heading_noise_rad", "crop_memory_mib"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"data.{name}: expected 0 or more, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class AdaptConfig:
+    """Adaptation of trained weights (``run.start_from``) to a city (``data.locations``): what ``forecast adapt`` sets.
+
+    Attributes:
+        method: what is trained: ``adapters``, low-rank updates of all matrices, and all vectors; ``attention``, what
+            attends, positions and heads; ``full``, everything; ``none``: the run adapts nothing.
+        shared: change the weights themselves, for all cities; otherwise the city's changes are kept beside a frozen
+            base, and other cities are answered as before, bit for bit.
+        city: name of the city in the checkpoint; by default that of its locations.
+        rank: of the updates of matrices, where ``method`` is ``adapters``.
+    """
+
+    method: Literal["none", "adapters", "attention", "full"] = "none"
+    shared: bool = False
+    city: str = ""
+    rank: int = 4
+
+    def __post_init__(self) -> None:
+        if self.rank < 1:
+            raise ValueError(f"adapt.rank: expected at least 1, got {self.rank}")
+        if self.shared and self.method == "adapters":
+            raise ValueError("adapt.shared: adapters are a city's own; take the method attention or full")
 
 
 @dataclass(frozen=True)
@@ -174,6 +214,7 @@ class TrainingConfig:
     model: NetworkConfig = field(default_factory=CVAEConfig)
     objective: ObjectiveConfig = field(default_factory=Gain)
     consistency: ConsistencyConfig = field(default_factory=ConsistencyConfig)
+    adapt: AdaptConfig = field(default_factory=AdaptConfig)
     schedules: SchedulesConfig = field(default_factory=SchedulesConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     run: RunConfig = field(default_factory=RunConfig)
@@ -185,6 +226,15 @@ class TrainingConfig:
                 f"data.mirror: needs a crop that reaches as far left as right; model.crop has left_m {crop.left_m}, "
                 f"right_m {crop.right_m}"
             )
+        if self.adapt.method != "none":
+            missing = {"run.start_from": self.run.start_from, "data.locations": self.data.locations}
+            if not all(missing.values()):
+                raise ValueError(f"adapt.method: needs {' and '.join(key for key in missing if not missing[key])}")
+            if self.objective.without_context == "twin":
+                raise ValueError(
+                    f"adapt.method: the objective '{self.objective.name}' trains a twin without context, which has no "
+                    "cities; take --objective.name plain"
+                )
         if self.objective.needs_posterior and not network_class(self.model.network).has_posterior:
             raise ValueError(
                 f"objective.name: '{self.objective.name}' needs a network with a posterior, which model.network "

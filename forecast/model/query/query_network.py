@@ -107,6 +107,16 @@ class QueryNetwork(Network):
         """See :meth:`Network.encoding`: the mean of the queries that futures are said from, without a unit."""
         return self._queries(self._scene(batch), self.layers).mean(1)
 
+    def attention_parameters(self) -> set[str]:
+        """See :meth:`Network.attention_parameters`."""
+        heads = {name for name, layer in self.named_modules() if isinstance(layer, FutureHead)}
+        others = {"modes", "nothing", "map.position"}
+        return super().attention_parameters() | {
+            name
+            for name, _ in self.named_parameters()
+            if name in others or any(name.startswith(f"{head}.") for head in heads)
+        }
+
     def map_parameters(self) -> list[nn.Parameter]:
         """Of what reads the map."""
         return [] if self.map is None else list(self.map.parameters())

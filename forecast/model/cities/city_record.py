@@ -1,0 +1,35 @@
+"""What a checkpoint says of a city that its network was adapted to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+#: What of a network changes for a city: low-rank updates of matrices and all vectors; what attends, positions and
+#: heads; or everything.
+Changes = Literal["adapters", "attention", "full"]
+
+
+@dataclass(frozen=True)
+class CityRecord:
+    """A city.
+
+    Attributes:
+        name: of the city, in the checkpoint and on the command line.
+        locations: names of the maps on which it answers.
+        method: what of the base it changes.
+        rank: of the updates of matrices, where ``method`` is ``adapters``.
+    """
+
+    name: str
+    locations: tuple[str, ...]
+    method: Changes
+    rank: int = 4
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.locations:
+            raise ValueError("a city has a name and at least one location")
+        if self.method not in get_args(Changes):
+            raise ValueError(f"a city's method: expected {', '.join(get_args(Changes))}, got '{self.method}'")
+        if self.rank < 1:
+            raise ValueError(f"a city's rank: expected at least 1, got {self.rank}")
