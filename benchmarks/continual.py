@@ -6,9 +6,10 @@
 
 Districts come one after another, in one of three orders; after each the model is scored on `val` of all of them. A cell
 is a row, an order and a seed (`ROW:ORDER:SEED`), or a point of the low-data curve: from the first district to the
-second by so many of its scenes (`low:ROW:SCENES:SEED`; 0 for all). Each stage is a run in RUNS, resumed where it was cut
-off; its last weights count, so that nothing is chosen on `val`. Errors of each agent stay in RUNS, the cell's figures go
-into benchmarks/figures/continual. ``side`` asks how much of what is lost between districts is the side of the road.
+second by so many of its scenes (`low:ROW:SCENES:SEED`; 0 for all). Each stage is a run in RUNS, resumed where it was
+cut off; its last weights count, so that nothing is chosen on `val`. Errors of each agent stay in RUNS, the cell's
+figures go into benchmarks/figures/continual. ``side`` asks how much of what is lost between districts is the side of
+the road.
 """
 
 from __future__ import annotations

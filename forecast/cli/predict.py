@@ -46,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--city",
         metavar="NAME",
-        help="of weights that hold cities: one of them, or 'base' (default: each agent's by the map it drives on)",
+        help="of weights that hold cities: one of them, 'base', or 'guessed' by what a scene looks like (default: each "
+        "agent's by the map it drives on)",
     )
     parser.add_argument(
         "--medoids",

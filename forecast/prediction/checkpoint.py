@@ -21,15 +21,13 @@ import forecast
 from forecast.core.errors import CheckpointError, ConfigError, one_of
 from forecast.core.files import written_whole
 from forecast.model.cities.city_network import CityNetwork
-from forecast.model.cities.city_record import CityRecord
+from forecast.model.cities.city_record import BASE, GUESSED, CityRecord
 from forecast.model.network_config import NetworkConfig
 from forecast.model.network_protocol import Network
 from forecast.model.network_registry import make_network, network_class
 from forecast.prediction.checkpoint_migrations import FORMAT_VERSION, MIGRATIONS, WITHOUT_CITIES, Contents, migrated
 
 _KIND = "cab-forecast"
-#: What answers where no city does.
-BASE = "base"
 #: Names of weights that come with the package, in ``forecast/weights``.
 SHIPPED = ("town",)
 #: In a run's folder, best first.
@@ -147,6 +145,7 @@ def save_checkpoint(
     version = WITHOUT_CITIES
     if isinstance(model, CityNetwork):
         told["cities"] = [dataclasses.asdict(record) for record in model.records]
+        told["encoding_size"] = model.encoding_size
         version = FORMAT_VERSION
     header = json.dumps(told, sort_keys=True)
     metadata = {
@@ -204,8 +203,8 @@ def load_checkpoint(
         run_or_file: a run's folder (its best weights), a file, or ``"town"``.
         merge_radius_m: in place of the one it was trained with; 0 for the network's own probabilities.
         medoids: likewise; 0 to answer with all modes.
-        city: the network of one city alone, or of the ``base`` that other places get; by default weights that hold
-            cities answer each agent by the map it drives on.
+        city: the network of one city alone, or of the ``base`` that other places get; ``guessed``, each agent's by
+            what its scene looks like. By default weights that hold cities answer each agent by the map it drives on.
 
     Raises:
         CheckpointError: missing, truncated, altered, foreign, or of a format this version does not read.
@@ -230,7 +229,7 @@ def load_checkpoint(
         found = migrated(Contents(json.loads(header), tensors), version)
         described = found.header
         config = _typed(network_class(described["model"]["network"]).config_class, described["model"])
-        model = _filled(_network(config, described.get("cities", [])), found.tensors)
+        model = _filled(_network(config, described), found.tensors)
         twin = None if found.twin is None else _filled(make_network(config.without_context()), found.twin)
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from error
@@ -252,10 +251,12 @@ def load_checkpoint(
     )
 
 
-def _network(config: NetworkConfig, cities: list[dict[str, Any]]) -> Network:
+def _network(config: NetworkConfig, header: Mapping[str, Any]) -> Network:
     """A network to be filled, with the cities that a header tells of."""
-    network = make_network(config)
-    return CityNetwork(network, (_typed(CityRecord, city) for city in cities)) if cities else network
+    network, cities = make_network(config), header.get("cities", [])
+    if not cities:
+        return network
+    return CityNetwork(network, (_typed(CityRecord, city) for city in cities), header["encoding_size"])
 
 
 def _of_city(model: Network, city: str, path: Path) -> Network:
@@ -264,7 +265,12 @@ def _of_city(model: Network, city: str, path: Path) -> Network:
         names = {record.name for record in model.records}
         if city in names or city == BASE:
             return model.network_of(None if city == BASE else city)
-        raise ConfigError(f"{path}: no city is called '{city}': {one_of([*sorted(names), BASE], city)}")
+        if city != GUESSED:
+            raise ConfigError(f"{path}: no city is called '{city}': {one_of([*sorted(names), BASE, GUESSED], city)}")
+        if not model.encoding_size:
+            raise ConfigError(f"{path}: city '{city}': these weights do not know what their cities look like")
+        model.guessing = True
+        return model
     raise ConfigError(f"{path}: city '{city}': these weights hold no cities; see 'forecast adapt'")
 
 

@@ -108,8 +108,8 @@ class Forecaster:
             maps: by name: a path of a baked raster, a :class:`~forecast.core.maps.MapSource`, or a callable.
             device: where to compute.
             silence: what is done about agents that were not observed now.
-            city: one city of weights that hold cities, or their ``base``; by default each scene is answered by the
-                city whose map it names.
+            city: one city of weights that hold cities, their ``base``, or ``guessed``; by default each scene is
+                answered by the city whose map it names.
             merge_radius_m, medoids: how modes are answered, in place of what the checkpoint says
                 (:func:`~forecast.prediction.checkpoint.load_checkpoint`).
 

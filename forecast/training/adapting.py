@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import torch
+
+from forecast.core.batch import AgentBatch
 from forecast.core.errors import ConfigError
+from forecast.data.dataset import AgentDataset
+from forecast.data.prepared import Dataset
+from forecast.data.samples import Samples
 from forecast.model.cities.city_network import CityNetwork
-from forecast.model.cities.city_record import CityRecord
+from forecast.model.cities.city_record import BASE, CityRecord
 from forecast.model.network_protocol import Network
 from forecast.prediction.checkpoint import Checkpoint, load_checkpoint
 from forecast.training.config import as_dict, load_config, parsed
@@ -15,6 +22,9 @@ from forecast.training.schema import AdaptConfig, TrainingConfig
 
 #: What is learnt from differs from the run that the weights are of; how it is varied does not.
 _KEPT_OF_DATA = ("mirror", "heading_noise_rad", "drop_neighbours", "crop_memory_mib")
+AddCrops = Callable[[AgentBatch], AgentBatch]
+#: Agent-samples by which the look of a city is known.
+_SEEN = 1024
 #: A city has fewer agent-samples than the data that the weights are of.
 _EPOCHS = 10
 
@@ -52,6 +62,24 @@ def adapting_config(
     return parsed(values, str(checkpoint.path), overrides)
 
 
+def check_model(config: TrainingConfig, network: Network, weights: str) -> None:
+    """Trained weights begin a run of their own network alone.
+
+    Also what the parameters' shapes do not tell, such as the crop, must be theirs: it changes what they mean. Which
+    modes are answered need not.
+
+    Raises:
+        ConfigError: the configuration names another network, or another size of it.
+    """
+    ours, theirs = as_dict(config.model), as_dict(network.config)
+    for key, value in theirs.items():
+        if ours.get(key) != value and key not in ("merge_radius_m", "medoids", "medoid_power"):
+            raise ConfigError(
+                f"run.start_from {weights}: these weights have model.{key} {value}, the configuration says "
+                f"{ours.get(key)}"
+            )
+
+
 def network_to_adapt(config: TrainingConfig) -> Network:
     """The weights of ``run.start_from``, with what the method trains free and everything else frozen.
 
@@ -71,6 +99,7 @@ def network_to_adapt(config: TrainingConfig) -> Network:
     assert config.data.locations is not None
     assert adapt.method != "none"
     network = load_checkpoint(weights).model.train()
+    check_model(config, network, weights)
     try:
         if adapt.shared:
             return _shared(network, adapt)
@@ -81,6 +110,39 @@ def network_to_adapt(config: TrainingConfig) -> Network:
     except ValueError as fault:
         raise ConfigError(f"run.start_from {weights}: {fault}") from None
     return cities
+
+
+def know_scenes(network: Network, config: TrainingConfig, dataset: Dataset, split: str, add_crops: AddCrops) -> None:
+    """Let a network with cities see what scenes of the new city look like, and those elsewhere, to guess by.
+
+    Args:
+        network: as :func:`network_to_adapt` gives it; nothing happens to one without cities.
+        config: of the run.
+        dataset: all locations.
+        split: that is learnt.
+        add_crops: makes the crops of a batch.
+    """
+    if not isinstance(network, CityNetwork):
+        return
+    claimed = {location for record in network.records for location in record.locations}
+    assert network.training_city is not None
+    places = {
+        network.training_city: config.data.locations or (),
+        BASE: [name for name in dataset.map_names if name not in claimed],
+    }
+    for city, locations in places.items():
+        view = dataset.at(locations) if locations else None
+        if view is None or split not in view.splits:
+            continue
+        rows = np.random.default_rng(0).permutation(view.samples(split).rows)[:_SEEN]
+        source = AgentDataset.read_by(network.config, view, Samples(np.sort(rows)))
+        with torch.no_grad():
+            base = network.base.eval()
+            parts = [base.encoding(add_crops(batch)) for batch in source.batch(range(len(rows))).blocks()]
+            network.train()
+        seen = [part for part in parts if part is not None]
+        if seen and len(rows) > 1:
+            network.know(city, torch.cat(seen))
 
 
 def _shared(network: Network, adapt: AdaptConfig) -> Network:

@@ -27,9 +27,8 @@ from forecast.data.prepared import Dataset
 from forecast.data.successive import PairedBatches, SuccessiveSource
 from forecast.model.network_protocol import Network
 from forecast.prediction.checkpoint import load_checkpoint
-from forecast.training.adapting import network_to_adapt
+from forecast.training.adapting import check_model, know_scenes, network_to_adapt
 from forecast.training.callbacks import RESUME_NAME, EpochLines, RunFolder, StepSeeds, WholeCheckpointIO
-from forecast.training.config import as_dict
 from forecast.training.module import AddCrops, ForecastModule
 from forecast.training.rehearsal import of_some_scenes, with_rehearsal
 from forecast.training.run_records import CONFIG_NAME, ENVIRONMENT_NAME, prepare_folder
@@ -79,9 +78,12 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
     if add_crops is not None:
         maps = [dataset.map_file(name) for name in dataset.map_names]
         fingerprint = combined_digest([fingerprint, *(file_hash(path) for path in maps if path.is_file())])
-    return train_on(
-        config, out, learn, check, add_crops, resume=resume, progress=progress, data_fingerprint=fingerprint
-    )
+    network = None
+    if config.adapt.method != "none":
+        network = network_to_adapt(config)
+        know_scenes(network, config, whole, train_split, add_crops or (lambda batch: batch))
+    options: dict[str, Any] = {"resume": resume, "progress": progress, "data_fingerprint": fingerprint}
+    return train_on(config, out, learn, check, add_crops, network, **options)
 
 
 def _splits(config: TrainingConfig, dataset: Dataset) -> tuple[str, str]:
@@ -103,6 +105,7 @@ def train_on(
     learn: BatchSource,
     check: BatchSource,
     add_crops: AddCrops | None,
+    network: Network | None = None,
     *,
     resume: bool = False,
     progress: bool = True,
@@ -115,6 +118,7 @@ def train_on(
         out: folder of the run.
         learn, check: training and validation batches.
         add_crops: makes a batch's crops on its device; None where the batches bring theirs.
+        network: to train in place of a new one (:func:`~forecast.training.adapting.network_to_adapt`).
         resume, progress: see :func:`train`.
         data_fingerprint: recorded, and compared on resuming.
     """
@@ -122,8 +126,11 @@ def train_on(
         if len(source) == 0:
             raise DataError(f"the {name} split holds no agent-samples; choose another data.{name[:5]}_split")
     out = Path(out)
-    start = None if config.run.start_from is None else _start(config.run.start_from, config)
-    network = None if config.adapt.method == "none" else network_to_adapt(config)
+    start = None
+    if config.adapt.method != "none":
+        network = network or network_to_adapt(config)
+    elif config.run.start_from is not None:
+        start = _start(config.run.start_from, config)
     trainer = _trainer(config, out, progress)
     if trainer.is_global_zero:
         ckpt = prepare_folder(out, config, data_fingerprint, resume, progress)
@@ -220,15 +227,7 @@ def _no_empty_run(out: Path, new: bool) -> Iterator[None]:
 def _start(weights: str, config: TrainingConfig) -> dict[str, torch.Tensor]:
     """Trained parameters of a pair to begin with, which know of no optimiser and no epoch."""
     checkpoint = load_checkpoint(weights)
-    ours, theirs = as_dict(config.model), as_dict(checkpoint.model.config)
-    # Also what the parameters' shapes do not tell, such as the crop: it changes what they mean. Which modes are
-    # answered does not.
-    for key, value in theirs.items():
-        if ours.get(key) != value and key not in ("merge_radius_m", "medoids", "medoid_power"):
-            raise ConfigError(
-                f"run.start_from {weights}: these weights have model.{key} {value}, the configuration says "
-                f"{ours.get(key)}"
-            )
+    check_model(config, checkpoint.model, weights)
     start = {f"network.{name}": tensor for name, tensor in checkpoint.model.state_dict().items()}
     if config.objective.without_context == "twin":
         if checkpoint.without_context == "twin" and checkpoint.has_without_context:

@@ -6,7 +6,9 @@ import copy
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 from forecast.core.batch import AgentBatch
@@ -189,3 +191,31 @@ def test_merged_weights_follow_training_and_moves(base: Network, made_up) -> Non
     with torch.inference_mode():
         network.to(torch.float64).to(torch.float32).predict(batch)
     assert not any(p.is_inference() for p in network.network_of("two").parameters())
+
+
+def test_cities_are_guessed_by_what_their_scenes_look_like(base: Network, made_up, tmp_path: Path) -> None:
+    """As naive Bayes with Gaussians does; no map has a name."""
+    network = moved(CityNetwork(base, [CityRecord("fast", ("somewhere",), "full")]), "fast")
+    batch = replace(made_up(40).whole, map_names=())
+    fast = batch.history[:, -1, 2] > 6.5
+    with torch.inference_mode():
+        encodings = base.encoding(batch)
+        network.know("base", encodings[~fast])
+        network.know("fast", encodings[fast])
+        save_checkpoint(tmp_path / "cities.safetensors", network, {})
+        guessing = load_checkpoint(tmp_path / "cities.safetensors", city="guessed").model
+        scores = []
+        for seen in (encodings[~fast].double().numpy(), encodings[fast].double().numpy()):
+            spread = seen.std(0, ddof=1)
+            normal = scipy.stats.norm(seen.mean(0), np.maximum(spread, 0.01 * spread.max()))
+            scores.append(normal.logpdf(encodings.double().numpy()).sum(1))
+        guess = torch.from_numpy(scores[1] > scores[0])
+        assert torch.equal(guessing.cities_of(batch) == 0, guess)
+        assert (guess == fast).float().mean() > 0.7
+        answer, plain = guessing.predict(batch), load_checkpoint(tmp_path / "cities.safetensors").model.predict(batch)
+        assert torch.equal((answer.positions_m != plain.positions_m).flatten(1).any(1), guess)
+        assert same(plain, base.predict(batch))
+    blank = CityNetwork(base, [ONE])
+    save_checkpoint(tmp_path / "blank.safetensors", blank, {})
+    with pytest.raises(ConfigError, match="do not know what their cities look like"):
+        load_checkpoint(tmp_path / "blank.safetensors", city="guessed")

@@ -14,8 +14,9 @@ from forecast.core.batch import AgentBatch
 from forecast.core.forecast import Forecast
 from forecast.core.shapes import Float, Int64
 from forecast.model.branch import Branch
+from forecast.model.cities.city_guess import CityGuess, guessed
 from forecast.model.cities.city_part import CityPart
-from forecast.model.cities.city_record import CityRecord
+from forecast.model.cities.city_record import BASE, CityRecord
 from forecast.model.mode_attention import ModeAttention
 from forecast.model.network_protocol import Network
 from forecast.model.network_registry import make_network
@@ -32,19 +33,24 @@ class CityNetwork(Network):
     Args:
         base: answers everywhere that no city claims.
         records: of the cities; no two claim a location.
+        encoding_size: numbers in the base's encodings, where cities are to be guessed by them; 0 for no guesses.
 
     Attributes:
+        guessing: whether agents are answered by the city that their scene looks like, whatever map they are on.
         training_city: the city that :meth:`forward` trains; the others and the base are frozen.
 
     Raises:
         ValueError: two cities of one name or location, or one that the base cannot have.
     """
 
-    def __init__(self, base: Network, records: Iterable[CityRecord]) -> None:
+    def __init__(self, base: Network, records: Iterable[CityRecord], encoding_size: int = 0) -> None:
         super().__init__(base.config)
         self.base = base
         self.has_posterior = base.has_posterior  # type: ignore[misc]  # the base's, which differs by network
-        self.parts = nn.ModuleDict()
+        self.parts, self.guesses = nn.ModuleDict(), nn.ModuleDict()
+        self.encoding_size, self.guessing = encoding_size, False
+        if encoding_size:
+            self.guesses[BASE] = CityGuess(encoding_size)
         self.training_city: str | None = None
         self._merged: dict[str, Network] = {}
         for record in records:
@@ -69,6 +75,23 @@ class CityNetwork(Network):
                     "others, or begin from weights without it"
                 )
         self.parts[record.name] = CityPart(record, self.base)
+        if self.encoding_size:
+            self.guesses[record.name] = CityGuess(self.encoding_size)
+
+    def know(self, name: str, encodings: Float[Tensor, "agents size"]) -> None:
+        """Learn what scenes of a city look like, so that it can be guessed where no map is named.
+
+        Args:
+            name: of the city; ``base`` for where the base drives.
+            encodings: the base's, of two agents or more, no unit.
+        """
+        if not self.encoding_size:
+            self.encoding_size = encodings.shape[1]
+            for each in (BASE, *self.parts):
+                self.guesses[each] = CityGuess(self.encoding_size).to(encodings)
+        guess = self.guesses[name]
+        assert isinstance(guess, CityGuess)
+        guess.learn(encodings)
 
     def learn(self, name: str) -> None:
         """Choose the city that is trained, and freeze everything else."""
@@ -139,11 +162,23 @@ class CityNetwork(Network):
 
         Args:
             batch: with the names of its maps; without them the base answers.
+
+        Raises:
+            ValueError: cities are to be guessed, and nothing is known of how they look.
         """
+        if self.guessing:
+            return self._guess(batch)
         place = {location: k for k, record in enumerate(self.records) for location in record.locations}
         of_map = torch.tensor([place.get(name, -1) for name in batch.map_names] + [-1])
         index = batch.map_index.cpu()
         return of_map[torch.where((index >= 0) & (index < len(batch.map_names)), index, len(batch.map_names))]
+
+    def _guess(self, batch: AgentBatch) -> Tensor:
+        encodings = self.base.encoding(batch)
+        guesses = [guess for guess in self.guesses.values() if isinstance(guess, CityGuess)]
+        if encodings is None or not guesses:
+            raise ValueError("these weights do not know what their cities look like")
+        return guessed(encodings, guesses).cpu() - 1  # the base comes first
 
     def _by_city(self, batch: AgentBatch, ask: Callable[[Network], _Said]) -> _Said:
         cities = self.cities_of(batch)

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+#: What answers where no city does, in the place of a city's name.
+BASE = "base"
+#: Asks for the city that a scene looks like.
+GUESSED = "guessed"
 #: What of a network changes for a city: low-rank updates of matrices and all vectors; what attends, positions and
 #: heads; or everything.
 Changes = Literal["adapters", "attention", "full"]
@@ -27,8 +31,10 @@ class CityRecord:
     rank: int = 4
 
     def __post_init__(self) -> None:
-        if not self.name or not self.locations:
-            raise ValueError("a city has a name and at least one location")
+        if not self.name or not self.locations or self.name in (BASE, GUESSED) or "." in self.name:
+            raise ValueError(
+                f"a city has locations and a name without dots, other than {BASE} and {GUESSED}; got '{self.name}'"
+            )
         if self.method not in get_args(Changes):
             raise ValueError(f"a city's method: expected {', '.join(get_args(Changes))}, got '{self.method}'")
         if self.rank < 1:
