@@ -19,6 +19,7 @@ COMMANDS = {
     "town": "write a synthetic town as a genuine nuScenes folder",
     "prepare": "read a data set once into a compact cache",
     "inspect": "draw exactly what the network sees of one agent",
+    "pretrain": "teach a network to read maps, from maps alone",
     "train": "train a model on a data set",
     "adapt": "adapt trained weights to a new city without forgetting the old ones",
     "predict": "forecast a split with a trained model",

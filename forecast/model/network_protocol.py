@@ -101,6 +101,19 @@ class Network(nn.Module, ABC):
         """
         return None
 
+    def map_tokens(
+        self, crop: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch rows columns size"] | None:
+        """What is read of each cell of a crop, which pre-training teaches; None of networks that read no cells.
+
+        Args:
+            crop: in 0…1.
+
+        Returns:
+            (batch, rows, columns, size) of cells that divide the crop, no unit.
+        """
+        return None
+
     def attention_parameters(self) -> set[str]:
         """Names of the parameters of attention, positions and heads, which can be tuned alone for a new city.
 

@@ -107,6 +107,12 @@ class QueryNetwork(Network):
         """See :meth:`Network.encoding`: the mean of the queries that futures are said from, without a unit."""
         return self._queries(self._scene(batch), self.layers).mean(1)
 
+    def map_tokens(
+        self, crop: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch rows columns size"] | None:
+        """See :meth:`Network.map_tokens`."""
+        return None if self.map is None else self.map(crop).tokens.unflatten(1, self.map.grid)
+
     def attention_parameters(self) -> set[str]:
         """See :meth:`Network.attention_parameters`."""
         heads = {name for name, layer in self.named_modules() if isinstance(layer, FutureHead)}

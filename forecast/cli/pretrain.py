@@ -1,0 +1,49 @@
+"""Teach a new network to read maps, without agents or labels. Any configuration key can be given as --a.b value."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from forecast.cli.data_options import open_named
+from forecast.cli.model_files import add_device
+
+#: Arguments that this module does not name are configuration keys.
+TAKES_CONFIGURATION = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say which network, whose maps, and where to."""
+    parser.add_argument(
+        "--config",
+        default="query",
+        metavar="NAME|FILE",
+        help="configuration of the network that is to be trained later (default: %(default)s)",
+    )
+    parser.add_argument("--dataroot", required=True, metavar="DIR", help="folder of the data set whose maps are read")
+    parser.add_argument("--version", metavar="V", help="version of a nuScenes data set, e.g. v1.0-trainval")
+    parser.add_argument("--source", metavar="KIND", help="kind of data set (default: detected)")
+    parser.add_argument("--cache", metavar="DIR", help="folder for prepared data")
+    parser.add_argument("--locations", metavar="MAP[,MAP…]", help="only these maps (default: all)")
+    parser.add_argument("--epochs", type=int, default=10, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--crops", type=int, default=20_000, metavar="N", help="crops an epoch (default: %(default)s)")
+    parser.add_argument("--share", type=float, default=0.6, help="of a crop that is hidden (default: %(default)s)")
+    parser.add_argument("--out", required=True, metavar="RUN", help="folder to write to")
+    add_device(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Pre-train; the last line says how to go on."""
+    from forecast.core.files import check_outputs, check_outside, check_place
+    from forecast.training.config import load_config
+    from forecast.training.pretraining import Pretraining, pretrain
+
+    how = Pretraining(args.epochs, args.crops, args.share)
+    config = load_config(args.config, args.configuration)
+    check_place(args.out, folder=True)
+    check_outside(args.out, args.dataroot)
+    check_outputs({"--out": Path(args.out) / "best.safetensors"}, [Path(args.config)])
+    weights = pretrain(config, open_named(args), Path(args.out), how, args.device)
+    go_on = f"forecast train --config {args.config} --run.start_from {args.out} …"
+    print(f"weights: {weights}; go on with: {go_on}", file=sys.stderr)
