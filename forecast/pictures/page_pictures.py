@@ -80,5 +80,5 @@ def _entry_of(report: Report, case: Case) -> int:
 
 def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
+    figure.savefig(buffer, format="png", dpi=120, bbox_inches="tight")
     return buffer.getvalue()

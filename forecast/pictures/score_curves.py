@@ -16,6 +16,8 @@ from forecast.scoring.comparisons import shared_rows
 from forecast.scoring.report_document import Report
 from forecast.scoring.scores import Scores
 
+#: Bins of fewer modes than this are noise.
+_FEWEST_MODES = 20
 _CURVE_RANGES_M = np.array([0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0])
 
 
@@ -89,7 +91,7 @@ def calibration_curve(report: Report) -> list[Drawing]:
         found = scores.calibration
         if is_single_mode(scores):
             continue
-        some = found.count > 0
+        some = found.count >= _FEWEST_MODES
         axes.plot(found.stated[some], found.observed[some], **series_style(number))
         said.append(f"{scores.name} is off by {found.error:.3f} on average")
     if not said:
@@ -98,7 +100,8 @@ def calibration_curve(report: Report) -> list[Drawing]:
     alt = f"Reliability of the modes' probabilities: {'; '.join(said)}."
     caption = (
         "How often a mode of a stated probability was the closest to the truth. Dashed: ideal. Above it a file is too "
-        "modest, below it too sure."
+        "modest, below it too sure. "
+        f"Only where at least {_FEWEST_MODES} modes are."
     )
     return [Drawing(caption, alt, svg=inline_svg(figure, alt))]
 
@@ -139,8 +142,9 @@ def _spread_curve(axes: Axes, number: int, scores: Scores, rows: Integers) -> fl
 def _range_curve(axes: Axes, number: int, scores: Scores, rows: Integers) -> float:
     points = scores.successive
     said, truth = points.predicted_m[rows], points.truth_m[rows]
-    means: list[float] = [
-        convergence_of(said, truth, tau_m=tau_m, step_s=points.step_s).mean.value for tau_m in _CURVE_RANGES_M.tolist()
-    ]
-    axes.plot(_CURVE_RANGES_M, means, **series_style(number))
-    return means[_CURVE_RANGES_M.tolist().index(1.0)]
+    means = {
+        tau_m: float(convergence_of(said, truth, tau_m=tau_m, step_s=points.step_s).mean.value)
+        for tau_m in _CURVE_RANGES_M.tolist()
+    }
+    axes.plot(list(means), list(means.values()), **series_style(number))
+    return means[1.0]

@@ -36,7 +36,7 @@ def series_style(number: int) -> dict[str, Any]:
     }
 
 
-def panel(width_in: float = 4.6, height_in: float = 2.9) -> tuple[Figure, Axes]:
+def panel(width_in: float = 4.2, height_in: float = 2.7) -> tuple[Figure, Axes]:
     """A figure of one small panel, in the look of the page."""
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     axes = figure.subplots()

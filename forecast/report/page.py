@@ -98,7 +98,7 @@ def _contents(parts: Mapping[str, Any], cases_heading: str) -> list[tuple[str, s
 
 def _title(document: Mapping[str, Any]) -> str:
     if "split" not in document:
-        return f"Forecasts against {document['truth']}"
+        return f"Forecasts against {Path(document['truth']).name}"
     return f"Forecasts on {document['split']}"
 
 
@@ -106,7 +106,7 @@ def _about(document: Mapping[str, Any]) -> list[str]:
     count = len(bodies(document))
     files = f"{count} files" if count > 1 else bodies(document)[0]["name"]
     if "split" not in document:
-        return [f"{files}; rows scored without a data set."]
+        return [f"{files}; scored without a data set, on the truth of {document['truth']}."]
     version, population = document["dataset"]["version"], document["population"]
     return [f"{files}; {version}, temporal metrics over the population “{population}”."]
 

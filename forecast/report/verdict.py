@@ -32,6 +32,16 @@ class _Ranking:
     leader: str
     behind: dict[str, Paired]
 
+    @property
+    def sure(self) -> list[str]:
+        """Who is surely behind."""
+        return [name for name, one in self.behind.items() if one.sure]
+
+    @property
+    def unsure(self) -> list[str]:
+        """Who is perhaps behind."""
+        return [name for name, one in self.behind.items() if not one.sure]
+
 
 def verdict(document: Document) -> list[str]:
     """The paragraphs on top of the page, in plain words; nothing that the intervals do not support.
@@ -44,10 +54,10 @@ def verdict(document: Document) -> list[str]:
     if len(names) < 2:
         found = [_alone(body) for body in bodies(document) if body["name"] in names]
         return found + _about_oracle(document, alone=True)
-    said = [_ranked(document, names, heading_of("min_fde_1"))]
-    if any(_has_modes(body) for body in bodies(document)):
-        said.append(_ranked(document, names, heading_of("min_ade_5")))
-    said += [_beside_reference(document, names), _steadiness(document, names)]
+    judged = ["min_fde_1"] + ["min_ade_5"] * any(_has_modes(body) for body in bodies(document))
+    few = _few_points(document, names)
+    judged += [] if few else ["dispersion_m"]
+    said = [*_ranked(document, names, [heading_of(key) for key in judged]), _beside_reference(document, names), few]
     said = [line for line in said if line]
     if any("surely" in line for line in said):
         said.append(_SURELY)
@@ -74,32 +84,38 @@ def _has_modes(body: Mapping[str, Any]) -> bool:
     return one is not None and five is not None and bool(abs(one - five) > 1e-9)
 
 
-def _ranked(document: Document, names: Sequence[str], heading: Heading) -> str:
-    found = _ranking(document, names, heading)
-    if found is None:
-        return (
-            f"By {heading.text} the files cannot be ranked: they share no items of the same leads, or no file is "
-            "ahead of each other one on what pairs share."
-        )
-    behind = found.behind
-    sure = [name for name in behind if behind[name].sure]
-    unsure = [name for name in behind if not behind[name].sure]
-    nearest = next(iter(behind.values()))
-    value = at(_body(document, found.leader), _own_path(document, heading))["value"]
-    start = f"By {heading.text}, {found.leader}"
+def _ranked(document: Document, names: Sequence[str], found: Sequence[Heading]) -> list[str]:
+    """A paragraph for each group of metrics by which the same file leads, the same others surely behind it."""
+    said, groups = [], dict[tuple[str, ...], list[_Ranking]]()
+    for heading in found:
+        one = _ranking(document, names, heading)
+        if one is None:
+            said.append(
+                f"By {heading.text} the files cannot be ranked: they share no items of the same leads, or none is "
+                "ahead of each other one on what pairs share."
+            )
+        else:
+            groups.setdefault((one.leader, *one.unsure, "", *one.sure), []).append(one)
+    return [_said_of(document, group) for group in groups.values()] + said
+
+
+def _said_of(document: Document, group: Sequence[_Ranking]) -> str:
+    """What is said of metrics by which the files stand alike."""
+    leader, sure, unsure = group[0].leader, group[0].sure, group[0].unsure
+    body = _body(document, leader)
+    values = _listed([_said(at(body, _own_path(document, one.heading))["value"], one.heading) for one in group])
+    start = f"By {_listed([one.heading.text for one in group])}, {leader}"
+    nearest = (unsure or sure)[0]
+    gaps = _listed([_gap(one.behind[nearest], one.heading) for one in group])
     if not unsure:
-        others = "all others" if len(sure) > 1 else sure[0]
-        what = "is surely ahead of" if len(sure) > 1 else "is surely better than"
-        nearest_name = f"{sure[0]}, the next, " if len(sure) > 1 else "it "
-        said = f"{start} {what} {others}: {_said(value, heading)}; {nearest_name}is {_gap(nearest, heading)} worse."
+        others = f"all {len(sure)} others" if len(sure) > 1 else nearest
+        said = f"{start} is surely ahead of {others}: {values}. {nearest} is {gaps} worse."
     else:
-        best = "lowest" if heading.lower_is_better else "highest"
-        said = f"{start} has the {best} value, {_said(value, heading)}, but is not surely ahead of "
-        said += "any other file" if not sure else _listed(unsure)
-        said += f": {unsure[0]} is {_gap(behind[unsure[0]], heading)} worse."
-        if sure:
-            said += f" It is surely ahead of {_listed(sure)}."
-    return said + _about_tracks(behind.values())
+        others = _listed(unsure) if sure or len(unsure) == 1 else "any other file"
+        best = "best value" if len(group) == 1 else "best values"
+        said = f"{start} has the {best}, {values}, but is not surely ahead of {others}: {nearest} is {gaps} worse."
+        said += f" It is surely ahead of {_listed(sure)}." if sure else ""
+    return said + _about_tracks([found for one in group for found in one.behind.values()])
 
 
 def _ranking(document: Document, names: Sequence[str], heading: Heading) -> _Ranking | None:
@@ -130,16 +146,16 @@ def _beside_reference(document: Document, names: Sequence[str]) -> str:
     return f"Beside constant velocity, by {heading.text}: {'; '.join(said)}." if said else ""
 
 
-def _steadiness(document: Document, names: Sequence[str]) -> str:
-    """Whose successive forecasts agree best; too few points are told, not judged."""
+def _few_points(document: Document, names: Sequence[str]) -> str:
+    """Why it cannot be said whose successive forecasts agree best; empty where it can."""
     heading = heading_of("dispersion_m")
     shared = [at(_body(document, name), _own_path(document, heading)) for name in names]
-    counts = [one["count"] for one in shared if one]
-    if not counts or not max(counts):
-        return "How steady successive forecasts are cannot be computed: no target point is shared that counts."
-    if max(counts) < FEW_POINTS:
-        return f"Who is steadier cannot be said: D and C rest on {max(counts)} target points, too few to compare by."
-    return f"{_ranked(document, names, heading)} D alone says who repeats himself, not who is right."
+    count = max((one["count"] for one in shared if one), default=0)
+    if not count:
+        return "Who is steadier cannot be said: no target point that counts is shared."
+    if count < FEW_POINTS:
+        return f"Who is steadier cannot be said: D and C rest on {count} target points, too few to compare by."
+    return ""
 
 
 def _alone(body: Mapping[str, Any]) -> str:
@@ -165,7 +181,8 @@ def _alone(body: Mapping[str, Any]) -> str:
         )
     elif spread and spread["count"]:
         said.append(f"D and C rest on {spread['count']} target points: too few to say how steady it is.")
-    said.append("One file alone does not say whether this is good: score another beside it, e.g. constant velocity.")
+    other = "a model" if CONSTANT_VELOCITY in name else "another one, e.g. constant velocity,"
+    said.append(f"One file alone does not say whether this is good: score {other} beside it.")
     return " ".join(said)
 
 
@@ -191,8 +208,8 @@ def _said(value: float, heading: Heading) -> str:
     return f"{value:.2f} {heading.unit}"
 
 
-def _about_tracks(found: Any) -> str:
-    tracks = [one.tracks for one in found if one.few_tracks]
+def _about_tracks(found: Sequence[Paired]) -> str:
+    tracks = [one.tracks for one in found if one.tracks is not None and one.few_tracks]
     if not tracks:
         return ""
     counted = "one track" if min(tracks) == 1 else f"{min(tracks)} tracks"
