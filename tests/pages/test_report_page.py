@@ -13,6 +13,7 @@ from made_report import body, document, pair
 from forecast.cli.main import main
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.forecasts import write_forecasts, write_truth
+from forecast.report.audit_tables import write_audit_page
 from forecast.report.page import write_page
 
 #: All pieces of text with their colour, what is behind them, and how large they are.
@@ -248,13 +249,22 @@ def test_heads_and_names_stay_while_a_table_is_scrolled(browser: Browser, page: 
         return [before, [at('tbody th')[0], at('tbody td')[0]], box.scrollLeft];"""
     )
     (name, value), (name_after, value_after), scrolled = moved
+    head_moves = browser.script(
+        """const box = document.querySelector('#coverage .table-box'), head = box.querySelector('thead th');
+        const caption = box.querySelector('caption').offsetHeight, top = () => head.getBoundingClientRect().top;
+        box.scrollTo(0, caption);
+        const before = top();
+        box.scrollTo(0, caption + 60);
+        return [box.scrollTop - caption, top() - before];"""
+    )
+    assert head_moves == pytest.approx([60, 0], abs=1.5)
     assert scrolled == 80
     assert name_after == pytest.approx(name, abs=1.5)
     assert value_after == pytest.approx(value - 80, abs=1)
 
 
 def test_print_shows_everything(browser: Browser, page: Path) -> None:
-    browser.open(page, width=703, printed=True)  # A4 without its margins
+    browser.open(page, width=703, height=300, printed=True)  # A4 without its margins; boxes would scroll
     assert browser.overflow_px() <= 0
     cut = browser.script(
         """return [...document.querySelectorAll('main *')].filter(one => {
@@ -275,3 +285,14 @@ def test_names_are_text_whatever_is_in_them(browser: Browser, tmp_path: Path) ->
     assert name in browser.script("return document.querySelector('#accuracy').innerText")
     assert browser.script("return document.querySelectorAll('img').length") == 0
     assert browser.complaints() == []
+
+
+@pytest.mark.parametrize("width", [390, 1366])
+def test_the_page_of_an_audit_has_the_same_look(browser: Browser, tmp_path: Path, width: int) -> None:
+    moved = {"value": 0.43, "count": 9, "low": 0.33, "high": 0.56}
+    part = {"fde_m": moved, "fde_rises_m": moved, "end_moves_m": moved}
+    data = {"split": "val", "where": "a/rather/long/path/of/a/data/set/that/has/to/be/broken"}
+    write_audit_page(tmp_path / "audit.html", {"model": "mine", "dataset": data, "parts": {"noise": part}})
+    browser.open(tmp_path / "audit.html", width=width)
+    assert column(browser, "#part-1", "end moves by")["jitter"]["text"] == "0.43 (0.33, 0.56)"
+    assert (browser.overflow_px() <= 0, browser.complaints(), browser.requests()) == (True, [], [])
