@@ -51,7 +51,7 @@ def page_cases(report: Report, dataset: Dataset | None, road: MapSource | None =
         if drawer is None:
             target = Agent(case.pose_world, np.array([4.5, 1.9]), case.past_m)
             draw_forecast(axes, target, case.modes_m, case.probabilities, truth_m=case.truth_m, source=road)
-            where = f"track {case.track}, {case.issue_time_s:g} s"
+            where = f"track {case.track}, issued at {case.issue_time_s:.2f} s"
         else:
             entry = _entry_of(report, case)
             drawer.draw(axes, report.joined[0], entry)

@@ -77,7 +77,7 @@ def _difference_panel(document: Mapping[str, Any], reference: str, spec: MetricS
             said.append(f"{name} {found.difference:+.2f}")
     if not said:
         return None
-    _name_lines(axes, [literal(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…") for _, name in others])
+    _name_lines(axes, [literal(_shortened(name)) for _, name in others])
     axes.set_xlabel(f"difference in {spec.heading}, {spec.unit}")
     alt = f"Paired differences in {spec.heading} to {reference}: {', '.join(said)} {spec.unit}."
     better = "left" if spec.lower_is_better else "right"
@@ -85,8 +85,14 @@ def _difference_panel(document: Mapping[str, Any], reference: str, spec: MetricS
     return Drawing(caption, alt, svg=inline_svg(figure, alt))
 
 
-#: Letters of a file's name beside its mark.
-_LONGEST = 24
+#: Letters of a file's name beside its mark, at most.
+_LONGEST = 25
+
+
+def _shortened(name: str) -> str:
+    """A long name without its middle: files often differ in their ends alone."""
+    half = _LONGEST // 2
+    return name if len(name) <= _LONGEST else f"{name[:half]}…{name[-half:]}"
 
 
 def _mark(axes: Axes, number: int, at: float, value: float, low: float | None, high: float | None) -> None:

@@ -115,7 +115,8 @@ def _strata_words() -> str:
     return (
         f"Stationary: under {STATIONARY_M:g} m over the annotated future; straight: direction of travel changes by "
         f"less than {STRAIGHT_DEG:g}°; U-turn: by {U_TURN_DEG:g}° or more. Speeds split at "
-        f"{', '.join(f'{speed:g}' for speed in SPEEDS_MPS)} m/s. minADE_1 and minADE_5 by stratum stand in report.json. Bold is the best mean, no more."
+        f"{', '.join(f'{speed:g}' for speed in SPEEDS_MPS)} m/s. "
+        "minADE_1 and minADE_5 by stratum stand in report.json. Bold is the best mean, no more."
     )
 
 
