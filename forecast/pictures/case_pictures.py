@@ -59,6 +59,13 @@ class CaseDrawer:
             title=title,
         )
 
+    @staticmethod
+    def about(joined: Joined, entry: int) -> str:
+        """What a caption says of an entry: its category, scene and location."""
+        tracks, row = joined.tracks, joined.rows[entry]
+        category = tracks.track_categories[np.searchsorted(tracks.first_row, row, side="right") - 1]
+        return f"{category}, {tracks.scene_names[joined.scenes[entry]]}, {joined.locations[entry]}"
+
     def _map(self, name: str) -> MapSource | None:
         if name not in self._maps:
             try:
@@ -87,7 +94,7 @@ def draw_cases(folder: Path | str, dataset: Dataset, submission_path: Path | str
     drawer, pictures = CaseDrawer(dataset), []
     for entry in progress(range(len(joined.rows)), "drawing", total=len(joined.rows)):
         figure = Figure(figsize=(7, 7), layout="constrained")
-        drawer.draw(figure.subplots(), joined, entry, _title(joined, entry))
+        drawer.draw(figure.subplots(), joined, entry, drawer.about(joined, entry))
         pictures.append(Path(folder) / f"{entry:02d}.png")
         with written_whole(pictures[-1]) as temporary:
             figure.savefig(temporary, format="png", dpi=110)
@@ -108,10 +115,3 @@ def _chosen(forecasts: ForecastRows, dataset: Dataset, rows: NDArray[np.int64], 
     chosen = forecasts.take(entries)
     future = key_frame_future(tracks, rows, chosen.positions_m.shape[2])
     return Joined(chosen, tracks, rows, future, np.arange(len(rows)), missing=0)
-
-
-def _title(joined: Joined, entry: int) -> str:
-    tracks, row = joined.tracks, joined.rows[entry]
-    category = tracks.track_categories[np.searchsorted(tracks.first_row, row, side="right") - 1]
-    scene = tracks.scene_names[joined.scenes[entry]]
-    return f"{category}, {scene}, {joined.locations[entry]}"

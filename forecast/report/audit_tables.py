@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
-from forecast.core.files import written_whole
-from forecast.report.html_parts import html_page, html_table
+from forecast.report.page_tables import Cell, Column, Line, PageTable
+from forecast.report.page_templates import write_html
 from forecast.report.tables import markdown_table
 
 Part = Mapping[str, Any]
@@ -59,11 +58,31 @@ def audit_markdown(document: Mapping[str, Any]) -> str:
 
 def write_audit_page(path: Path | str, document: Mapping[str, Any]) -> None:
     """Write the page; it needs no other file and no network."""
-    parts = [f"<h1>Use of context: {escape(str(document['model']))}</h1>", f"<p>{escape(_about(document))}</p>"]
-    for table in audit_tables(document):
-        parts += [f"<h2>{escape(table.title)}</h2>", f"<p>{escape(table.reading)}</p>", html_table(table.lines)]
-    with written_whole(path) as temporary:
-        temporary.write_text(html_page("Use of context", parts), encoding="utf-8", errors="backslashreplace")
+    made = audit_tables(document)
+    names = [f"part-{number}" for number in range(1, len(made) + 1)]
+    write_html(
+        path,
+        "audit_page.html",
+        title=f"Use of context: {document['model']}",
+        about=[_about(document)],
+        contents=[(name, table.title) for name, table in zip(names, made, strict=True)],
+        tables=[(name, table, _page_table(table)) for name, table in zip(names, made, strict=True)],
+    )
+
+
+def _page_table(table: AuditTable) -> PageTable:
+    head, *rows = table.lines
+    heads = [Column(head[0] or "what", words=True), *(Column(text) for text in head[1:])]
+    return PageTable("", heads, [Line(name, None, [_cell(text) for text in cells]) for name, *cells in rows])
+
+
+def _cell(text: str) -> Cell:
+    """A figure is sorted by its mean, the interval behind it aside."""
+    mean = text.partition(" ")[0].replace(",", "").removesuffix("%")
+    try:
+        return Cell(text, key=float(mean))
+    except ValueError:
+        return Cell(text, key=None if text == "–" else text)
 
 
 def _about(document: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ class Heading:
         unit: of its values.
         lower_is_better: False where larger values are better.
         zero_is_best: True where values nearer 0 are better.
+        definition: one line for people.
     """
 
     text: str
@@ -31,10 +32,13 @@ class Heading:
     unit: str = ""
     lower_is_better: bool = True
     zero_is_best: bool = False
+    definition: str = ""
 
 
 def _heading(spec: MetricSpec) -> Heading:
-    return Heading(spec.heading, spec.path, spec.short, spec.unit, spec.lower_is_better, spec.zero_is_best)
+    return Heading(
+        spec.heading, spec.path, spec.short, spec.unit, spec.lower_is_better, spec.zero_is_best, spec.definition
+    )
 
 
 def headings(document: Mapping[str, Any]) -> list[Heading]:
@@ -42,7 +46,14 @@ def headings(document: Mapping[str, Any]) -> list[Heading]:
     listed = [_heading(spec) for spec in metric_list.METRICS if spec.heading]
     own = document.get("own_metrics", {}).values()
     return listed + [
-        Heading(one["heading"], tuple(one["path"]), True, one["unit"], one["lower_is_better"]) for one in own
+        Heading(
+            one["heading"],
+            tuple(one["path"]),
+            unit=one["unit"],
+            lower_is_better=one["lower_is_better"],
+            definition=one["definition"],
+        )
+        for one in own
     ]
 
 

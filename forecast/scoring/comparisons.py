@@ -115,4 +115,11 @@ def _differences(one: _Keyed, two: _Keyed) -> dict[str, Any]:
 
 def _difference(second: PerItem, first: PerItem, clusters: Integers) -> dict[str, Any]:
     paired = bootstrap_difference(second, first, clusters=clusters)
-    return {"difference": paired.value, "count": paired.count, "ci_low": paired.low, "ci_high": paired.high}
+    tracks = len(np.unique(clusters[second.valid & first.valid]))
+    return {
+        "difference": paired.value,
+        "count": paired.count,
+        "tracks": tracks,
+        "ci_low": paired.low,
+        "ci_high": paired.high,
+    }

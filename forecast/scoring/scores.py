@@ -34,7 +34,7 @@ class Scores:
         calibration: of the mode probabilities.
         stability: how much successive forecasts differ.
         strata: kind → label of each agent-sample.
-        worst: the agent-samples of largest minFDE_1, to draw.
+        worst: the agent-samples of largest minFDE_1, one a track, to draw.
         remark: what its writer wants every reader of the figures to know.
         gap: why no successive forecasts could be compared, where that is so.
         warnings: what the reader must know.

@@ -1,4 +1,4 @@
-"""The agent-samples that a model missed by most, with all that a picture of them needs."""
+"""The agent-samples that a model missed by most, one a track, with all that a picture of them needs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Case:
 
 
 def worst_cases(forecasts: ForecastRows, error_m: PerItem, past_m: Floats, truth_m: Floats) -> list[Case]:
-    """The cases of largest error, largest first.
+    """The cases of largest error, largest first; of each track the worst one alone.
 
     Args:
         forecasts: (rows).
@@ -58,10 +58,11 @@ def worst_cases(forecasts: ForecastRows, error_m: PerItem, past_m: Floats, truth
         truth_m: (rows, steps, 2).
     """
     error, track, issue_s = error_m.values, forecasts.track, forecasts.issue_time_s
-    known = np.sort(error[error_m.valid])
-    worst = np.flatnonzero(error_m.valid & (error >= known[-WORST:][0])) if len(known) else np.zeros(0, dtype=np.int64)
+    rows = np.flatnonzero(error_m.valid)
     # Of equal errors those of the first tracks, whatever the order of the rows.
-    ranked = sorted(worst.tolist(), key=lambda row: (-error[row], track[row], issue_s[row]))
+    ranked = rows[np.lexsort((issue_s[rows], track[rows], -error[rows]))]
+    _, first_of_track = np.unique(track[ranked], return_index=True)
+    worst = ranked[np.sort(first_of_track)[:WORST]].tolist()
     return [
         Case(
             str(forecasts.track[row]),
@@ -72,11 +73,13 @@ def worst_cases(forecasts: ForecastRows, error_m: PerItem, past_m: Floats, truth
             forecasts.positions_m[row].copy(),
             forecasts.probabilities[row].copy(),
         )
-        for row in ranked[:WORST]
+        for row in worst
     ]
 
 
 def worst_of(parts: Sequence[Sequence[Case]]) -> list[Case]:
-    """The worst of several lists, worst first."""
+    """The worst of several lists, worst first, one a track."""
     cases = [case for part in parts for case in part]
-    return sorted(cases, key=lambda case: (-case.error_m, case.track, case.issue_time_s))[:WORST]
+    cases.sort(key=lambda case: (-case.error_m, case.track, case.issue_time_s))
+    first = {case.track: case for case in reversed(cases)}
+    return [case for case in cases if first[case.track] is case][:WORST]
