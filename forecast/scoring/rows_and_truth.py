@@ -15,10 +15,10 @@ from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.forecasts import read_forecasts, read_truth
 from forecast.eval.formats.read_notes import Notes
 from forecast.eval.matching import truth_for
-from forecast.scoring.map_fit import misfit
+from forecast.scoring.map_fit import NEAR, ON, misfit
 from forecast.scoring.no_truth import why_no_truth
 from forecast.scoring.report_document import names_of
-from forecast.scoring.road_rules import NEAR, ON, Road
+from forecast.scoring.road_rules import Road
 from forecast.scoring.truth_by_track import TruthByTrack, named_by_truth
 
 

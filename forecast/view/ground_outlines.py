@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 AREAS = ("drivable_area", "walkway", "ped_crossing")
 LINES = ("road_divider", "lane_divider", "lane_centre")
 #: How far around the agents the ground reaches, and how far an outline may stray from the map's, metres.
-MARGIN_M, STRAY_M = 60.0, 0.2
+MARGIN_M, STRAY_M = 100.0, 0.2
 #: Agents further from the middle than this share of all do not widen the ground.
 _OUTLIERS = 0.01
 

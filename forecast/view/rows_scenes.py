@@ -50,12 +50,12 @@ def rows_scenes(
             break
         seen = (truth.time_s >= start_s) & (truth.time_s <= end_s)
         part_truth = TruthRows(truth.track[seen], truth.time_s[seen], truth.positions_m[seen])
-        scenes.append(_scene(parts, part_truth, source, start_s, end_s))
+        scenes.append(_scene(parts, part_truth, source, start_s))
     return scenes
 
 
 def _scene(
-    parts: Sequence[ForecastRows], truth: TruthRows, source: MapSource | None, start_s: float, end_s: float
+    parts: Sequence[ForecastRows], truth: TruthRows, source: MapSource | None, start_s: float
 ) -> ViewScene:
     """One scene; its clock begins at its first time."""
     moved = TruthRows(truth.track, truth.time_s - start_s, truth.positions_m)
@@ -67,7 +67,7 @@ def _scene(
     found = tuple(beside_truth(part, moved, names, time_s) for part in rows)
     places = [truth.positions_m, *(part.positions_m.reshape(-1, 2) for part in parts)]
     ground = {} if source is None else outlines(source, np.concatenate(places))
-    name = f"{start_s:.13g} s to {end_s:.13g} s"
+    name = f"from {start_s:.13g} s"
     return ViewScene(name, source.name if source and ground else "", time_s, agents, moved, ground, found)
 
 
@@ -106,8 +106,11 @@ def _agents(truth: TruthRows, tracks: NDArray[np.str_], time_s: Floats) -> ViewA
 
 
 def _headings(place_m: Floats) -> Floats:
-    """(observations,) direction in which a track came, radians; that of its last movement where it stands."""
-    heading = np.zeros(len(place_m))
+    """(observations,) direction in which a track came, radians; that of its last movement where it stands.
+
+    NaN where it never moves.
+    """
+    heading = np.full(len(place_m), np.nan)
     last, moved = 0, False
     for now in range(1, len(place_m)):
         move = place_m[now] - place_m[last]

@@ -78,7 +78,9 @@ def _pack_agents(pack: Pack, agents: ViewAgents, origin: Floats) -> None:
     pack.whole(agents.frame, order=1)
     for column in (agents.pose_world[:, :2] - origin).T:
         pack.measured(column, AGENT_M, order=2)
-    pack.measured(np.unwrap(agents.pose_world[:, 2]), TURN_RAD, order=1)
+    heading = agents.pose_world[:, 2]
+    unbroken = np.unwrap(np.nan_to_num(heading))  # no jump from π to −π between two frames
+    pack.measured(np.where(np.isnan(heading), np.nan, unbroken), TURN_RAD, order=1)
 
 
 def _pack_shapes(pack: Pack, shapes: list[Floats]) -> None:

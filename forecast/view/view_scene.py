@@ -30,7 +30,7 @@ class ViewAgents:
         ego: (agents,) which one is the recording vehicle.
         agent: (observations,) whose each is; sorted by agent, then frame.
         frame: (observations,) at which frame.
-        pose_world: (observations, 3) x, y, heading.
+        pose_world: (observations, 3) x, y, heading; a heading that nobody knows is NaN.
         size_m: (agents, 2) length and width; NaN where nobody measured them.
     """
 

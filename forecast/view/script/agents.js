@@ -1,5 +1,6 @@
 // Everybody, where they are now. The outline says what each is: vehicles have a notched front, cyclists a point,
-// pedestrians are round, other things crossed; what nobody measured is a ring with a hand.
+// pedestrians are round, other things crossed; what nobody measured is a ring with a hand. The ego vehicle has a stripe,
+// and what is not forecast is hollow.
 
 const LEAST_PX = { 0: 7, 1: 5, 2: 7, 3: 5, 4: 8 };
 const USUAL_M = { 0: [4.6, 1.9], 1: [0.7, 0.7], 2: [1.8, 0.6], 3: [0.5, 0.5], 4: [1.6, 1.6] };
@@ -17,8 +18,8 @@ function drawnSize(agent, scale) {
 /** Adds an agent's outline to a path, in metres. */
 function addOutline(path, agent, pose, scale) {
   const [length, width] = drawnSize(agent, scale);
-  const cos = Math.cos(pose.heading);
-  const sin = Math.sin(pose.heading);
+  const cos = Math.cos(pose.heading || 0);
+  const sin = Math.sin(pose.heading || 0);
   const corner = (ahead, left) => [
     pose.x + cos * ahead * length - sin * left * width,
     pose.y + sin * ahead * length + cos * left * width,
@@ -43,14 +44,16 @@ function addOutline(path, agent, pose, scale) {
 /** Adds what tells an agent's kind or direction besides its outline. */
 function addMark(path, agent, pose, scale) {
   const [length, width] = drawnSize(agent, scale);
-  const cos = Math.cos(pose.heading);
-  const sin = Math.sin(pose.heading);
+  const cos = Math.cos(pose.heading || 0);
+  const sin = Math.sin(pose.heading || 0);
+  if (pose.heading !== pose.heading && agent.kind !== 3) return; // never moved: nobody knows where it looks
   const stroke = (fromAhead, fromLeft, toAhead, toLeft) => {
     path.moveTo(pose.x + cos * fromAhead - sin * fromLeft, pose.y + sin * fromAhead + cos * fromLeft);
     path.lineTo(pose.x + cos * toAhead - sin * toLeft, pose.y + sin * toAhead + cos * toLeft);
   };
   if (agent.kind === 0) stroke(0.22 * length, -0.4 * width, 0.22 * length, 0.4 * width);
-  else if (agent.kind === 3) {
+  if (agent.ego) stroke(-0.45 * length, 0, 0.22 * length, 0);
+  if (agent.kind === 3) {
     stroke(-0.5 * length, -0.5 * width, 0.5 * length, 0.5 * width);
     stroke(-0.5 * length, 0.5 * width, 0.5 * length, -0.5 * width);
   } else if (agent.kind === 4) stroke(0, 0, 0.9 * length, 0);
@@ -58,13 +61,13 @@ function addMark(path, agent, pose, scale) {
 
 /** Draws all agents; `asked` says of which there is a forecast now. */
 function drawAgents(context, poses, view, colours, ratio, asked) {
-  const styles = { ego: new Path2D(), target: new Path2D(), other: new Path2D(), open: new Path2D() };
+  const styles = { ego: new Path2D(), target: new Path2D(), open: new Path2D() };
   const marks = new Path2D();
   for (const [agent, pose] of poses) {
     const [left, top] = view.toScreen(pose.x, pose.y);
     if (left < -60 || top < -60 || left > view.width + 60 || top > view.height + 60) continue;
     const round = agent.kind === 1 || agent.kind === 4 || agent.kind === 3;
-    const style = agent.ego ? "ego" : round ? "open" : asked.has(agent.number) ? "target" : "other";
+    const style = agent.ego ? "ego" : round || !asked.has(agent.number) ? "open" : "target";
     addOutline(styles[style], agent, pose, view.scale);
     addMark(style === "open" ? styles.open : marks, agent, pose, view.scale);
   }
@@ -77,7 +80,7 @@ function drawAgents(context, poses, view, colours, ratio, asked) {
   context.stroke(styles.open);
   context.lineWidth = 1 / view.scale;
   context.strokeStyle = colours.page;
-  for (const style of ["other", "target", "ego"]) {
+  for (const style of ["target", "ego"]) {
     context.fillStyle = colours[style];
     context.fill(styles[style]);
     context.stroke(styles[style]);

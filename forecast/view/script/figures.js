@@ -86,11 +86,13 @@ function addSeries(picture, known, key, number, across, up) {
   const path = element("path", { d: way || "M0 0", fill: "none", "stroke-width": 1.4, "stroke-dasharray": dashOf(number).join(" ") });
   path.style.stroke = colour;
   picture.append(path);
-  for (const { point, known: found } of known) {
-    const dot = element("circle", { cx: across(point.time).toFixed(1), cy: up(found[key]).toFixed(1), r: found.finished ? 2.4 : 2.8, "stroke-width": 1.2 });
-    dot.style.stroke = colour;
-    dot.style.fill = found.finished ? colour : "var(--panel)";
-    picture.append(dot);
+  for (const finished of [true, false]) {
+    const some = known.filter(({ known: found }) => found.finished === finished);
+    const round = ({ point, known: found }) => `M${(across(point.time) - 2.5).toFixed(1)} ${up(found[key]).toFixed(1)}a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0 -5 0`;
+    const dots = element("path", { d: some.map(round).join("") || "M0 0", "stroke-width": 1.2 });
+    dots.style.stroke = colour;
+    dots.style.fill = finished ? colour : "var(--panel)";
+    picture.append(dots);
   }
 }
 

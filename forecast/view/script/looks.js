@@ -27,9 +27,10 @@ const opacityOf = (share) => 0.35 + 0.65 * Math.min(1, 1.5 * share);
 
 function agentWords(agent) {
   const what = agent.category || KINDS[agent.kind] || "agent";
-  const short = agent.name.length > 12 ? `${agent.name.slice(0, 6)}…` : agent.name;
-  return agent.ego ? "ego vehicle" : `${what} ${short}`;
+  return agent.ego ? "ego vehicle" : `${what} ${shortened(agent.name)}`;
 }
+
+const shortened = (name) => (name.length > 16 ? `${name.slice(0, 8)}…` : name);
 
 const seconds = (value) => `${value.toFixed(1)} s`;
 

@@ -4,24 +4,32 @@ const LOOKS = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.01];
 
 /** What a model says at a frame: paths by how probable, and dots every two seconds. */
 function modePaths(model, frame, only) {
-  const looks = LOOKS.map(() => ({ line: new Path2D(), dots: [] }));
+  const looks = LOOKS.map(() => ({ line: new Path2D(), dots: new Path2D(), used: false }));
   const every = Math.max(1, Math.round(MARKED_S / (model.lead[0] || 0.5)));
   for (const row of model.byFrame[frame] || []) {
     if (only !== null && row.agent !== only) continue;
     for (const mode of row.modes) {
       const look = looks[LOOKS.findIndex((limit) => mode.share < limit)] || looks[LOOKS.length - 1];
+      look.used = true;
       addPath(look.line, mode, row.start);
-      for (let k = every - 1; k < mode.x.length; k += every) if (mode.x[k] === mode.x[k]) look.dots.push(mode.x[k], mode.y[k]);
+      for (let k = every - 1; k < mode.x.length; k += every) addDot(look.dots, mode.x[k], mode.y[k]);
     }
   }
   return looks;
+}
+
+/** A line of next to no length: with round ends it is a dot, at a path's price. */
+function addDot(path, x, y) {
+  if (x !== x) return; // NaN: a lead that is not reached
+  path.moveTo(x, y);
+  path.lineTo(x + 0.01, y);
 }
 
 function addPath(path, { x, y }, start) {
   let drawn = start !== null;
   if (start) path.moveTo(start.x, start.y);
   for (let k = 0; k < x.length; k++) {
-    if (x[k] !== x[k]) continue; // NaN: a lead that is not reached
+    if (x[k] !== x[k]) continue;
     path[drawn ? "lineTo" : "moveTo"](x[k], y[k]);
     drawn = true;
   }
@@ -30,22 +38,20 @@ function addPath(path, { x, y }, start) {
 function drawModes(context, looks, view, colour, dash, ratio, stronger) {
   view.inMetres(context, ratio);
   context.strokeStyle = colour;
-  context.fillStyle = colour;
   context.lineJoin = "round";
   const pixel = 1 / view.scale;
-  looks.forEach(({ line, dots }, number) => {
+  looks.forEach(({ line, dots, used }, number) => {
+    if (!used) return;
     const share = number ? (LOOKS[number - 1] + Math.min(1, LOOKS[number])) / 2 : 0.02;
     context.globalAlpha = opacityOf(share);
     context.lineWidth = (widthOf(share) + stronger) * pixel;
     context.setLineDash(dash.map((length) => length * pixel));
     context.stroke(line);
-    context.beginPath();
-    const radius = (1.4 + 2 * share) * pixel;
-    for (let k = 0; k < dots.length; k += 2) {
-      context.moveTo(dots[k] + radius, dots[k + 1]);
-      context.arc(dots[k], dots[k + 1], radius, 0, 2 * Math.PI);
-    }
-    context.fill();
+    context.setLineDash([]);
+    context.lineCap = "round";
+    context.lineWidth = (2.8 + 4 * share) * pixel;
+    context.stroke(dots);
+    context.lineCap = "butt";
   });
   context.globalAlpha = 1;
 }

@@ -43,7 +43,7 @@ class Panel {
     const cases = index.worst[model] || [];
     const entries = cases.map((one) => {
       const button = element("button", { type: "button" },
-        element("span", {}, `${index.scenes[one.scene].name}, ${seconds(one.time_s)}, ${one.what}`),
+        element("span", {}, `${index.scenes[one.scene].name}, ${seconds(one.time_s)}, ${shortened(one.what)}`),
         element("b", {}, `${one.error_m.toFixed(1)} m`));
       button.addEventListener("click", () => {
         for (const other of this.find("worst").querySelectorAll("button")) other.removeAttribute("aria-current");
@@ -60,8 +60,9 @@ class Panel {
     const drawn = new Set(this.player.scene.agents.map((agent) => agent.kind));
     const entries = [...drawn].sort().map((kind) => {
       const agent = { kind, number: 0, length: 0, width: 0 };
-      return [kindSample(agent), kind === 0 ? "vehicle" : KINDS[kind]];
+      return [kindSample(agent), KINDS[kind]];
     });
+    if (drawn.has(0)) entries.push([kindSample({ kind: 0, hollow: true }), "not forecast"]);
     if (this.player.scene.agents.some((agent) => agent.ego)) entries.push([kindSample({ kind: 0, ego: true }), "ego vehicle"]);
     entries.push([lineSample("4 3", "truth", 1.2), "truth, crosses every 2 s"], [lineSample("1.5 2.5", "other", 1.6), "last 2 s"]);
     entries.push([null, "thicker: more probable; dots every 2 s; modes under 2 % left out"]);
@@ -154,14 +155,14 @@ function kindSample(agent) {
   };
   const sizes = { 0: [18, 9], 1: [9, 9], 2: [14, 7], 3: [9, 9], 4: [10, 10] };
   const [length, width] = sizes[agent.kind];
-  const drawn = { kind: agent.kind, length, width };
+  const drawn = { kind: agent.kind, ego: agent.ego, length, width };
   const pose = { x: 11, y: 7, heading: 0 };
   addOutline(path, drawn, pose, 100);
   const outline = element("path", { d: words.join(""), "stroke-width": 1.3 });
   words.length = 0;
   addMark(path, drawn, pose, 100);
   const mark = element("path", { d: words.join("") || "M0 0", fill: "none", "stroke-width": 1.2 });
-  const filled = agent.kind === 0 || agent.kind === 2;
+  const filled = !agent.hollow && (agent.kind === 0 || agent.kind === 2);
   outline.style.fill = agent.ego ? "var(--ego)" : filled ? "var(--target)" : "var(--page)";
   outline.style.stroke = filled ? "none" : "var(--target)";
   mark.style.stroke = filled ? "var(--page)" : "var(--target)";

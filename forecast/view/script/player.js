@@ -1,5 +1,8 @@
 // The state of the page, and the drawing of a moment.
 
+//: Lines of so many models and frames are kept.
+const MADE_AT_MOST = 400;
+
 class Player {
   constructor(index, texts, canvas, find) {
     this.index = index;
@@ -22,6 +25,8 @@ class Player {
     this.pointTime = null;
     this.colours = themeColours();
     this.paths = null;
+    this.made = new Map(); // lines of models at frames
+    this.due = false; // whether the figures are behind the frame
     this.pending = false;
   }
 
@@ -77,6 +82,7 @@ class Player {
       this.scene.askedAtAll = new Set(this.scene.models.flatMap((model) => model.byFrame.flat().map((row) => row.agent)));
     }
     this.ground = new Ground(this.scene);
+    this.made.clear();
     this.chosen = null;
     this.follow(false);
     this.frame = 0;
@@ -110,8 +116,14 @@ class Player {
     slider.setAttribute("aria-valuetext", `frame ${this.frame + 1} of ${this.lastFrame + 1}, ${seconds(this.now)}`);
     this.find("clock").textContent = `${seconds(this.now)} · ${this.frame + 1}/${this.lastFrame + 1}`;
     this.movePoint();
-    this.panel.fillFigures();
+    this.due = true;
+    if (!this.playing) this.showFigures();
     this.ask();
+  }
+
+  showFigures() {
+    this.due = false;
+    this.panel.fillFigures();
   }
 
   play() {
@@ -124,6 +136,7 @@ class Player {
 
   pause() {
     this.playing = false;
+    if (this.due) this.showFigures();
     this.showPlaying();
   }
 
@@ -281,9 +294,12 @@ class Player {
     this.pending = true;
     requestAnimationFrame((clock) => {
       this.pending = false;
+      const frame = this.frame;
       if (this.playing) this.pass(clock);
       this.draw();
-      if (this.playing) this.ask();
+      if (!this.playing) return;
+      if (this.frame === frame) this.prepare();
+      this.ask();
     });
   }
 
@@ -297,17 +313,46 @@ class Player {
     return found;
   }
 
+  /** What one animation frame of a playing page has time for besides drawing: the figures, or lines of the next frame. */
+  prepare() {
+    if (this.due) {
+      this.showFigures();
+      return;
+    }
+    if (this.frame >= this.lastFrame) return;
+    const missing = this.visible.find((number) => !this.made.has(this.keyOf(number, this.frame + 1)));
+    if (missing !== undefined) this.modesAt(missing, this.frame + 1);
+  }
+
+  get only() {
+    return this.onlyMine ? this.chosen ?? -1 : null;
+  }
+
+  keyOf(number, frame) {
+    return `${number} ${frame} ${this.only}`;
+  }
+
+  /** Lines of a model at a frame, made once. */
+  modesAt(number, frame) {
+    const key = this.keyOf(number, frame);
+    if (!this.made.has(key)) {
+      if (this.made.size > MADE_AT_MOST) this.made.clear();
+      this.made.set(key, modePaths(this.scene.models[number], frame, this.only));
+    }
+    return this.made.get(key);
+  }
+
   /** Lines of this frame, made once. */
   framePaths() {
     if (this.paths) return this.paths;
-    const only = this.onlyMine ? this.chosen ?? -1 : null;
+    const { only } = this;
     const asked = new Set();
     for (const model of this.scene.models) for (const row of model.byFrame[this.frame]) asked.add(row.agent);
     const horizon = Math.max(0, ...this.scene.models.map((model) => model.lead.at(-1) || 0)) || 6;
     this.paths = {
       asked,
       truth: truthPaths(this.scene, this.frame, asked, horizon, only),
-      modes: this.visible.map((number) => ({ number, looks: modePaths(this.scene.models[number], this.frame, only) })),
+      modes: this.visible.map((number) => ({ number, looks: this.modesAt(number, this.frame) })),
       mine: this.chosen === null ? [] : this.visible.map((number) => ({ number, looks: modePaths(this.scene.models[number], this.frame, this.chosen) })),
     };
     return this.paths;
