@@ -54,9 +54,7 @@ def rows_scenes(
     return scenes
 
 
-def _scene(
-    parts: Sequence[ForecastRows], truth: TruthRows, source: MapSource | None, start_s: float
-) -> ViewScene:
+def _scene(parts: Sequence[ForecastRows], truth: TruthRows, source: MapSource | None, start_s: float) -> ViewScene:
     """One scene; its clock begins at its first time."""
     moved = TruthRows(truth.track, truth.time_s - start_s, truth.positions_m)
     rows = [replace(part, issue_time_s=part.issue_time_s - start_s) for part in parts]
