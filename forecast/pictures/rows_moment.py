@@ -88,7 +88,7 @@ def rows_moment(
         targets=targets,
         source=source,
     )
-    return RowsMoment(names, moment, found, truth_for(found[0], truth)[0], now_s - float(issues[0]), step_s)
+    return RowsMoment(names, moment, found, truth_for(found[0], truth)[0], round(now_s - float(issues[0]), 2), step_s)
 
 
 def position_among(shown: RowsMoment, track: str) -> Floats:
