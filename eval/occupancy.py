@@ -1,6 +1,6 @@
 """Occupancy grids: how probable it is that each place is covered by some agent at each time.
 
-From modes, their probabilities and the covariances of their positions. A cell counts as covered where its centre lies in
+From modes, their probabilities and the covariances of their positions. A cell is covered where its centre lies in
 an agent's box. Within an agent, modes exclude each other and their probabilities add up; agents are taken to be
 independent of each other, so that a cell is free with the product of the probabilities that each leaves it free.
 """
