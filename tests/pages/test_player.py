@@ -283,3 +283,33 @@ def test_plain_rows_without_any_data_set(browser: Browser, tmp_path: Path) -> No
         assert lines_of(browser, "mean-figures")["rows"] == ["24", "0.225 m", "3.000 s"]
         assert (browser.complaints(), browser.requests(), browser.overflow_px()) == ([], [], 0)
     assert seen[0] != seen[1]
+
+
+def test_the_picture_is_zoomed_and_moved(browser: Browser, town: Town) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    opened(browser, town.page)
+    scale = browser.script("return player.view.scale")
+    # What is under the wheel stays there.
+    before, after = browser.script(
+        "const before = player.view.toWorld(200, 150);"
+        "const box = player.canvas.getBoundingClientRect();"
+        "player.canvas.dispatchEvent(new WheelEvent('wheel', { deltaY: -300, clientX: box.left + 200,"
+        " clientY: box.top + 150, cancelable: true }));"
+        "return [before, player.view.toWorld(200, 150)]"
+    )
+    np.testing.assert_allclose(after, before, atol=1e-9)
+    assert browser.script("return player.view.scale") > scale
+    # What is dragged comes along, and chooses nobody.
+    canvas = browser.driver.find_element("id", "canvas")
+    held = browser.script("return player.view.toWorld(player.view.width / 2, player.view.height / 2)")
+    ActionChains(browser.driver).move_to_element(canvas).click_and_hold().move_by_offset(60, 40).release().perform()
+    there = browser.script("return player.view.toScreen(...arguments[0])", held)
+    middle = browser.script("return [player.view.width / 2, player.view.height / 2]")
+    np.testing.assert_allclose(np.subtract(there, middle), [60, 40], atol=2)
+    assert browser.script("return player.chosen") is None
+    browser.driver.find_element("id", "fit").click()
+    assert browser.script("return player.view.scale") == pytest.approx(scale)
+    browser.driver.find_element("id", "closer").click()
+    assert browser.script("return player.view.scale") == pytest.approx(1.4 * scale)
+    assert browser.complaints() == []

@@ -1,6 +1,6 @@
 // Everybody, where they are now. The outline says what each is: vehicles have a notched front, cyclists a point,
-// pedestrians are round, other things crossed; what nobody measured is a ring with a hand. The ego vehicle has a stripe,
-// and what is not forecast is hollow.
+// pedestrians are round, other things crossed; what nobody measured is a disc with a hand. The ego vehicle has a stripe,
+// and vehicles, cyclists and discs that are not forecast are hollow.
 
 const LEAST_PX = { 0: 7, 1: 5, 2: 7, 3: 5, 4: 8 };
 const USUAL_M = { 0: [4.6, 1.9], 1: [0.7, 0.7], 2: [1.8, 0.6], 3: [0.5, 0.5], 4: [1.6, 1.6] };
@@ -66,10 +66,10 @@ function drawAgents(context, poses, view, colours, ratio, asked) {
   for (const [agent, pose] of poses) {
     const [left, top] = view.toScreen(pose.x, pose.y);
     if (left < -60 || top < -60 || left > view.width + 60 || top > view.height + 60) continue;
-    const round = agent.kind === 1 || agent.kind === 4 || agent.kind === 3;
-    const style = agent.ego ? "ego" : round || !asked.has(agent.number) ? "open" : "target";
+    const small = agent.kind === 1 || agent.kind === 3;
+    const style = agent.ego ? "ego" : small || !asked.has(agent.number) ? "open" : "target";
     addOutline(styles[style], agent, pose, view.scale);
-    addMark(style === "open" ? styles.open : marks, agent, pose, view.scale);
+    addMark(style === "open" || agent.kind === 4 ? styles.open : marks, agent, pose, view.scale);
   }
   view.inMetres(context, ratio);
   context.setLineDash([]);

@@ -30,7 +30,7 @@ function agentWords(agent) {
   return agent.ego ? "ego vehicle" : `${what} ${shortened(agent.name)}`;
 }
 
-const shortened = (name) => (name.length > 16 ? `${name.slice(0, 8)}…` : name);
+const shortened = (name) => (name.length > 24 ? `${name.slice(0, 8)}…` : name);
 
 const seconds = (value) => `${value.toFixed(1)} s`;
 

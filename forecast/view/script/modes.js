@@ -112,8 +112,8 @@ function drawTruth(context, { past, future, marks }, view, colours, ratio) {
   context.stroke();
 }
 
-/** Shares of the chosen agent's modes, at their ends. */
-function drawShares(context, row, view, colours, ratio) {
+/** Shares of the chosen agent's modes, at their ends; `taken` are places of texts, where no other one is written. */
+function drawShares(context, row, view, colours, ratio, taken) {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.font = "600 11px system-ui, sans-serif";
   context.textAlign = "left";
@@ -121,10 +121,12 @@ function drawShares(context, row, view, colours, ratio) {
   context.lineWidth = 3;
   context.strokeStyle = colours.page;
   context.fillStyle = colours.text;
-  for (const mode of row.modes) {
+  for (const mode of [...row.modes].reverse()) {
     const last = mode.x.findLastIndex((value) => value === value);
     if (last < 0 || mode.share < 0.05) continue;
     const [left, top] = view.toScreen(mode.x[last], mode.y[last]);
+    if (taken.some(([x, y]) => Math.abs(x - left) < 34 && Math.abs(y - top) < 13)) continue;
+    taken.push([left, top]);
     const text = `${Math.round(100 * mode.share)} %`;
     context.strokeText(text, left + 6, top);
     context.fillText(text, left + 6, top);

@@ -62,7 +62,8 @@ class Panel {
       const agent = { kind, number: 0, length: 0, width: 0 };
       return [kindSample(agent), KINDS[kind]];
     });
-    if (drawn.has(0)) entries.push([kindSample({ kind: 0, hollow: true }), "not forecast"]);
+    const usual = [0, 4].find((kind) => drawn.has(kind));
+    if (usual !== undefined) entries.push([kindSample({ kind: usual, hollow: true }), "not forecast"]);
     if (this.player.scene.agents.some((agent) => agent.ego)) entries.push([kindSample({ kind: 0, ego: true }), "ego vehicle"]);
     entries.push([lineSample("4 3", "truth", 1.2), "truth, crosses every 2 s"], [lineSample("1.5 2.5", "other", 1.6), "last 2 s"]);
     entries.push([null, "thicker: more probable; dots every 2 s; modes under 2 % left out"]);
@@ -162,9 +163,9 @@ function kindSample(agent) {
   words.length = 0;
   addMark(path, drawn, pose, 100);
   const mark = element("path", { d: words.join("") || "M0 0", fill: "none", "stroke-width": 1.2 });
-  const filled = !agent.hollow && (agent.kind === 0 || agent.kind === 2);
+  const filled = !agent.hollow && [0, 2, 4].includes(agent.kind);
   outline.style.fill = agent.ego ? "var(--ego)" : filled ? "var(--target)" : "var(--page)";
   outline.style.stroke = filled ? "none" : "var(--target)";
-  mark.style.stroke = filled ? "var(--page)" : "var(--target)";
+  mark.style.stroke = filled && agent.kind !== 4 ? "var(--page)" : "var(--target)";
   return element("svg", { width: 22, height: 14, "aria-hidden": "true" }, outline, mark);
 }

@@ -92,6 +92,8 @@ class Player {
     slider.max = this.lastFrame;
     this.panel.fillAgents();
     this.panel.fillLegend();
+    this.paths = null;
+    this.resized(); // the legend may have taken room
     this.fit();
     this.go(0);
   }
@@ -394,9 +396,10 @@ class Player {
       context.arc(pose.x, pose.y, Math.hypot(length, width) / 2 + 5 / view.scale, 0, 2 * Math.PI);
       context.stroke();
     }
+    const taken = [];
     for (const number of this.visible) {
       const row = this.rowOf(number, this.chosen);
-      if (row) drawShares(context, row, view, colours, ratio);
+      if (row) drawShares(context, row, view, colours, ratio, taken);
     }
   }
 
