@@ -20,6 +20,8 @@ Integers = NDArray[np.int64]
 
 #: Nothing is observed or forecast for longer than this between two scenes, seconds.
 APART_S = 5.0
+#: So many times as many frames as steps are too many: the tracks have times of their own.
+_UNEVEN = 1.3
 #: An agent that moves less than this between two observations keeps its heading, metres.
 _TURNS_M = 0.3
 
@@ -65,22 +67,26 @@ def _scene(parts: Sequence[ForecastRows], truth: TruthRows, source: MapSource | 
     found = tuple(beside_truth(part, moved, names, time_s) for part in rows)
     places = [truth.positions_m, *(part.positions_m.reshape(-1, 2) for part in parts)]
     ground = {} if source is None else outlines(source, np.concatenate(places))
-    name = f"from {start_s:.13g} s"
+    name = f"from {round(start_s, 3):.13g} s"
     return ViewScene(name, source.name if source and ground else "", time_s, agents, moved, ground, found)
 
 
 def _frames(rows: Sequence[ForecastRows], truth: TruthRows) -> Floats:
-    """(frames,) seconds: times of observations and issues, those that lie together as one."""
+    """(frames,) seconds: times of observations and issues, those that lie together as one.
+
+    Where tracks are observed at times of their own, frames are evenly apart, so that all are seen in each.
+    """
     _, code = np.unique(truth.track, return_inverse=True)
     gaps = [typical_gap_s(code.reshape(-1).astype(np.int64), truth.time_s)]
     gaps += [min(issue_step_s(part), lead_step_s(part)) for part in rows if len(part)]
-    together_s = 0.5 * min(gaps)
+    gap_s = min(gaps)
     every = np.unique(np.concatenate([truth.time_s, *(part.issue_time_s for part in rows)]))
     frames = [float(every[0])]
     for time in every.tolist():
-        if time - frames[-1] >= together_s:
+        if time - frames[-1] >= 0.5 * gap_s:
             frames.append(time)
-    return np.array(frames)
+    even = np.arange(every[0], every[-1] + 0.5 * gap_s, gap_s) if np.isfinite(gap_s) else every[:1]
+    return even if np.isfinite(gap_s) and len(frames) > _UNEVEN * len(even) else np.array(frames)
 
 
 def _agents(truth: TruthRows, tracks: NDArray[np.str_], time_s: Floats) -> ViewAgents:

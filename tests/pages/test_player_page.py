@@ -101,6 +101,16 @@ def test_recordings_are_cut_where_nothing_happens() -> None:
     assert len(whole.time_s) == 20
 
 
+def test_tracks_with_times_of_their_own_are_seen_in_the_same_frames() -> None:
+    rows, truth = rows_and_truth(5)
+    late_s = np.repeat(0.09 * np.arange(5), 20)
+    moved = ForecastRows(rows.track, rows.issue_time_s + late_s, rows.lead_s, rows.positions_m, rows.probabilities)
+    (scene,) = rows_scenes([moved], TruthRows(truth.track, truth.time_s + late_s, truth.positions_m))
+    assert len(scene.time_s) in (20, 21)
+    # All five are there in all frames but the ends.
+    assert (np.bincount(scene.agents.frame)[1:19] == 5).all()
+
+
 def test_headings_are_those_of_the_movement() -> None:
     rows, truth = rows_and_truth(1)
     (scene,) = rows_scenes([rows], truth)
