@@ -1,7 +1,7 @@
 """Draw forecasts: a scene over its map (.png, .svg, .pdf), one agent's successive forecasts (.gif), a recording (.rrd).
 
 Two models are drawn side by side. Without --scene and --frame it is the middle of the first scene; without --agent an
-animation follows the vehicle that travels furthest.
+animation follows the vehicle that travels furthest. Rows of one's own need no data set but rows of truth: --truth.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from forecast.cli.data_options import add_data_options, open_named
 from forecast.cli.model_files import add_device
+from forecast.cli.plain_rows import add_rows_options, check_rows_options, read_plain_rows
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
@@ -30,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run folder, .safetensors file, name of shipped weights (town), exported file (.onnx), module:function, "
         "or forecasts: a submission (.json), or rows (.parquet, .csv)",
     )
-    add_data_options(parser)
+    add_data_options(parser, required=False)
+    add_rows_options(parser)
     parser.add_argument(
         "--out",
         required=True,
@@ -41,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", metavar="S", help="split of which the first scene is drawn")
     parser.add_argument("--scene", metavar="NAME", help="scene, e.g. scene-0061")
     parser.add_argument(
-        "--frame", type=int, metavar="N", help="key frame in the scene, from 0; .gif: that of the fixed point"
+        "--frame",
+        type=int,
+        metavar="N",
+        help="key frame in the scene, from 0; .gif: that of the fixed point; --truth: time of issue, from 0",
     )
     parser.add_argument(
         "--agent", metavar="INSTANCE", help="agent's instance token: centre of a still; .gif: the agent to follow"
@@ -59,7 +64,12 @@ def run(args: argparse.Namespace) -> None:
     suffix = Path(args.out).suffix.lower()
     names = _check(args, suffix)
     inputs = [file for model in args.models for file in model_files(model)]
+    inputs += [Path(path) for path in (args.truth, args.map) if path is not None]
     check_outputs({"--out": args.out}, inputs, dataroot=args.dataroot)
+    if args.truth:
+        _rows(args, names)
+        print(f"wrote {args.out}")
+        return
     dataset = open_named(args)
     sources = [open_forecasts(model, dataset, args.device) for model in args.models]
     if names:
@@ -79,6 +89,11 @@ def _check(args: argparse.Namespace, suffix: str) -> list[str]:
         raise ConfigError(f"--out {args.out}: shows one model; several are drawn side by side in {', '.join(_STILLS)}")
     if args.around is not None and not 0 < args.around < math.inf:
         raise ConfigError(f"--around {args.around:g}: expected metres, more than 0")
+    check_rows_options(args, args.models, allowed=("frame", "agent"))
+    if args.truth and suffix not in _STILLS:
+        raise ConfigError(
+            f"--out {args.out}: rows with --truth are drawn as {', '.join(_STILLS)}; 'forecast view' shows them moving"
+        )
     names = [name.strip() for name in args.names.split(",")] if args.names else []
     if names and len(names) != len(args.models):
         raise ConfigError(f"--names {args.names}: {len(names)} names for {len(args.models)} models")
@@ -104,6 +119,28 @@ def _still(args: argparse.Namespace, dataset: Dataset, sources: list[ForecastSou
     steps = max(one.positions_m.shape[2] for _, one in found)
     centre = None if args.agent is None else position_of(dataset.tracks, args.agent, moment.sample)
     figure = draw_scenes(moment, found, moment.truth_m(dataset.tracks, steps), centre_m=centre, around_m=args.around)
+    with written_whole(args.out) as temporary:
+        figure.savefig(temporary, dpi=130)
+
+
+def _rows(args: argparse.Namespace, names: list[str]) -> None:
+    """Draw plain rows beside their truth."""
+    from forecast.core.files import written_whole
+    from forecast.pictures.rows_moment import position_among, rows_moment
+    from forecast.pictures.scene_picture import draw_scenes
+
+    read, source = read_plain_rows(args, args.models)
+    shown = rows_moment(read.forecasts, read.truth, args.frame, source)
+    centre = None if args.agent is None else position_among(shown, args.agent)
+    figure = draw_scenes(
+        shown.moment,
+        list(zip(names or read.names, shown.forecasts, strict=True)),
+        shown.truth_m,
+        centre_m=centre,
+        around_m=args.around,
+        step_s=shown.step_s,
+        since_s=shown.since_s,
+    )
     with written_whole(args.out) as temporary:
         figure.savefig(temporary, dpi=130)
 

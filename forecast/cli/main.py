@@ -28,6 +28,7 @@ COMMANDS = {
     "convert": "turn forecasts from one form into another: logs of driving stacks, rows, submissions",
     "monitor": "watch the forecasts of a drive without labels, by limits learnt from another one",
     "draw": "draw forecasts of a scene, two models side by side, or an animation of successive forecasts",
+    "view": "write a page on which scenes and forecasts are played, compared and asked about",
     "explain": "say what drives a forecast: which part of the map, which neighbour, which past",
     "counterfactual": "find the smallest change of a scene that flips a forecast, or edit a scene in words",
     "search": "find scenarios like one, but with one thing changed: a list and a sheet of pictures",

@@ -42,6 +42,7 @@ def draw_scenes(
     centre_m: Floats | None = None,
     around_m: float | None = None,
     step_s: float = 0.5,
+    since_s: float | None = None,
 ) -> Figure:
     """Draw the forecasts of one or several models for the same moment, side by side in the same window.
 
@@ -52,6 +53,7 @@ def draw_scenes(
         centre_m: (2,) middle of the window, world frame; the targets' middle by default.
         around_m: half the window's side; by default what shows everything that moves.
         step_s: seconds between the forecasts' points.
+        since_s: seconds since the scene's start; by default one step a key frame.
     """
     shown = [found.most_likely_m() for _, found in forecasts]
     middle, half = _window(moment, [*shown, truth_m], centre_m, around_m)
@@ -62,9 +64,9 @@ def draw_scenes(
         _draw_moment(panel, moment, view, half)
         _draw_truth(panel, moment, truth_m, view, step_s)
         _draw_forecasts(panel, moment, found, view, step_s)
-        _frame(panel, half, _heading(literal(name), found, truth_m))
+        _frame(panel, half, _heading(literal(name), found, truth_m, "vehicles" if _sized(moment) else "tracks"))
     panels[0].set_ylabel("north, m")
-    since = f"{moment.frame * step_s:g} s after its start"
+    since = f"{moment.frame * step_s if since_s is None else since_s:g} s after its start"
     where = f"{literal(moment.scene)}, {since}; origin at ({middle[0]:.0f}, {middle[1]:.0f}) m"
     figure.legend(handles=_legend(moment), title=where, title_fontsize=8, loc="outside lower center", ncols=4, **_SMALL)
     return figure
@@ -97,8 +99,21 @@ def _draw_moment(axes: Axes, moment: Moment, view: View, half: float) -> None:
         colour = EGO if moment.ego[number] else TARGET if moment.targets[number] else OTHER
         if moment.types[number] == AgentType.PEDESTRIAN:
             axes.plot(*view(agent.pose_world[:2]), "o", ms=3.2, mfc="white", mec=TARGET, mew=0.7, zorder=4)
+        elif not np.isfinite(agent.size_m).all():
+            _draw_dot(axes, agent, view, colour)
         else:
             draw_box(axes, agent, view, colour)
+
+
+def _draw_dot(axes: Axes, agent: Agent, view: View, colour: str) -> None:
+    """Draw an agent whose size nobody knows, and its past of up to 2 s."""
+    axes.plot(*view(agent.pose_world[:2]), "o", ms=4.5, mfc=colour, mec="white", mew=0.5, zorder=5)
+    axes.plot(*view(agent.history_m).T, ":", color=colour, lw=1.1, zorder=3.5)
+
+
+def _sized(moment: Moment) -> bool:
+    """Whether the sizes of agents are known: a data set tells them, rows do not."""
+    return all(bool(np.isfinite(agent.size_m).all()) for agent in moment.agents)
 
 
 def draw_box(axes: Axes, agent: Agent, view: View, colour: str, order: float = 5.0) -> None:
@@ -176,14 +191,14 @@ def _frame(axes: Axes, half: float, title: str) -> None:
     axes.set_title(title, fontsize=10)
 
 
-def _heading(name: str, found: ForecastRows, truth_m: Floats) -> str:
-    """The name, and the mean error of the most likely modes over all vehicles and annotated steps of the moment."""
+def _heading(name: str, found: ForecastRows, truth_m: Floats, what: str) -> str:
+    """The name, and the mean error of the most likely modes over all targets and annotated steps of the moment."""
     steps = min(found.positions_m.shape[2], truth_m.shape[1])
     off_m = np.linalg.norm(found.most_likely_m()[:, :steps] - truth_m[:, :steps], axis=-1)
     scored = int(np.isfinite(off_m).any(1).sum())
     if not scored:
         return name
-    return f"{name}\nmost likely modes of all {scored} vehicles: {np.nanmean(off_m):.1f} m off on average"
+    return f"{name}\nmost likely modes of all {scored} {what}: {np.nanmean(off_m):.1f} m off on average"
 
 
 def _legend(moment: Moment) -> list[Any]:
@@ -198,7 +213,11 @@ def _legend(moment: Moment) -> list[Any]:
     handles.append(
         Line2D([], [], color=TRUTH, ls="--", lw=1.0, marker="x", ms=4, label=f"truth, marks every {_MARKED_S:g} s")
     )
-    handles.append(Patch(facecolor=TARGET, label="vehicle; dotted: its last 2 s"))
+    if _sized(moment):
+        handles.append(Patch(facecolor=TARGET, label="vehicle; dotted: its last 2 s"))
+    else:
+        dot: dict[str, Any] = {"ls": "", "marker": "o", "ms": 4.5, "mec": "white"}
+        handles.append(Line2D([], [], mfc=TARGET, label="track; dotted: its last 2 s", **dot))
     if moment.ego.any():
         handles.append(Patch(facecolor=EGO, label="ego vehicle"))
     if (~moment.targets & ~moment.ego & (moment.types != AgentType.PEDESTRIAN)).any():

@@ -6,21 +6,23 @@ import re
 import unicodedata
 
 import numpy as np
+from numpy.typing import NDArray
 
-from forecast.scoring.scores import Scores
 from forecast.scoring.truth_by_track import TruthByTrack
 
 
-def why_no_truth(scores: Scores, truth: TruthByTrack, unknown: list[str], reach_s: tuple[float, float]) -> str:
+def why_no_truth(
+    forecast: NDArray[np.str_], truth: TruthByTrack, unknown: list[str], reach_s: tuple[float, float]
+) -> str:
     """What to say of a file whose forecasts have no truth at all.
 
     Args:
-        scores: of the file.
+        forecast: (rows,) tracks of the file.
         truth: all of it.
         unknown: tracks of the file that the truth does not know.
         reach_s: first and last time that the forecasts are for, s.
     """
-    tracks = len(np.unique(scores.agent_track))
+    tracks = len(np.unique(forecast))
     if len(unknown) == tracks:
         alike = {_rough_name(name): name for name in np.unique(truth.all.track).tolist()}
         near = [name for name in unknown if _rough_name(name) in alike]
@@ -31,7 +33,7 @@ def why_no_truth(scores: Scores, truth: TruthByTrack, unknown: list[str], reach_
             f"no track is in both: e.g. {first!r} is forecast and {other!r} is known{how}; "
             "expected the same track names in both"
         )
-    known = truth.of(np.unique(scores.agent_track).tolist()).time_s
+    known = truth.of(np.unique(forecast).tolist()).time_s
     return (
         f"{tracks - len(unknown)} of its {tracks} tracks are known there, but not at these times: the forecasts are "
         f"for {_span(*reach_s)}, the truth of these tracks is from {_span(known.min(), known.max())}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from forecast.scoring.report_document import Report, names_of, window_of
 from forecast.scoring.road_rules import Road
 from forecast.scoring.scores import Scores, merged
 from forecast.scoring.settings import Settings
-from forecast.scoring.truth_by_track import TruthByTrack
+from forecast.scoring.truth_by_track import TruthByTrack, named_by_truth
 
 
 def score_streams(
@@ -73,7 +72,7 @@ def _score_file(name: str, file: ForecastFile, truth: TruthByTrack, truth_path: 
         timing = timing_of(
             piece, interval_s=settings.interval_s, issue_step=file.interval_s, tolerance_s=settings.tolerance_s
         )
-        piece = _named_by_truth(piece, truth, given, file.path)
+        piece = named_by_truth(piece, truth, given, file.path)
         known = truth.of(np.unique(piece.track).tolist())
         parts.append(score_rows(name, piece, piece, known, settings, timing=timing))
         times_s += [*_reach_s(piece)]
@@ -82,7 +81,7 @@ def _score_file(name: str, file: ForecastFile, truth: TruthByTrack, truth_path: 
     without, forecasts = scores.coverage["agent_samples_without_truth"], scores.coverage["agent_samples"]
     unknown = sorted({track for track in scores.agent_track.tolist() if truth.known(track) is None})
     if without == forecasts:
-        why = why_no_truth(scores, truth, unknown, (min(times_s), max(times_s)))
+        why = why_no_truth(scores.agent_track, truth, unknown, (min(times_s), max(times_s)))
         raise SubmissionError(f"{file.path}: none of its {forecasts} forecasts has a truth in {truth_path}; {why}")
     if settings.road is not None:
         _tell_misfit(scores, settings.road, file.path)
@@ -123,29 +122,3 @@ def _check_same(parts: Sequence[Scores], path: Path) -> None:
             f"{path}: the forecasts after {last.agent_keys[0]} have other leads or columns than those before; "
             "expected the same in all"
         )
-
-
-def _named_by_truth(piece: ForecastRows, truth: TruthByTrack, given: dict[str, str], path: Path) -> ForecastRows:
-    """The same with tracks called as the truth does, so that files that name them in other forms can be paired.
-
-    Args:
-        piece: of the file.
-        truth: unknown tracks keep their names.
-        given: what the file calls each of the truth's tracks, filled piece by piece.
-        path: the file.
-
-    Raises:
-        SubmissionError: two tracks of the file are the same in the truth.
-    """
-    tracks, code = np.unique(piece.track, return_inverse=True)
-    own = [truth.known(track) for track in tracks.tolist()]
-    for track, known in zip(tracks.tolist(), own, strict=True):
-        if known is not None and given.setdefault(known, track) != track:
-            raise SubmissionError(
-                f"{path}: tracks {given[known]!r} and {track!r} are both {known!r} in the truth; "
-                "expected one name a track"
-            )
-    called = [track if known is None else known for track, known in zip(tracks.tolist(), own, strict=True)]
-    if called == tracks.tolist():
-        return piece
-    return replace(piece, track=np.array(called, dtype=np.str_)[code.reshape(-1)])

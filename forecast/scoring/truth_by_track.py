@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from forecast.core.rows import TruthRows
+from forecast.core.errors import SubmissionError
+from forecast.core.rows import ForecastRows, TruthRows
 
 _WHOLE = re.compile(r"[+-]?\d+\.0*")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
@@ -51,3 +54,29 @@ def _plain_name(name: str) -> str:
     if _WHOLE.fullmatch(name):
         return name.split(".")[0]
     return name.replace("-", "").lower() if _UUID.fullmatch(name) else name
+
+
+def named_by_truth(piece: ForecastRows, truth: TruthByTrack, given: dict[str, str], path: Path) -> ForecastRows:
+    """The same with tracks called as the truth does, so that files that name them in other forms can be paired.
+
+    Args:
+        piece: of the file.
+        truth: unknown tracks keep their names.
+        given: what the file calls each of the truth's tracks, filled piece by piece.
+        path: the file.
+
+    Raises:
+        SubmissionError: two tracks of the file are the same in the truth.
+    """
+    tracks, code = np.unique(piece.track, return_inverse=True)
+    own = [truth.known(track) for track in tracks.tolist()]
+    for track, known in zip(tracks.tolist(), own, strict=True):
+        if known is not None and given.setdefault(known, track) != track:
+            raise SubmissionError(
+                f"{path}: tracks {given[known]!r} and {track!r} are both {known!r} in the truth; "
+                "expected one name a track"
+            )
+    called = [track if known is None else known for track, known in zip(tracks.tolist(), own, strict=True)]
+    if called == tracks.tolist():
+        return piece
+    return replace(piece, track=np.array(called, dtype=np.str_)[code.reshape(-1)])
