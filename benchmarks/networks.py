@@ -56,6 +56,8 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "query_masked": ("query_cab", {"objective.divergence_weight": 0.0}),
     "query_two_refinements": ("query", {"model.refinements": 2}),
     "query_mirrored": ("query", {"data.mirror": 0.5}),
+    # Forecasts are asked to foresee those of the next key frame.
+    "query_consistent": ("query", {"consistency.weight": 1.0}),
     # Lanes and their direction beside the raster.
     "query_lanes": (
         "query",

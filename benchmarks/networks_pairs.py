@@ -27,6 +27,7 @@ PAIRS = (
     ("query", "query_reweight"),
     ("query", "query_masked"),
     ("query_masked", "query_cab"),
+    ("query", "query_consistent"),
     ("query", "query_lanes"),
     ("query", "query_patch"),
     ("query", "query_vit"),
