@@ -102,6 +102,7 @@ def run_cell(cell: Cell, args: argparse.Namespace) -> dict[str, Any]:
         return dict(json.loads(done.read_text(encoding="utf-8")))
     dataset = open_dataset(args.dataroot, args.version)
     told: list[dict[str, Any]] = []
+    found: dict[str, Errors] = {}
     before: Path | None = None
     for number in range(len(cell.stages)):
         run, seconds = _stage(cell, number, before, dataset, args)
@@ -110,6 +111,7 @@ def run_cell(cell: Cell, args: argparse.Namespace) -> dict[str, Any]:
         before = run
     result = {"cell": cell.name, "row": cell.row, "seed": cell.seed, "order": cell.order, "scenes": cell.scenes}
     result |= {"districts": list(ORDERS[cell.order]), "stages": told, "data": dataset.fingerprint}
+    result["against_naive"] = _against_naive(cell, found, args)
     _write(done, result)
     return result
 
@@ -164,6 +166,15 @@ def _scored(last: Path, dataset: Dataset, cell: Cell, number: int, args: argpars
     name = f"{cell.name}-stage{number}"
     np.savez(kept / f"{name}.npz", **{key: value for d, e in found.items() for key, value in e.arrays(d).items()})
     return found
+
+
+def _against_naive(cell: Cell, found: dict[str, Errors], args: argparse.Namespace) -> dict[str, Any] | None:
+    """Differences of a low-data cell from naive fine-tuning with the same scenes, which comes first."""
+    naive = args.out / "errors" / f"{Cell('naive', 0, cell.seed, cell.scenes).name}-stage1.npz"
+    if cell.scenes is None or cell.row == "naive" or not naive.is_file():
+        return None
+    with np.load(naive) as kept:
+        return {name: paired(found[name], Errors.of(kept, name)) for name in cell.stages}
 
 
 def _size(last: Path) -> dict[str, int]:

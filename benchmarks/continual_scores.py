@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,6 +37,11 @@ class Errors:
     fde_ml_m: NDArray[np.float64]
     min_ade_5_m: NDArray[np.float64]
     scene: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, kept: Mapping[str, NDArray[Any]], district: str) -> Errors:
+        """What :meth:`arrays` gave."""
+        return cls(*(kept[f"{district}/{name}"] for name in ("fde_ml_m", "min_ade_5_m", "scene")))
 
     def arrays(self, district: str) -> dict[str, NDArray[Any]]:
         """By name, to be kept."""

@@ -1,4 +1,4 @@
-"""Run every step on a synthetic town: data, training, forecasts, scores, pictures. Needs no data set."""
+"""Run every step on a synthetic town: data, training, forecasts, scores, pictures, the player. Needs no data set."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 VERSION, TRAIN_SPLIT, VAL_SPLIT = "v1.0-trainval", "train", "val"
 #: What the trained model is called in files and tables, and the same with its context nulled.
 TRAINED, NULLED = "trained", "context_nulled"
+#: What is played beside the trained model, and how many scenes are.
+BESIDE, PLAYED = "constant_velocity_heading", 6
 
 #: Arguments that this module does not name are configuration keys of the training.
 TAKES_CONFIGURATION = True
@@ -68,6 +70,7 @@ def run(args: argparse.Namespace) -> None:
 
     _say("5/5  draw")
     pictures = _draw(out, dataset, files[0], args.pictures)
+    _play(out, dataset, files)
     _conclude(out, document, pictures, (time.monotonic() - started) / 60)
 
 
@@ -91,7 +94,7 @@ def _clear(out: Path) -> None:
         raise ConfigError(f"--out {out}: holds something else than an earlier demo; choose another folder")
     for folder in ("run", "forecasts", "pictures"):
         shutil.rmtree(out / folder, ignore_errors=True)
-    for file in ("report.json", "report.html"):
+    for file in ("report.json", "report.html", "player.html"):
         (out / file).unlink(missing_ok=True)
 
 
@@ -150,6 +153,18 @@ def _draw(out: Path, dataset: Dataset, submission_file: Path, count: int) -> int
     return len(draw_cases(out / "pictures", dataset, submission_file, chosen.tolist()))
 
 
+def _play(out: Path, dataset: Dataset, files: list[Path]) -> None:
+    """A page on which some of the scenes are played, the trained model beside constant velocity."""
+    from forecast.pictures.agent_forecasts import open_forecasts
+    from forecast.view.dataset_scenes import DatasetModel, dataset_scene
+    from forecast.view.player_page import write_player
+
+    shown = [file for file in files if file.stem in (TRAINED, BESIDE)]
+    models = [DatasetModel(file.stem, open_forecasts(file, dataset).of, everyone=True) for file in shown]
+    scenes = [dataset_scene(dataset, name, models) for name in dataset.scenes_of(VAL_SPLIT)[:PLAYED]]
+    write_player(out / "player.html", scenes, [model.name for model in models], "The demo's forecasts, played")
+
+
 def _conclude(out: Path, document: dict[str, Any], pictures: int, minutes: float) -> None:
     reports = {report["name"]: report["metrics"] for report in document["reports"]}
 
@@ -161,5 +176,8 @@ def _conclude(out: Path, document: dict[str, Any], pictures: int, minutes: float
     for name in (TRAINED, NULLED, "physics_oracle", "constant_velocity_heading"):
         ade, fde, best = (figure(name, metric) for metric in ("min_ade_1", "min_fde_1", "min_ade_5"))
         print(f"  {name:<28} minADE_1 {ade:5.2f} m   minFDE_1 {fde:5.2f} m   minADE_5 {best:5.2f} m")
-    print(f"report: {out / 'report.html'}   numbers: {out / 'report.json'}   {pictures} pictures: {out / 'pictures'}")
     print(f"weights: {out / 'run' / 'best.safetensors'}   submission: {out / 'forecasts' / f'{TRAINED}.json'}")
+    print(f"numbers: {out / 'report.json'}   {pictures} pictures: {out / 'pictures'}")
+    print("open in a browser:")
+    print(f"  {out / 'report.html'}   how good it is, and where not")
+    print(f"  {out / 'player.html'}   the forecasts of some scenes, played")
