@@ -31,7 +31,7 @@ COMMANDS = {
     "search": "find scenarios like one, but with one thing changed: a list and a sheet of pictures",
     "audit": "report whether a model uses its context, and whether it uses it rightly",
     "export": "export a trained model to ONNX, checked against the model",
-    "list": "list configurations, networks, objectives, metrics, map layers, kinds of data sets, weights",
+    "list": "list configurations, networks, metrics, weights, …; of a data set, its scenes and agents",
     "info": "print versions of the package and its dependencies",
 }
 
