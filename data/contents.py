@@ -142,4 +142,5 @@ def _listed_rows(dataset: Dataset) -> NDArray[np.int64] | None:
     if not dataset.lists_challenge:
         return None
     rows = [dataset.samples(split).rows for split in dataset.splits]
-    return np.unique(np.concatenate([*rows, np.zeros(0, dtype=np.int64)]))
+    listed: NDArray[np.int64] = np.unique(np.concatenate([*rows, np.zeros(0, dtype=np.int64)]))
+    return listed

@@ -36,6 +36,8 @@ COMMANDS = {
 }
 
 EXIT_DONE, EXIT_FAILED, EXIT_USER_MISTAKE = 0, 1, 2
+#: Ctrl-C, as shells have it.
+EXIT_INTERRUPTED = 130
 
 
 class _Parser(argparse.ArgumentParser):
@@ -73,6 +75,7 @@ def _run(argv: Sequence[str]) -> None:
         args.configuration = configuration
     else:
         args = parser.parse_args(argv[1:])
+    args.command_line = ["forecast", *argv]
     module.run(args)
 
 
@@ -80,8 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 when done, 2 for a user's mistake or a file that cannot be read or written (one line on stderr); anything
-        else raises and Python exits with 1.
+        0 when done, 2 for a user's mistake or a file that cannot be read or written, 130 after Ctrl-C (one line on
+        stderr each); anything else raises and Python exits with 1.
     """
     with plainly_spoken():
         return _run_and_tell(sys.argv[1:] if argv is None else argv)
@@ -94,9 +97,9 @@ def _run_and_tell(argv: Sequence[str]) -> int:
         # What a file holds may be quoted, line breaks and all.
         print("forecast:", r"\n".join(str(mistake).splitlines()), file=sys.stderr)
         return EXIT_USER_MISTAKE
-    except KeyboardInterrupt:
-        print("forecast: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as interrupt:
+        print(f"forecast: {str(interrupt) or 'interrupted'}", file=sys.stderr)
+        return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of our output (head, less) went away
         sys.stderr.close()
         return EXIT_DONE

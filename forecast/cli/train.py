@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,5 +71,16 @@ def _train(args: argparse.Namespace, config: TrainingConfig) -> None:
 
     from forecast.training.run import train
 
-    folder = train(config, args.out, resume=args.resume)
+    try:
+        folder = train(config, args.out, resume=args.resume)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_how_to_go_on(args, out)) from None
     rank_zero_only(print)(f"weights: {folder / 'best.safetensors'}", file=sys.stderr)
+
+
+def _how_to_go_on(args: argparse.Namespace, out: Path) -> str:
+    """What to say of a run that was interrupted."""
+    if not (out / "last.ckpt").exists():
+        return "interrupted before its first epoch was over: nothing is kept, begin again"
+    again = args.command_line if args.resume else [*args.command_line, "--resume"]
+    return f"interrupted; the last whole epoch is kept, go on after it with: {shlex.join(again)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -48,6 +49,7 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
 
     Raises:
         ForecastError: a mistake in data, configuration or the folder, or a run that diverged.
+        KeyboardInterrupt: Ctrl-C; the last whole epoch is kept.
     """
     from forecast.data.cache import open_dataset
     from forecast.data.dataset import AgentDataset
@@ -154,7 +156,27 @@ def _fit(
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*The number of training batches.*")
         warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
-        trainer.fit(module, *loaders, ckpt_path=None if ckpt is None else str(ckpt), weights_only=True)
+        with _interrupts_of(trainer):
+            trainer.fit(module, *loaders, ckpt_path=None if ckpt is None else str(ckpt), weights_only=True)
+
+
+@contextmanager
+def _interrupts_of(trainer: pl.Trainer) -> Iterator[None]:
+    """Hand Ctrl-C on as what it is: Lightning makes an exit of it, and leaves the signal ignored.
+
+    Raises:
+        KeyboardInterrupt: the trainer was interrupted; all that it had to close is closed.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as leaving:
+        if not trainer.interrupted:
+            raise
+        raise KeyboardInterrupt from leaving
+    finally:
+        if trainer.interrupted and before is not None:
+            signal.signal(signal.SIGINT, before)
 
 
 def _keeping_crops(
