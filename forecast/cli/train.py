@@ -9,6 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from forecast.core.batch import AgentBatch
+    from forecast.core.crops import CropSpec
+    from forecast.core.forecast import Forecast
     from forecast.training.schema import TrainingConfig
 
 #: Arguments that this module does not name are configuration keys.
@@ -72,10 +78,17 @@ def _train(args: argparse.Namespace, config: TrainingConfig) -> None:
     from forecast.training.run import train
 
     try:
-        folder = train(config, args.out, resume=args.resume)
+        folder = train(config, args.out, resume=args.resume, draw=_drawn)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(args, out)) from None
     rank_zero_only(print)(f"weights: {folder / 'best.safetensors'}", file=sys.stderr)
+
+
+def _drawn(batch: AgentBatch, answer: Forecast, spec: CropSpec) -> NDArray[np.uint8]:
+    """The picture of a log; matplotlib is loaded with the first."""
+    from forecast.pictures.validation_sheet import draw_validation
+
+    return draw_validation(batch, answer, spec)
 
 
 def _how_to_go_on(args: argparse.Namespace, out: Path) -> str:

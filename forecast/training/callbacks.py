@@ -6,6 +6,7 @@ import csv
 import math
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ class RunFolder(pl.Callback):
             self.best = min(score, self.best)
             self._save("best.safetensors", pl_module, notes)
         self._save("last.safetensors", pl_module, notes)
-        _write_csv(self.out / "metrics.csv", self.rows)
+        write_csv(self.out / "metrics.csv", self.rows)
         trainer.save_checkpoint(self.out / RESUME_NAME)
 
     def _save(self, name: str, module: ForecastModule, notes: dict[str, Any]) -> None:
@@ -144,7 +145,8 @@ def _check_weights(module: ForecastModule, epoch: int) -> None:
             )
 
 
-def _write_csv(path: Path, rows: list[dict[str, float]]) -> None:
+def write_csv(path: Path, rows: Sequence[Mapping[str, float | str]]) -> None:
+    """Write rows as CSV, whole; cells that a row lacks are empty."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     with written_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names)

@@ -83,6 +83,22 @@ class ForecastModule(pl.LightningModule):
             return batch
         return self.add_crops(batch)
 
+    def answered(self, batch: AgentBatch) -> tuple[AgentBatch, Forecast]:
+        """A batch with its crops, and what is answered of it with context; draws nothing at random.
+
+        Args:
+            batch: agent frame, on the module's device.
+        """
+        batch = self._with_crops(batch)
+        network = self.answering.network
+        trained = network.training
+        network.eval()
+        try:
+            with torch.inference_mode():
+                return batch, network.predict(batch)
+        finally:
+            network.train(trained)
+
     def _varied(self, batch: AgentBatch) -> AgentBatch:
         """A training batch, varied as ``data`` says; in the step, whose seed a resumed run shares."""
         data = self.config.data

@@ -10,9 +10,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -20,7 +18,6 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from forecast.core.agents import types_named
 from forecast.core.errors import ConfigError, DataError
-from forecast.core.extras import optional_module
 from forecast.core.files import file_hash
 from forecast.data.kept_crops import KeptCrops
 from forecast.data.loading import BatchSource, EpochBatches, loader
@@ -29,11 +26,19 @@ from forecast.prediction.checkpoint import load_checkpoint
 from forecast.training.callbacks import RESUME_NAME, EpochLines, RunFolder, StepSeeds, WholeCheckpointIO
 from forecast.training.config import as_dict
 from forecast.training.module import AddCrops, ForecastModule
+from forecast.training.run_logs import DrawForecasts, LearningRateLog, ValidationPictures, run_loggers
 from forecast.training.run_records import CONFIG_NAME, ENVIRONMENT_NAME, prepare_folder
 from forecast.training.schema import TrainingConfig
 
 
-def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, progress: bool = True) -> Path:
+def train(
+    config: TrainingConfig,
+    out: Path | str,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+    draw: DrawForecasts | None = None,
+) -> Path:
     """Train on a data set.
 
     Args:
@@ -42,6 +47,8 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
         resume: continue the run in ``out`` after its last complete epoch; where there is none yet, begin. A larger
             ``run.epochs`` lengthens it.
         progress: show a progress bar (on a terminal) and a line an epoch.
+        draw: makes the pictures for TensorBoard, see ``run.pictures_every``; the command line takes
+            :func:`forecast.pictures.validation_sheet.draw_validation`.
 
     Returns:
         The run's folder: ``best.safetensors``, ``last.safetensors`` (and beside them a twin's
@@ -73,7 +80,7 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
         maps = [dataset.map_file(name) for name in dataset.map_names]
         fingerprint = combined_digest([fingerprint, *(file_hash(path) for path in maps if path.is_file())])
     return train_on(
-        config, out, learn, check, add_crops, resume=resume, progress=progress, data_fingerprint=fingerprint
+        config, out, learn, check, add_crops, resume=resume, progress=progress, data_fingerprint=fingerprint, draw=draw
     )
 
 
@@ -100,6 +107,7 @@ def train_on(
     resume: bool = False,
     progress: bool = True,
     data_fingerprint: str = "",
+    draw: DrawForecasts | None = None,
 ) -> Path:
     """The same on any source of batches.
 
@@ -110,17 +118,19 @@ def train_on(
         add_crops: makes a batch's crops on its device; None where the batches bring theirs.
         resume, progress: see :func:`train`.
         data_fingerprint: recorded, and compared on resuming.
+        draw: see :func:`train`.
     """
     for name, source in (("training", learn), ("validation", check)):
         if len(source) == 0:
             raise DataError(f"the {name} split holds no agent-samples; choose another data.{name[:5]}_split")
     out = Path(out)
     start = None if config.run.start_from is None else _start(config.run.start_from, config)
-    trainer = _trainer(config, out, progress)
-    if trainer.is_global_zero:
+    ckpt = out / RESUME_NAME if resume and (out / RESUME_NAME).exists() else None
+    every = config.run.pictures_every if "tensorboard" in config.run.loggers else 0
+    pictures = ValidationPictures(check, every, draw) if draw is not None and every else None
+    trainer = _trainer(config, out, ckpt, progress, pictures)
+    if trainer.is_global_zero:  # the others train only when all are there
         ckpt = prepare_folder(out, config, data_fingerprint, resume, progress)
-    else:  # the first process has looked at the folder, and trains only when all are there
-        ckpt = out / RESUME_NAME if resume and (out / RESUME_NAME).exists() else None
     with _no_empty_run(out, trainer.is_global_zero and ckpt is None):
         _fit(config, trainer, learn, check, add_crops, start, ckpt, tell=progress and trainer.is_global_zero)
     return out
@@ -240,12 +250,16 @@ def _start(weights: str, config: TrainingConfig) -> dict[str, torch.Tensor]:
     return start
 
 
-def _trainer(config: TrainingConfig, out: Path, progress: bool) -> pl.Trainer:
+def _trainer(
+    config: TrainingConfig, out: Path, resumed: Path | None, progress: bool, pictures: ValidationPictures | None
+) -> pl.Trainer:
     run = config.run
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     callbacks: list[pl.Callback] = [StepSeeds(run.seed), RunFolder(out)]
     bar = progress and sys.stderr.isatty()
+    callbacks += [LearningRateLog()] if run.loggers else []
+    callbacks += [] if pictures is None else [pictures]
     if progress:
         callbacks.append(EpochLines())
     if bar:
@@ -258,7 +272,7 @@ def _trainer(config: TrainingConfig, out: Path, progress: bool) -> pl.Trainer:
             num_nodes=run.nodes,
             strategy=run.strategy,
             precision=run.precision,  # type: ignore[arg-type]  # Lightning lists the words it takes
-            logger=[_logger(name, out) for name in run.loggers] or False,
+            logger=run_loggers(run.loggers, out, resumed) or False,
             callbacks=callbacks,
             plugins=[WholeCheckpointIO()],
             gradient_clip_val=config.optimiser.clip_norm or config.optimiser.clip_value,
@@ -275,15 +289,3 @@ def _trainer(config: TrainingConfig, out: Path, progress: bool) -> pl.Trainer:
             f"{name} '{getattr(run, name)}'" for name in ("accelerator", "devices", "strategy", "precision")
         )
         raise ConfigError(f"run: Lightning refuses {told}: {' '.join(str(error).split())[:300]}") from error
-
-
-def _logger(name: str, out: Path) -> Any:
-    if name == "tensorboard":
-        # Lightning would take tensorboardX for it, and says something else if neither is there.
-        optional_module("tensorboard", "tensorboard")
-    path = {"tensorboard": "pytorch_lightning.loggers.TensorBoardLogger", "csv": "pytorch_lightning.loggers.CSVLogger"}
-    module, _, kind = path.get(name, name).rpartition(".")
-    try:
-        return getattr(import_module(module), kind)(save_dir=str(out / "logs"))
-    except (ImportError, ModuleNotFoundError, AttributeError, ValueError) as error:
-        raise ConfigError(f"run.loggers: '{name}' cannot be used: {' '.join(str(error).split())[:200]}") from error
