@@ -94,6 +94,15 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--html", metavar="FILE", help="also write a self-contained HTML page")
     parser.add_argument("--markdown", metavar="FILE", help="also write the table as Markdown")
     parser.add_argument("--latex", metavar="FILE", help="also write the table as LaTeX")
+    parser.add_argument(
+        "--columns",
+        type=lambda text: [key.strip() for key in text.split(",")],
+        metavar="KEY,KEY",
+        help="metrics of these tables, as 'forecast list metrics' calls them (default: the usual ones)",
+    )
+    parser.add_argument(
+        "--intervals", action="store_true", help="write ± half the width of the 95 %% interval in these tables"
+    )
     parser.add_argument("--per-sample", metavar="FILE", help="also write one row per agent-sample (.parquet, .csv)")
     parser.add_argument(
         "--per-point", metavar="FILE", help="also write one row per target point of D and C (.parquet, .csv)"
@@ -103,7 +112,8 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Score, print the table, and write what was asked for."""
     from forecast.core.files import check_outputs, written_whole
-    from forecast.report.tables import as_latex, as_markdown
+    from forecast.report.latex_table import as_latex
+    from forecast.report.tables import as_markdown
     from forecast.report.terminal_table import print_table
 
     _check_combination(args)
@@ -111,13 +121,15 @@ def run(args: argparse.Namespace) -> None:
     inputs = [path for path in (*args.forecasts, args.truth, args.map) if path is not None]
     check_outputs(outputs, inputs, dataroot=args.dataroot)
     settings = _settings(args)
+    _check_tables(args, settings)
     report, dataset = _score(args, settings)
     report.write(args.out)
     document = report.as_json()
     for path, render in ((args.markdown, as_markdown), (args.latex, as_latex)):
         if path:
             with written_whole(path) as temporary:
-                temporary.write_text(render(document), encoding="utf-8", errors="backslashreplace")
+                table = render(document, keys=args.columns or (), intervals=args.intervals)
+                temporary.write_text(table, encoding="utf-8", errors="backslashreplace")
     _write_details(args, report)
     if args.html:
         from forecast.pictures.page_pictures import page_cases, page_curves
@@ -162,6 +174,18 @@ def _check_combination(args: argparse.Namespace) -> None:
         )
     elif missing:
         raise ConfigError(f"{', '.join(missing)} missing: a submission is scored on a data set (or rows with --truth)")
+
+
+def _check_tables(args: argparse.Namespace, settings: Settings) -> None:
+    """Say before any work what the tables cannot show."""
+    from forecast.core.errors import ConfigError
+    from forecast.eval.metric_list import METRICS
+    from forecast.report.figures import check_keys
+
+    given = ["--columns"] * (args.columns is not None) + ["--intervals"] * args.intervals
+    if given and not (args.markdown or args.latex):
+        raise ConfigError(f"{', '.join(given)}: of which table? add --latex FILE or --markdown FILE")
+    check_keys(args.columns or (), [spec.key for spec in METRICS if spec.heading] + [s.key for s in settings.metrics])
 
 
 def _is_log(path: str) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from forecast.core.errors import ConfigError, one_of
 from forecast.eval import metric_list
 from forecast.eval.metric_list import metric
 from forecast.eval.metric_spec import MetricSpec
@@ -23,6 +24,7 @@ class Heading:
         unit: of its values.
         lower_is_better: False where larger values are better.
         zero_is_best: True where values nearer 0 are better.
+        key: of the metric.
     """
 
     text: str
@@ -31,18 +33,20 @@ class Heading:
     unit: str = ""
     lower_is_better: bool = True
     zero_is_best: bool = False
+    key: str = ""
 
 
 def _heading(spec: MetricSpec) -> Heading:
-    return Heading(spec.heading, spec.path, spec.short, spec.unit, spec.lower_is_better, spec.zero_is_best)
+    return Heading(spec.heading, spec.path, spec.short, spec.unit, spec.lower_is_better, spec.zero_is_best, spec.key)
 
 
 def headings(document: Mapping[str, Any]) -> list[Heading]:
     """All figures that tables may hold: those of the list of metrics, then those from outside it."""
     listed = [_heading(spec) for spec in metric_list.METRICS if spec.heading]
-    own = document.get("own_metrics", {}).values()
+    own = document.get("own_metrics", {})
     return listed + [
-        Heading(one["heading"], tuple(one["path"]), True, one["unit"], one["lower_is_better"]) for one in own
+        Heading(one["heading"], tuple(one["path"]), True, one["unit"], one["lower_is_better"], key=key)
+        for key, one in own.items()
     ]
 
 
@@ -63,6 +67,51 @@ def columns(document: Mapping[str, Any], *, short: bool = False) -> dict[str, tu
     """
     wanted = [(one.text, _shared(document, one.path)) for one in headings(document) if one.short or not short]
     return {name: path for name, path in wanted if any(text(at(body, path)) != "–" for body in bodies(document))}
+
+
+def table_headings(document: Mapping[str, Any], keys: Sequence[str] = ()) -> list[Heading]:
+    """The figures of a table for a paper, each with the place where it stands in this document.
+
+    Args:
+        document: of report.json.
+        keys: of metrics, in the order of the table; by default those of the short tables that a file has.
+
+    Raises:
+        ConfigError: there is no metric of such a key.
+    """
+    found = headings(document)
+    if keys:
+        known = {one.key: one for one in found}
+        check_keys(keys, known)
+        return [replace(known[key], path=_shared(document, known[key].path)) for key in keys]
+    places = columns(document, short=True)
+    return [replace(one, path=places[one.text]) for one in found if one.text in places]
+
+
+def check_keys(keys: Sequence[str], known: Iterable[str]) -> None:
+    """Refuse metrics that there are not, or that are named twice.
+
+    Raises:
+        ConfigError: in one line.
+    """
+    options = list(known)
+    for number, key in enumerate(keys):
+        if key not in options:
+            raise ConfigError(f"--columns: no metric '{key}' with a place in tables: {one_of(options, key)}")
+        if key in keys[:number]:
+            raise ConfigError(f"--columns: {key} twice")
+
+
+def table_cells(document: Mapping[str, Any], found: Sequence[Heading]) -> list[list[str]]:
+    """One row a file: its name, then the figures; as :func:`rows`, of chosen ones."""
+    by_column = [_column(document, one.path) for one in found]
+    return [[body["name"], *cells] for body, *cells in zip(bodies(document), *by_column, strict=True)]
+
+
+def half_width(figure: Mapping[str, Any] | None) -> float:
+    """Half the width of a figure's 95 % interval; NaN where there is none."""
+    low, high = (figure.get("ci_low"), figure.get("ci_high")) if figure else (None, None)
+    return math.nan if low is None or high is None else (high - low) / 2
 
 
 def _shared(document: Mapping[str, Any], path: tuple[str, ...]) -> tuple[str, ...]:

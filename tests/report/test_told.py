@@ -13,7 +13,8 @@ from forecast.eval.consistency import dispersion_of
 from forecast.eval.forecasts import write_forecasts, write_truth
 from forecast.eval.formats.submission_json import write_submission
 from forecast.report.figures import rows, shared_points, warnings
-from forecast.report.tables import as_latex, as_markdown
+from forecast.report.latex_table import as_latex
+from forecast.report.tables import as_markdown
 from forecast.report.terminal_table import print_table
 from forecast.scoring.dataset_scores import score_submission
 from forecast.scoring.stream_scores import score_streams
