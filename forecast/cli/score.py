@@ -61,6 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="D and C over target points forecast at N leads or more (default: at every lead)",
     )
     _add_off_road_options(parser)
+    _add_measures(parser)
+
+
+def _add_measures(parser: argparse.ArgumentParser) -> None:
+    """Declare what else is measured, and by what."""
     parser.add_argument(
         "--samples", type=int, default=200, metavar="N", help="samples to draw from covariances (default: %(default)s)"
     )
@@ -71,6 +76,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODULE:FUNCTION",
         help="also compute your own metric: function(modes_m, probabilities, truth_m, valid) gives one value an "
         "agent-sample (docs/extend/metric.md); may be repeated",
+    )
+    parser.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="also score by the values of this column of the truth, or else of the forecasts, e.g. weather; may be "
+        "repeated",
+    )
+    parser.add_argument(
+        "--by-file",
+        metavar="FILE",
+        help="table that has the columns of --by (.parquet, .csv): for rows by track [and issue_time_s]; on a data set "
+        "by scene, instance, sample",
     )
     parser.add_argument(
         "--transport", action="store_true", help="also measure the overlap of all modes by optimal transport (slow)"
@@ -118,7 +137,7 @@ def run(args: argparse.Namespace) -> None:
 
     _check_combination(args)
     outputs = {f"--{name.replace('_', '-')}": getattr(args, name) for name in _OUTPUTS}
-    inputs = [path for path in (*args.forecasts, args.truth, args.map) if path is not None]
+    inputs = [path for path in (*args.forecasts, args.truth, args.map, args.by_file) if path is not None]
     check_outputs(outputs, inputs, dataroot=args.dataroot)
     settings = _settings(args)
     _check_tables(args, settings)
@@ -148,6 +167,10 @@ def _check_combination(args: argparse.Namespace) -> None:
     names = ("dataroot", "version", "split")
     given = [f"--{name}" for name in names if getattr(args, name) is not None]
     missing = [f"--{name}" for name in ("dataroot", "split") if getattr(args, name) is None]
+    if args.by_file and not args.by:
+        raise ConfigError("--by-file goes with --by COLUMN, which says what to take of it")
+    if args.by and not args.truth and not args.by_file:
+        raise ConfigError("--by: a data set has no further columns; add --by-file FILE, a table of them")
     rows = [path for path in args.forecasts if path.lower().endswith((".parquet", ".csv")) or _is_log(path)]
     if args.truth:
         only_nuscenes = (
@@ -195,11 +218,15 @@ def _is_log(path: str) -> bool:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
+    from pathlib import Path
+
     from forecast.core.errors import ConfigError
     from forecast.eval.own_metric import own_metrics
+    from forecast.scoring.own_strata import check_by
     from forecast.scoring.road_rules import open_road
     from forecast.scoring.settings import Settings
 
+    check_by(args.by)
     for name, smallest in (("minimum_leads", 1), ("samples", 1)):
         value = getattr(args, name)
         if value is not None and value < smallest:
@@ -213,6 +240,8 @@ def _settings(args: argparse.Namespace) -> Settings:
         exact_road=args.exact_off_road,
         interval_s=args.interval_s,
         metrics=own_metrics(args.metric),
+        by=tuple(args.by),
+        by_file=None if args.by_file is None else Path(args.by_file),
     )
 
 

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from forecast.core.errors import ConfigError, one_of
 from forecast.eval import metric_list
 from forecast.eval.metric_list import metric
 from forecast.eval.metric_spec import MetricSpec
+from forecast.eval.strata import in_order
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,21 @@ def at(body: Mapping[str, Any], path: tuple[str, ...]) -> Any:
     for key in path:
         found = found.get(key) if found else None
     return found
+
+
+def strata_lines(document: Mapping[str, Any], kind: str) -> list[list[str]]:
+    """The table of a kind of strata: its head, then one line a stratum: minADE_1 / minFDE_1, metres, and how many."""
+    found = bodies(document)
+    labels = in_order(kind, np.array([label for body in found for label in body["strata"][kind]]))
+    lines = [[label, *(_stratum(body["strata"][kind].get(label)) for body in found)] for label in labels]
+    return [[kind, *(body["name"] for body in found)], *lines]
+
+
+def _stratum(figures: Mapping[str, Any] | None) -> str:
+    if not figures or not figures["min_fde_1"]["count"]:
+        return "–"
+    ade, fde = figures["min_ade_1"], figures["min_fde_1"]
+    return f"{ade['value']:.2f} / {fde['value']:.2f} (n = {fde['count']:,})"
 
 
 def text(figure: Mapping[str, Any] | None) -> str:

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from forecast.report.figures import at, bodies, half_width, table_cells, table_headings
+from forecast.report.figures import at, bodies, half_width, strata_lines, table_cells, table_headings
 
 
 def as_markdown(document: Mapping[str, Any], *, keys: Sequence[str] = (), intervals: bool = False) -> str:
-    """The table for a README.
+    """The table for a README, and one for each kind of strata of the user's own.
 
     Args:
         document: of report.json.
@@ -29,7 +29,9 @@ def as_markdown(document: Mapping[str, Any], *, keys: Sequence[str] = (), interv
                 f"{cell} ± {half:.3f}" if math.isfinite(half) else cell
                 for cell, half in zip(line[1:], halves, strict=True)
             ]
-    return markdown_table([["forecasts", *(one.text for one in found)], *lines])
+    table = markdown_table([["forecasts", *(one.text for one in found)], *lines])
+    by = [markdown_table(strata_lines(document, kind)) for kind in document.get("by", [])]
+    return "\n".join([table, *(f"minADE_1 / minFDE_1, metres:\n\n{one}" for one in by)])
 
 
 def markdown_table(lines: Sequence[Sequence[str]]) -> str:

@@ -16,7 +16,8 @@ from forecast.scoring.dataset_join import Joined, join, read_for_dataset
 from forecast.scoring.joined_strata import strata_of_joined
 from forecast.scoring.measure import score_rows
 from forecast.scoring.off_road_scores import add_off_road
-from forecast.scoring.report_document import Report, named_files, window_of
+from forecast.scoring.own_strata import strata_of_tokens
+from forecast.scoring.report_document import Report, by_of, named_files, window_of
 from forecast.scoring.scores import Scores
 from forecast.scoring.settings import Population, Settings
 
@@ -55,6 +56,8 @@ def score_submission(
         both = join(read_for_dataset(path, dataset, said), dataset, split, str(path), allow_missing=allow_missing)
         result = score_joined(name, both, population=population, settings=settings)
         result.warnings.extend(said)
+        if settings.by_file is not None:
+            result.strata.update(strata_of_tokens(settings.by, settings.by_file, both))
         add_off_road(result, both, dataset, extra=settings.metrics)
         if settings.exact_road:
             add_off_road(result, both, dataset, "exact", extra=settings.metrics)
@@ -65,6 +68,7 @@ def score_submission(
         "split": split,
         "population": population,
         **window_of(settings),
+        **by_of(settings),
     }
     return Report(tuple(scores), tuple(joined), about, settings.metrics)
 

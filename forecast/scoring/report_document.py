@@ -86,6 +86,11 @@ def window_of(settings: Settings) -> dict[str, Any]:
     return {"window": "partial", "minimum_leads": settings.minimum_leads}
 
 
+def by_of(settings: Settings) -> dict[str, Any]:
+    """Which strata are of the user's own, as it stands in ``report.json``."""
+    return {"by": list(settings.by)} if settings.by else {}
+
+
 def named_files(
     given: RowsGiven | Sequence[RowsGiven] | Mapping[str, RowsGiven],
 ) -> list[tuple[str, Path | GivenTable]]:

@@ -16,11 +16,13 @@ from forecast.eval.forecasts import ForecastFile, read_truth
 from forecast.eval.formats.given_table import GivenTable, RowsGiven, as_given
 from forecast.eval.formats.read_notes import Notes
 from forecast.eval.matching import timing_of
+from forecast.eval.strata import Labels
 from forecast.scoring.completion import finish
 from forecast.scoring.map_fit import NEAR, ON, misfit
 from forecast.scoring.measure import score_rows
 from forecast.scoring.no_truth import why_no_truth
-from forecast.scoring.report_document import Report, named_files, window_of
+from forecast.scoring.own_strata import strata_by_columns
+from forecast.scoring.report_document import Report, by_of, named_files, window_of
 from forecast.scoring.road_rules import Road
 from forecast.scoring.scores import Scores, merged
 from forecast.scoring.settings import Settings
@@ -64,8 +66,10 @@ def score_streams(
         if skip_bad_rows:
             found.coverage["bad_rows_left_out"] = file.notes.left_out.total()
             found.coverage["bad_truth_rows_left_out"] = notes.left_out.total()
+        if settings.by:
+            found = replace(found, strata=found.strata | _own_strata(found, settings, (truth_file, path), truth))
         scores.append(finish(found))
-    about = {"truth": as_text(truth_file), "population": "all", **window_of(settings)}
+    about = {"truth": as_text(truth_file), "population": "all", **window_of(settings), **by_of(settings)}
     if settings.road is not None:
         about |= {"map": settings.road.source.name, "off_road_rule": settings.road.rule}
     return Report(tuple(scores), (), about, settings.metrics)
@@ -98,6 +102,13 @@ def _score_file(name: str, file: ForecastFile, truth: TruthByTrack, truth_path: 
             f"{without} of {forecasts} forecasts have no truth at any lead and do not count{of_these}"
         )
     return scores
+
+
+def _own_strata(scores: Scores, settings: Settings, files: Sequence[Path | GivenTable], truth: TruthByTrack) -> Labels:
+    """Strata by the columns that the user names, of the table of labels where there is one."""
+    where = files if settings.by_file is None else [settings.by_file]
+    issue_s = np.array([float(key.rpartition("@")[2]) for key in scores.agent_keys.tolist()])
+    return strata_by_columns(settings.by, where, scores.agent_track, issue_s, truth.known)
 
 
 def _tell_misfit(scores: Scores, road: Road, path: Path | GivenTable) -> None:
