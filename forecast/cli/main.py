@@ -32,7 +32,7 @@ COMMANDS = {
     "audit": "report whether a model uses its context, and whether it uses it rightly",
     "export": "export a trained model to ONNX, checked against the model",
     "list": "list configurations, networks, metrics, weights, …; of a data set, its scenes and agents",
-    "info": "print versions of the package and its dependencies",
+    "info": "print what a model is: parameters, data, epochs, scores; or versions, for bug reports",
 }
 
 EXIT_DONE, EXIT_FAILED, EXIT_USER_MISTAKE = 0, 1, 2
