@@ -32,6 +32,7 @@ COMMANDS = {
     "audit": "report whether a model uses its context, and whether it uses it rightly",
     "export": "export a trained model to ONNX, checked against the model",
     "list": "list configurations, networks, metrics, weights, …; of a data set, its scenes and agents",
+    "completion": "print a script that completes commands and names in a shell",
     "info": "print what a model is: parameters, data, epochs, scores; or versions, for bug reports",
 }
 

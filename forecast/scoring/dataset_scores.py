@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from forecast.core.progress import progress
 from forecast.data.prepared import Dataset
 from forecast.eval.formats.given_table import RowsGiven
-from forecast.scoring.completion import finish
 from forecast.scoring.dataset_join import Joined, join, read_for_dataset
+from forecast.scoring.finishing import finish
 from forecast.scoring.joined_strata import strata_of_joined
 from forecast.scoring.measure import score_rows
 from forecast.scoring.off_road_scores import add_off_road

@@ -17,7 +17,7 @@ from forecast.eval.formats.given_table import GivenTable, RowsGiven, as_given
 from forecast.eval.formats.read_notes import Notes
 from forecast.eval.matching import timing_of
 from forecast.eval.strata import Labels
-from forecast.scoring.completion import finish
+from forecast.scoring.finishing import finish
 from forecast.scoring.map_fit import NEAR, ON, misfit
 from forecast.scoring.measure import score_rows
 from forecast.scoring.no_truth import why_no_truth
