@@ -157,6 +157,7 @@ def _body(scores: Scores, own: Sequence[MetricSpec]) -> dict[str, Any]:
             if spec.lacking and spec.key not in scores.agents and spec.key not in scores.stability.pairs
         },
         "warnings": [*scores.warnings, *about_own(scores, own)],
+        "notes": scores.notes,
     }
 
 

@@ -20,11 +20,11 @@ from forecast.eval.strata import Labels
 from forecast.scoring.finishing import finish
 from forecast.scoring.map_fit import NEAR, ON, misfit
 from forecast.scoring.measure import score_rows
-from forecast.scoring.no_truth import why_no_truth
+from forecast.scoring.no_truth import issued_at_the_end, why_no_truth
 from forecast.scoring.own_strata import strata_by_columns
 from forecast.scoring.report_document import Report, by_of, named_files, window_of
 from forecast.scoring.road_rules import Road
-from forecast.scoring.scores import Scores, merged
+from forecast.scoring.scores import Scores, issue_times_s, merged
 from forecast.scoring.settings import Settings
 from forecast.scoring.truth_by_track import TruthByTrack
 
@@ -98,17 +98,18 @@ def _score_file(name: str, file: ForecastFile, truth: TruthByTrack, truth_path: 
         _tell_misfit(scores, settings.road, file.path)
     if without:
         of_these = f" ({len(unknown)} tracks are unknown there, e.g. {unknown[0]!r})" if unknown else ""
-        scores.warnings.append(
-            f"{without} of {forecasts} forecasts have no truth at any lead and do not count{of_these}"
-        )
+        line = f"{without} of {forecasts} forecasts have no truth at any lead and do not count{of_these}"
+        if issued_at_the_end(scores, truth) == without:
+            scores.notes.append(f"{line}: they were issued when their tracks were seen for the last time")
+        else:
+            scores.warnings.append(line)
     return scores
 
 
 def _own_strata(scores: Scores, settings: Settings, files: Sequence[Path | GivenTable], truth: TruthByTrack) -> Labels:
     """Strata by the columns that the user names, of the table of labels where there is one."""
     where = files if settings.by_file is None else [settings.by_file]
-    issue_s = np.array([float(key.rpartition("@")[2]) for key in scores.agent_keys.tolist()])
-    return strata_by_columns(settings.by, where, scores.agent_track, issue_s, truth.known)
+    return strata_by_columns(settings.by, where, scores.agent_track, issue_times_s(scores.agent_keys), truth.known)
 
 
 def _tell_misfit(scores: Scores, road: Road, path: Path | GivenTable) -> None:
