@@ -8,8 +8,8 @@ Where to start:
 * train: ``train(load_config("gain", settings={"data.dataroot": ...}), out)``, then ``Predictor.load(out)``
 * read a data set: ``open_dataset(folder)``, or batches of it: ``AgentDataset``
 
-``help(forecast.Forecaster)`` and so on tell more; ``forecast --help`` lists the commands. Names are loaded when they are
-first used: this file imports nothing heavy, so that ``import forecast`` and ``forecast --help`` answer at once.
+``help(forecast.Forecaster)`` and so on tell more; ``forecast --help`` lists the commands. Names are loaded when they
+are first used: this file imports nothing heavy, so that ``import forecast`` and ``forecast --help`` answer at once.
 """
 
 from importlib import import_module as _import_module
