@@ -17,6 +17,7 @@ from forecast.core.errors import ConfigError
 from forecast.core.rows import ForecastRows
 from forecast.eval.formats.flat_rows import rows_of, table_of
 from forecast.eval.formats.forecast_file import ForecastFile
+from forecast.eval.formats.given_table import RowsGiven, as_given
 from forecast.eval.formats.nested_rows import nested_rows_of, nested_table_of
 from forecast.eval.formats.read_notes import Notes
 from forecast.eval.formats.row_source import suffix
@@ -54,12 +55,13 @@ def check_forecast_name(path: Path | str, option: str = "--out") -> None:
 
 
 def read_forecasts(
-    path: Path | str, *, max_modes: int = MAX_MODES, skip_bad_rows: bool = False, notes: Notes | None = None
+    path: RowsGiven, *, max_modes: int = MAX_MODES, skip_bad_rows: bool = False, notes: Notes | None = None
 ) -> ForecastRows:
     """Read a whole file of forecasts in the form that the name's ending says, its rows in any order.
 
     Args:
-        path: ``.parquet``, ``.csv``, or ``.json``, a nuScenes submission.
+        path: ``.parquet``, ``.csv``, or ``.json``, a nuScenes submission; or a data frame or Arrow table with the
+            columns of a file of rows.
         max_modes: most modes a forecast may have.
         skip_bad_rows: leave out rows that are wrong by themselves, and count them in the notes; not of a submission.
         notes: what is noticed.
@@ -67,16 +69,17 @@ def read_forecasts(
     Raises:
         SubmissionError: in one line, which row, what was found and what was expected.
     """
-    if Path(path).suffix.lower() == _SUBMISSION:
-        return read_submission(path, max_modes=max_modes, notes=notes)
-    file = ForecastFile(path, chunk_rows=_ALL, max_modes=max_modes, skip_bad_rows=skip_bad_rows)
+    given = as_given(path, "forecasts")
+    if isinstance(given, Path) and given.suffix.lower() == _SUBMISSION:
+        return read_submission(given, max_modes=max_modes, notes=notes)
+    file = ForecastFile(given, chunk_rows=_ALL, max_modes=max_modes, skip_bad_rows=skip_bad_rows)
     file.notes = file.notes if notes is None else notes
     (rows,) = file
     return rows
 
 
 def iter_forecasts(
-    path: Path | str, *, chunk_rows: int | None = None, max_modes: int = MAX_MODES, skip_bad_rows: bool = False
+    path: RowsGiven, *, chunk_rows: int | None = None, max_modes: int = MAX_MODES, skip_bad_rows: bool = False
 ) -> Iterator[ForecastRows]:
     """Stream a file of forecasts in pieces of whole tracks: see :class:`ForecastFile`.
 

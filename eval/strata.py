@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,8 +17,9 @@ STRAIGHT_DEG, U_TURN_DEG = 20.0, 135.0
 #: Limits between the speed strata, m/s.
 SPEEDS_MPS = (0.5, 5.0, 10.0)
 #: Labels in the order in which tables give them.
-SPEEDS = ("below 0.5 m/s", "0.5 to 5 m/s", "5 to 10 m/s", "10 m/s and more", "unknown")
-MANOEUVRES = ("stationary", "straight", "left", "right", "U-turn", "unknown")
+UNKNOWN = "unknown"
+SPEEDS = ("below 0.5 m/s", "0.5 to 5 m/s", "5 to 10 m/s", "10 m/s and more", UNKNOWN)
+MANOEUVRES = ("stationary", "straight", "left", "right", "U-turn", UNKNOWN)
 
 Labels = dict[str, NDArray[np.str_]]
 
@@ -67,5 +70,13 @@ def manoeuvres(pose_world: Floats, future_m: Floats) -> NDArray[np.str_]:
 def in_order(kind: str, labels: NDArray[np.str_]) -> list[str]:
     """The labels that occur, in the order in which a table gives them."""
     found = set(labels.tolist())
-    known = {"speed": SPEEDS, "manoeuvre": MANOEUVRES}.get(kind, tuple(sorted(found)))
+    known = {"speed": SPEEDS, "manoeuvre": MANOEUVRES}.get(kind, tuple(sorted(found, key=_place)))
     return [label for label in known if label in found]
+
+
+def _place(label: str) -> tuple[bool, float, str]:
+    """Numbers by their size, then text by the alphabet, then what is unknown."""
+    try:
+        return False, float(label), ""
+    except ValueError:
+        return label == UNKNOWN, math.inf, label

@@ -30,8 +30,8 @@ def test_a_module_that_lacks_something_of_its_own_is_no_missing_extra(tmp_path: 
 
 
 def test_a_run_that_logs_to_tensorboard_names_its_command(tmp_path: Path, monkeypatch) -> None:
-    from forecast.training.run import _logger
+    from forecast.training.run_logs import run_loggers
 
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'cab-forecast\[tensorboard\]'"):
-        _logger("tensorboard", tmp_path)
+        run_loggers(("tensorboard",), tmp_path, None)

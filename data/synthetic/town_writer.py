@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
@@ -159,7 +161,22 @@ def _scenes(make: Callable[[tuple[int, str]], SceneTables], names: list[str], wo
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         # A window of jobs at a time: finished scenes never pile up in memory.
         for start in range(0, len(jobs), 16 * workers):
-            yield from pool.map(make, jobs[start : start + 16 * workers], chunksize=2)
+            with _deaf_to_interrupts():  # processes begin where jobs are handed over
+                made = pool.map(make, jobs[start : start + 16 * workers], chunksize=2)
+            yield from made
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes that begin meanwhile do not hear Ctrl-C, which reaches all of a terminal: their parent ends them."""
+    if not hasattr(signal, "pthread_sigmask"):  # not POSIX
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _write_map(folder: Path, seed: int, city: City) -> None:

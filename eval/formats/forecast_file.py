@@ -15,6 +15,7 @@ from forecast.core.rows import ForecastRows
 from forecast.core.units import ratio_complaint
 from forecast.eval.formats.file_survey import Survey, survey
 from forecast.eval.formats.flat_rows import REQUIRED, rows_of
+from forecast.eval.formats.given_table import RowsGiven, as_given
 from forecast.eval.formats.nested_rows import is_nested, nested_rows_of
 from forecast.eval.formats.read_notes import Notes
 from forecast.eval.formats.row_files import open_source
@@ -38,7 +39,7 @@ class ForecastFile:
     follow each other, the file is sorted on disk first. All pieces have the same leads.
 
     Attributes:
-        path: Parquet or CSV.
+        path: Parquet or CSV; or the table in its place.
         notes: what was noticed, complete once all pieces are read.
         interval_s: median seconds between successive issues of a track over the whole file, known with the first piece;
             inf where each is forecast once.
@@ -46,7 +47,7 @@ class ForecastFile:
 
     def __init__(
         self,
-        path: Path | str,
+        path: RowsGiven,
         *,
         chunk_rows: int | None = None,
         max_modes: int = MAX_MODES,
@@ -55,12 +56,12 @@ class ForecastFile:
         """Name a file; it is opened as the pieces are asked for.
 
         Args:
-            path: Parquet or CSV.
+            path: Parquet or CSV, or a table in the place of a file.
             chunk_rows: lines of the file read at a time.
             max_modes: most modes a forecast may have.
             skip_bad_rows: leave out rows that are wrong by themselves, and count them in the notes.
         """
-        self.path = Path(path)
+        self.path = as_given(path, "forecasts")
         self.notes = Notes()
         self.interval_s = float("nan")
         self._chunk_rows, self._max_modes, self._skip = chunk_rows, max_modes, skip_bad_rows
@@ -110,7 +111,7 @@ class ForecastFile:
         flat = not is_nested(source.columns)
         if source.columns:
             require(source.where, source.columns, REQUIRED if flat else ("track", "issue_time_s"))
-        elif self.path.stat().st_size <= _KEPT_CSV_BYTES:
+        elif isinstance(self.path, Path) and self.path.stat().st_size <= _KEPT_CSV_BYTES:
             source = kept(source)
         found = survey(source, flat=flat)
         if found is None:

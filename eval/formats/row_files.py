@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from forecast.core.files import for_arrow
 from forecast.eval.formats.csv_source import csv_source
+from forecast.eval.formats.given_table import GivenTable
 from forecast.eval.formats.row_source import Columns, Source, suffix, with_row_numbers
 
 #: Rows that Parquet is read by at most, whatever the size of a piece.
@@ -18,7 +19,7 @@ _MAX_BATCH = 1 << 20
 
 
 def open_source(
-    path: Path,
+    path: Path | GivenTable,
     *,
     piece_rows: Callable[[Sequence[str]], int],
     numeric: Sequence[str],
@@ -28,7 +29,7 @@ def open_source(
     """Open a file of rows.
 
     Args:
-        path: ``.parquet`` or ``.csv``.
+        path: ``.parquet`` or ``.csv``, or a table in the place of a file.
         piece_rows: rows of a piece, given the columns.
         numeric: columns of a CSV that hold numbers.
         by_cell: cells of a CSV that are no numbers become infinite, and what is no UTF-8 a replacement character, so
@@ -38,6 +39,8 @@ def open_source(
     Raises:
         SubmissionError: another suffix, or no file of that kind.
     """
+    if isinstance(path, GivenTable):
+        return _of_table(path, piece_rows)
     if suffix(path) == ".csv":
         return csv_source(path, piece_rows, numeric, by_cell, bad)
     with for_arrow(path) as whole, pq.ParquetFile(whole) as file:
@@ -55,6 +58,18 @@ def open_source(
                 start += batch.num_rows
 
     return Source(str(path), list(schema.names), rows <= size, rows, pieces)
+
+
+def _of_table(given: GivenTable, piece_rows: Callable[[Sequence[str]], int]) -> Source:
+    table, names = given.table, given.table.column_names
+    size = piece_rows(names)
+
+    def pieces(columns: Columns) -> Iterator[pa.Table]:
+        chosen = table if columns is None else table.select([name for name in columns if name in names])
+        for start in range(0, max(table.num_rows, 1), size):
+            yield with_row_numbers(chosen.slice(start, size), start)
+
+    return Source(str(given), list(names), table.num_rows <= size, table.num_rows, pieces)
 
 
 def _is_text(kind: pa.DataType) -> bool:

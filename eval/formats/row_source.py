@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from forecast.core.errors import SubmissionError
+from forecast.eval.formats.given_table import GivenTable
 from forecast.eval.formats.table_columns import ROW
 
 Columns = Sequence[str] | None
@@ -34,7 +35,7 @@ class Source:
     pieces: Callable[[Columns], Iterator[pa.Table]]
 
 
-def suffix(path: Path) -> str:
+def suffix(path: Path | GivenTable) -> str:
     """``.parquet`` or ``.csv``.
 
     Raises:

@@ -17,6 +17,7 @@ from forecast.core.errors import SubmissionError
 from forecast.core.files import for_arrow, written_whole
 from forecast.eval.formats.csv_source import MAX_CSV_LINE_BYTES
 from forecast.eval.formats.flat_rows import REQUIRED, SAMPLE
+from forecast.eval.formats.given_table import GivenTable
 from forecast.eval.formats.read_notes import COVARIANCE, Notes
 from forecast.eval.formats.row_source import suffix
 
@@ -55,7 +56,7 @@ def write_tables(path: Path | str, tables: Iterable[pa.Table]) -> None:
 
 
 @contextmanager
-def clear_errors(path: Path) -> Iterator[None]:
+def clear_errors(path: Path | GivenTable) -> Iterator[None]:
     """Turn what a damaged file makes libraries raise into one line.
 
     Raises:
@@ -68,10 +69,10 @@ def clear_errors(path: Path) -> Iterator[None]:
         raise SubmissionError(f"{path}: cannot be read: {detail}; expected Parquet or CSV as documented") from error
 
 
-def _with_column_name(detail: str, path: Path) -> str:
+def _with_column_name(detail: str, path: Path | GivenTable) -> str:
     """The reader of CSV counts columns from 0; people know them by name."""
     found = re.search(r"CSV column #(\d+)", detail)
-    if not found:
+    if not found or not isinstance(path, Path):
         return detail
     with path.open("rb") as file:
         names_found = file.readline(MAX_CSV_LINE_BYTES).decode(errors="replace").strip().split(",")

@@ -10,6 +10,7 @@ import pyarrow as pa
 from forecast.core.errors import SubmissionError
 from forecast.core.rows import TruthRows
 from forecast.eval.formats.flat_rows import MAX_COORDINATE_M
+from forecast.eval.formats.given_table import GivenTable, RowsGiven, as_given
 from forecast.eval.formats.read_notes import Notes
 from forecast.eval.formats.row_files import open_source
 from forecast.eval.formats.row_source import suffix
@@ -31,28 +32,28 @@ from forecast.eval.formats.write_checks import refuse_unreadable
 _COLUMNS = ("track", "time_s", "x_m", "y_m")
 
 
-def read_truth(path: Path | str, *, skip_bad_rows: bool = False, notes: Notes | None = None) -> TruthRows:
+def read_truth(path: RowsGiven, *, skip_bad_rows: bool = False, notes: Notes | None = None) -> TruthRows:
     """Read observations of tracks: columns track, time_s, x_m, y_m, in any order.
 
     Args:
-        path: Parquet or CSV.
+        path: Parquet or CSV, or a table in the place of a file.
         skip_bad_rows: leave out rows that are wrong by themselves, and count them in the notes.
         notes: what is noticed.
 
     Raises:
         SubmissionError: in one line, which row, what was found and what was expected.
     """
-    path, notes = Path(path), Notes() if notes is None else notes
-    with clear_errors(path):
+    file, notes = as_given(path, "truth"), Notes() if notes is None else notes
+    with clear_errors(file):
         try:
-            return _truth(path, skip_bad_rows, notes, by_cell=skip_bad_rows)
+            return _truth(file, skip_bad_rows, notes, by_cell=skip_bad_rows)
         except pa.ArrowInvalid:
-            if suffix(path) == ".csv":
-                _truth(path, False, Notes(), by_cell=True)
+            if suffix(file) == ".csv":
+                _truth(file, False, Notes(), by_cell=True)
             raise
 
 
-def _truth(path: Path, skip: bool, notes: Notes, *, by_cell: bool) -> TruthRows:
+def _truth(path: Path | GivenTable, skip: bool, notes: Notes, *, by_cell: bool) -> TruthRows:
     bad = notes.left_out if skip else None
     source = open_source(path, piece_rows=lambda _: CHUNK_ROWS, numeric=NUMERIC, by_cell=by_cell, bad=bad)
     if source.columns:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from forecast.cli.training_runs import trained
+
 if TYPE_CHECKING:
     from forecast.prediction.checkpoint import Checkpoint
     from forecast.training.schema import TrainingConfig
@@ -53,7 +55,6 @@ def run(args: argparse.Namespace) -> None:
     from forecast.cli.model_files import RUN_FILES, model_files
     from forecast.core.files import check_outputs, check_outside, check_place
     from forecast.prediction.checkpoint import load_checkpoint
-    from forecast.training.run import train
 
     check_place(args.out, folder=True)
     check_outside(args.out, args.dataroot)
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
             check_outputs({"--out": out / name}, model_files(args.checkpoint))
     checkpoint = load_checkpoint(args.checkpoint)
     config = _config(args, checkpoint)
-    folder = train(config, out, resume=args.resume)
+    folder = trained(config, args)
     print(f"weights: {folder / 'best.safetensors'}; {_told(config, checkpoint)}", file=sys.stderr)
 
 

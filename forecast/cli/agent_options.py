@@ -16,9 +16,13 @@ def add_agent_options(parser: argparse.ArgumentParser) -> None:
         metavar="INSTANCE_SAMPLE",
         help="agent-sample INSTANCETOKEN_SAMPLETOKEN, in place of --agent and --frame",
     )
-    parser.add_argument("--agent", metavar="INSTANCE", help="agent's instance token")
+    parser.add_argument("--agent", metavar="INSTANCE", help="agent's instance token; 'forecast list agents' has them")
     parser.add_argument("--frame", type=int, metavar="N", help="key frame in the agent's scene, from 0")
-    parser.add_argument("--scene", metavar="NAME", help="the agent's scene; need not be said, and is checked")
+    parser.add_argument(
+        "--scene",
+        metavar="NAME",
+        help="the agent's scene, as 'forecast list scenes' calls it; need not be said, and is checked",
+    )
 
 
 def check_agent_options(args: argparse.Namespace) -> None:

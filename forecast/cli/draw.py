@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--names", metavar="A,B", help="display names of the models, in order, separated by commas")
     parser.add_argument("--split", metavar="S", help="split of which the first scene is drawn")
-    parser.add_argument("--scene", metavar="NAME", help="scene, e.g. scene-0061")
+    parser.add_argument("--scene", metavar="NAME", help="scene, e.g. scene-0061; 'forecast list scenes' has them")
     parser.add_argument(
         "--frame",
         type=int,
@@ -49,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="key frame in the scene, from 0; .gif: that of the fixed point; --truth: time of issue, from 0",
     )
     parser.add_argument(
-        "--agent", metavar="INSTANCE", help="agent's instance token: centre of a still; .gif: the agent to follow"
+        "--agent",
+        metavar="INSTANCE",
+        help="agent's instance token: centre of a still; .gif: the agent to follow; 'forecast list agents' has them",
     )
     parser.add_argument("--around", type=float, metavar="M", help="half the side length of a still, metres")
     add_device(parser)

@@ -1,26 +1,65 @@
-"""List what has a name: configurations, networks, objectives, metrics, map layers, kinds of data sets, weights."""
+"""List what has a name: configurations, networks, objectives, metrics, map layers, kinds of data sets, weights.
+
+Of a data set: its scenes, and the agents of a scene. They are what draw, explain, counterfactual, inspect and search
+take as --scene, --frame and --agent; agents listed at a key frame are those that predict forecasts there by default.
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
+
+from forecast.cli.data_entries import DATA_KINDS
+from forecast.cli.data_options import add_data_options
 
 #: A name and what it is, in one line.
 Entry = tuple[str, str]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say which kind."""
-    parser.add_argument("kind", choices=sorted(KINDS), metavar="KIND", help=f"one of {', '.join(KINDS)}")
+    """Say which kind, and of which data."""
+    kinds = (*KINDS, *DATA_KINDS)
+    parser.add_argument("kind", choices=sorted(kinds), metavar="KIND", help=f"one of {', '.join(kinds)}")
+    add_data_options(parser, split=True, required=False)
+    parser.add_argument("--scene", metavar="NAME", help="list agents: of this scene, e.g. scene-0061")
+    parser.add_argument(
+        "--frame", type=int, metavar="N", help="list agents: only those seen at this key frame of the scene, from 0"
+    )
+    parser.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
 
 
 def run(args: argparse.Namespace) -> None:
     """Print one line an entry."""
+    from forecast.cli.data_entries import data_entries, table_of_entries
+
+    if args.kind in DATA_KINDS:
+        found = data_entries(args)
+        _print(args, found, table_of_entries(args.kind, found))
+        return
+    _refuse_data_options(args)
     entries = list(KINDS[args.kind]())
-    width = max((len(name) for name, _ in entries), default=0)
-    for name, about in entries:
-        print(f"{name:<{width}}  {about}".rstrip())
+    _print(args, [{"name": name, "about": about} for name, about in entries], [list(entry) for entry in entries])
+
+
+def _print(args: argparse.Namespace, entries: list[dict[str, Any]], lines: list[list[str]]) -> None:
+    import json
+
+    if args.json:
+        print(json.dumps(entries, indent=1, ensure_ascii=False))
+        return
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _refuse_data_options(args: argparse.Namespace) -> None:
+    from forecast.core.errors import ConfigError
+
+    for name in ("dataroot", "version", "split", "source", "cache", "scene", "frame"):
+        if getattr(args, name) is not None:
+            raise ConfigError(f"--{name} goes with 'list scenes' or 'list agents', not with 'list {args.kind}'")
 
 
 def _configs() -> Iterable[Entry]:

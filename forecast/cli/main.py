@@ -34,11 +34,14 @@ COMMANDS = {
     "search": "find scenarios like one, but with one thing changed: a list and a sheet of pictures",
     "audit": "report whether a model uses its context, and whether it uses it rightly",
     "export": "export a trained model to ONNX, checked against the model",
-    "list": "list configurations, networks, objectives, metrics, map layers, kinds of data sets, weights",
-    "info": "print versions of the package and its dependencies",
+    "list": "list configurations, networks, metrics, weights, …; of a data set, its scenes and agents",
+    "completion": "print a script that completes commands and names in a shell",
+    "info": "print what a model is: parameters, data, epochs, scores; or versions, for bug reports",
 }
 
 EXIT_DONE, EXIT_FAILED, EXIT_USER_MISTAKE = 0, 1, 2
+#: Ctrl-C, as shells have it.
+EXIT_INTERRUPTED = 130
 
 
 class _Parser(argparse.ArgumentParser):
@@ -76,6 +79,7 @@ def _run(argv: Sequence[str]) -> None:
         args.configuration = configuration
     else:
         args = parser.parse_args(argv[1:])
+    args.command_line = ["forecast", *argv]
     module.run(args)
 
 
@@ -83,8 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 when done, 2 for a user's mistake or a file that cannot be read or written (one line on stderr); anything
-        else raises and Python exits with 1.
+        0 when done, 2 for a user's mistake or a file that cannot be read or written, 130 after Ctrl-C (one line on
+        stderr each); anything else raises and Python exits with 1.
     """
     with plainly_spoken():
         return _run_and_tell(sys.argv[1:] if argv is None else argv)
@@ -97,9 +101,9 @@ def _run_and_tell(argv: Sequence[str]) -> int:
         # What a file holds may be quoted, line breaks and all.
         print("forecast:", r"\n".join(str(mistake).splitlines()), file=sys.stderr)
         return EXIT_USER_MISTAKE
-    except KeyboardInterrupt:
-        print("forecast: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as interrupt:
+        print(f"forecast: {str(interrupt) or 'interrupted'}", file=sys.stderr)
+        return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of our output (head, less) went away
         sys.stderr.close()
         return EXIT_DONE

@@ -61,6 +61,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="D and C over target points forecast at N leads or more (default: at every lead)",
     )
     _add_off_road_options(parser)
+    _add_measures(parser)
+
+
+def _add_measures(parser: argparse.ArgumentParser) -> None:
+    """Declare what else is measured, and by what."""
     parser.add_argument(
         "--samples", type=int, default=200, metavar="N", help="samples to draw from covariances (default: %(default)s)"
     )
@@ -71,6 +76,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODULE:FUNCTION",
         help="also compute your own metric: function(modes_m, probabilities, truth_m, valid) gives one value an "
         "agent-sample (docs/extend/metric.md); may be repeated",
+    )
+    parser.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="also score by the values of this column of the truth, or else of the forecasts, e.g. weather; may be "
+        "repeated",
+    )
+    parser.add_argument(
+        "--by-file",
+        metavar="FILE",
+        help="table that has the columns of --by (.parquet, .csv): for rows by track [and issue_time_s]; on a data set "
+        "by scene, instance, sample",
     )
     parser.add_argument(
         "--transport", action="store_true", help="also measure the overlap of all modes by optimal transport (slow)"
@@ -94,6 +113,15 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--html", metavar="FILE", help="also write a self-contained HTML page")
     parser.add_argument("--markdown", metavar="FILE", help="also write the table as Markdown")
     parser.add_argument("--latex", metavar="FILE", help="also write the table as LaTeX")
+    parser.add_argument(
+        "--columns",
+        type=lambda text: [key.strip() for key in text.split(",")],
+        metavar="KEY,KEY",
+        help="metrics of these tables, as 'forecast list metrics' calls them (default: the usual ones)",
+    )
+    parser.add_argument(
+        "--intervals", action="store_true", help="write ± half the width of the 95 %% interval in these tables"
+    )
     parser.add_argument("--per-sample", metavar="FILE", help="also write one row per agent-sample (.parquet, .csv)")
     parser.add_argument(
         "--per-point", metavar="FILE", help="also write one row per target point of D and C (.parquet, .csv)"
@@ -103,21 +131,24 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Score, print the table, and write what was asked for."""
     from forecast.core.files import check_outputs, written_whole
-    from forecast.report.tables import as_latex, as_markdown
+    from forecast.report.latex_table import as_latex
+    from forecast.report.tables import as_markdown
     from forecast.report.terminal_table import print_table
 
     _check_combination(args)
     outputs = {f"--{name.replace('_', '-')}": getattr(args, name) for name in _OUTPUTS}
-    inputs = [path for path in (*args.forecasts, args.truth, args.map) if path is not None]
+    inputs = [path for path in (*args.forecasts, args.truth, args.map, args.by_file) if path is not None]
     check_outputs(outputs, inputs, dataroot=args.dataroot)
     settings = _settings(args)
+    _check_tables(args, settings)
     report, dataset = _score(args, settings)
     report.write(args.out)
     document = report.as_json()
     for path, render in ((args.markdown, as_markdown), (args.latex, as_latex)):
         if path:
             with written_whole(path) as temporary:
-                temporary.write_text(render(document), encoding="utf-8", errors="backslashreplace")
+                table = render(document, keys=args.columns or (), intervals=args.intervals)
+                temporary.write_text(table, encoding="utf-8", errors="backslashreplace")
     _write_details(args, report)
     if args.html:
         from forecast.pictures.page_pictures import page_cases, page_curves
@@ -136,6 +167,10 @@ def _check_combination(args: argparse.Namespace) -> None:
     names = ("dataroot", "version", "split")
     given = [f"--{name}" for name in names if getattr(args, name) is not None]
     missing = [f"--{name}" for name in ("dataroot", "split") if getattr(args, name) is None]
+    if args.by_file and not args.by:
+        raise ConfigError("--by-file goes with --by COLUMN, which says what to take of it")
+    if args.by and not args.truth and not args.by_file:
+        raise ConfigError("--by: a data set has no further columns; add --by-file FILE, a table of them")
     rows = [path for path in args.forecasts if path.lower().endswith((".parquet", ".csv")) or _is_log(path)]
     if args.truth:
         only_nuscenes = (
@@ -164,6 +199,18 @@ def _check_combination(args: argparse.Namespace) -> None:
         raise ConfigError(f"{', '.join(missing)} missing: a submission is scored on a data set (or rows with --truth)")
 
 
+def _check_tables(args: argparse.Namespace, settings: Settings) -> None:
+    """Say before any work what the tables cannot show."""
+    from forecast.core.errors import ConfigError
+    from forecast.eval.metric_list import METRICS
+    from forecast.report.figures import check_keys
+
+    given = ["--columns"] * (args.columns is not None) + ["--intervals"] * args.intervals
+    if given and not (args.markdown or args.latex):
+        raise ConfigError(f"{', '.join(given)}: of which table? add --latex FILE or --markdown FILE")
+    check_keys(args.columns or (), [spec.key for spec in METRICS if spec.heading] + [s.key for s in settings.metrics])
+
+
 def _is_log(path: str) -> bool:
     from forecast.stack.logs import is_log
 
@@ -171,11 +218,15 @@ def _is_log(path: str) -> bool:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
+    from pathlib import Path
+
     from forecast.core.errors import ConfigError
     from forecast.eval.own_metric import own_metrics
+    from forecast.scoring.own_strata import check_by
     from forecast.scoring.road_rules import open_road
     from forecast.scoring.settings import Settings
 
+    check_by(args.by)
     for name, smallest in (("minimum_leads", 1), ("samples", 1)):
         value = getattr(args, name)
         if value is not None and value < smallest:
@@ -189,6 +240,8 @@ def _settings(args: argparse.Namespace) -> Settings:
         exact_road=args.exact_off_road,
         interval_s=args.interval_s,
         metrics=own_metrics(args.metric),
+        by=tuple(args.by),
+        by_file=None if args.by_file is None else Path(args.by_file),
     )
 
 

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say like which, but how, where to look, and where to write."""
     add_data_options(parser, split=True)
-    parser.add_argument("--like", required=True, metavar="SCENE:FRAME:AGENT", help="the scenario that is asked with")
+    parser.add_argument(
+        "--like",
+        required=True,
+        metavar="SCENE:FRAME:AGENT",
+        help="the scenario that is asked with; 'forecast list scenes' and 'list agents' have them",
+    )
     parser.add_argument("--but", required=True, metavar="WORD", help="what is to be changed, e.g. turning_left")
     parser.add_argument(
         "--out", required=True, metavar="PICTURE", help=".png, .svg or .pdf; the list goes beside it, .json"

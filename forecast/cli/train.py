@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from forecast.cli.training_runs import trained
+
 if TYPE_CHECKING:
     from forecast.training.schema import TrainingConfig
 
@@ -68,7 +70,5 @@ def _train(args: argparse.Namespace, config: TrainingConfig) -> None:
 
     from pytorch_lightning.utilities import rank_zero_only
 
-    from forecast.training.run import train
-
-    folder = train(config, args.out, resume=args.resume)
+    folder = trained(config, args)
     rank_zero_only(print)(f"weights: {folder / 'best.safetensors'}", file=sys.stderr)

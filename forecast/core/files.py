@@ -189,7 +189,7 @@ def for_arrow(path: Path | str, mode: Literal["rb", "wb"] = "rb") -> Iterator[Pa
         yield path
 
 
-def as_text(path: Path | str) -> str:
+def as_text(path: os.PathLike[str] | str) -> str:
     """A file's name for reports and pictures: as UTF-8 has it, whatever the locale; what is no text is escaped."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 

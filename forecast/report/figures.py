@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from forecast.core.errors import ConfigError, one_of
 from forecast.eval import metric_list
 from forecast.eval.metric_list import metric
 from forecast.eval.metric_spec import MetricSpec
+from forecast.eval.strata import in_order
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class Heading:
         lower_is_better: False where larger values are better.
         zero_is_best: True where values nearer 0 are better.
         definition: one line for people.
+        key: of the metric.
     """
 
     text: str
@@ -33,18 +38,26 @@ class Heading:
     lower_is_better: bool = True
     zero_is_best: bool = False
     definition: str = ""
+    key: str = ""
 
 
 def _heading(spec: MetricSpec) -> Heading:
     return Heading(
-        spec.heading, spec.path, spec.short, spec.unit, spec.lower_is_better, spec.zero_is_best, spec.definition
+        spec.heading,
+        spec.path,
+        spec.short,
+        spec.unit,
+        spec.lower_is_better,
+        spec.zero_is_best,
+        spec.definition,
+        spec.key,
     )
 
 
 def headings(document: Mapping[str, Any]) -> list[Heading]:
     """All figures that tables may hold: those of the list of metrics, then those from outside it."""
     listed = [_heading(spec) for spec in metric_list.METRICS if spec.heading]
-    own = document.get("own_metrics", {}).values()
+    own = document.get("own_metrics", {})
     return listed + [
         Heading(
             one["heading"],
@@ -52,8 +65,9 @@ def headings(document: Mapping[str, Any]) -> list[Heading]:
             unit=one["unit"],
             lower_is_better=one["lower_is_better"],
             definition=one["definition"],
+            key=key,
         )
-        for one in own
+        for key, one in own.items()
     ]
 
 
@@ -76,6 +90,51 @@ def columns(document: Mapping[str, Any], *, short: bool = False) -> dict[str, tu
     return {name: path for name, path in wanted if any(text(at(body, path)) != "–" for body in bodies(document))}
 
 
+def table_headings(document: Mapping[str, Any], keys: Sequence[str] = ()) -> list[Heading]:
+    """The figures of a table for a paper, each with the place where it stands in this document.
+
+    Args:
+        document: of report.json.
+        keys: of metrics, in the order of the table; by default those of the short tables that a file has.
+
+    Raises:
+        ConfigError: there is no metric of such a key.
+    """
+    found = headings(document)
+    if keys:
+        known = {one.key: one for one in found}
+        check_keys(keys, known)
+        return [replace(known[key], path=_shared(document, known[key].path)) for key in keys]
+    places = columns(document, short=True)
+    return [replace(one, path=places[one.text]) for one in found if one.text in places]
+
+
+def check_keys(keys: Sequence[str], known: Iterable[str]) -> None:
+    """Refuse metrics that there are not, or that are named twice.
+
+    Raises:
+        ConfigError: in one line.
+    """
+    options = list(known)
+    for number, key in enumerate(keys):
+        if key not in options:
+            raise ConfigError(f"--columns: no metric '{key}' with a place in tables: {one_of(options, key)}")
+        if key in keys[:number]:
+            raise ConfigError(f"--columns: {key} twice")
+
+
+def table_cells(document: Mapping[str, Any], found: Sequence[Heading]) -> list[list[str]]:
+    """One row a file: its name, then the figures; as :func:`rows`, of chosen ones."""
+    by_column = [_column(document, one.path) for one in found]
+    return [[body["name"], *cells] for body, *cells in zip(bodies(document), *by_column, strict=True)]
+
+
+def half_width(figure: Mapping[str, Any] | None) -> float:
+    """Half the width of a figure's 95 % interval; NaN where there is none."""
+    low, high = (figure.get("ci_low"), figure.get("ci_high")) if figure else (None, None)
+    return math.nan if low is None or high is None else (high - low) / 2
+
+
 def _shared(document: Mapping[str, Any], path: tuple[str, ...]) -> tuple[str, ...]:
     shared = ("temporal_shared", *path[1:])
     return shared if any(at(body, shared) for body in bodies(document)) else path
@@ -88,9 +147,18 @@ def bodies(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def warnings(document: Mapping[str, Any]) -> list[str]:
     """What the reader must know; said once where it holds for several files, with their names."""
+    return _said(document, "warnings")
+
+
+def notes(document: Mapping[str, Any]) -> list[str]:
+    """What is so by its nature, likewise; reports of earlier versions have none."""
+    return _said(document, "notes")
+
+
+def _said(document: Mapping[str, Any], what: str) -> list[str]:
     names: dict[str, list[str]] = {}
     for body in bodies(document):
-        for line in body["warnings"]:
+        for line in body.get(what, ()):
             names.setdefault(line, []).append(body["name"])
     count = len(bodies(document))
     return [f"{'all' if 1 < len(found) == count else ', '.join(found)}: {line}" for line, found in names.items()]
@@ -147,6 +215,21 @@ def at(body: Mapping[str, Any], path: tuple[str, ...]) -> Any:
     for key in path:
         found = found.get(key) if found else None
     return found
+
+
+def strata_lines(document: Mapping[str, Any], kind: str) -> list[list[str]]:
+    """The table of a kind of strata: its head, then one line a stratum: minADE_1 / minFDE_1, metres, and how many."""
+    found = bodies(document)
+    labels = in_order(kind, np.array([label for body in found for label in body["strata"][kind]]))
+    lines = [[label, *(_stratum(body["strata"][kind].get(label)) for body in found)] for label in labels]
+    return [[kind, *(body["name"] for body in found)], *lines]
+
+
+def _stratum(figures: Mapping[str, Any] | None) -> str:
+    if not figures or not figures["min_fde_1"]["count"]:
+        return "–"
+    ade, fde = figures["min_ade_1"], figures["min_fde_1"]
+    return f"{ade['value']:.2f} / {fde['value']:.2f} (n = {fde['count']:,})"
 
 
 def text(figure: Mapping[str, Any] | None) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from forecast.core.drawing import Drawing
 from forecast.core.json_files import finite
 from forecast.eval.strata import SPEEDS_MPS, STATIONARY_M, STRAIGHT_DEG, U_TURN_DEG
-from forecast.report.figures import Heading, bodies, columns, headings, shared_points, warnings
+from forecast.report.figures import Heading, bodies, columns, headings, notes, shared_points, warnings
 from forecast.report.page_sections import (
     calibration_table,
     coverage_table,
@@ -63,6 +63,7 @@ def _parts(document: Mapping[str, Any]) -> dict[str, Any]:
         "names": [body["name"] for body in bodies(document)],
         "verdict": verdict(document),
         "warnings": warnings(document),
+        "notes": notes(document),
         "points": shared_points(document),
         "tables": metric_tables(document),
         "differences": differences_table(document),

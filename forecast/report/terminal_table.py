@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from forecast.report.figures import bodies, columns, heading_of, items, rows, shared_points, warnings
+from forecast.report.figures import bodies, columns, heading_of, items, rows, shared_points, strata_lines, warnings
 
 
 def print_table(document: Mapping[str, Any]) -> None:
@@ -36,7 +36,19 @@ def print_table(document: Mapping[str, Any]) -> None:
     for first in range(0, len(names), at_once):
         part = slice(first, first + at_once)
         console.print(_terminal_table(metrics, names[part], cells[part], on))
+    for kind in document.get("by", []):
+        head, *lines = strata_lines(document, kind)
+        console.print(_strata_table(kind, [head[0], *(names if len(names) > 1 else head[1:])], lines))
     _print_remarks(console, document)
+
+
+def _strata_table(kind: str, head: Sequence[str], lines: Sequence[Sequence[str]]) -> Table:
+    table = Table(title=f"by {escape(kind)}: minADE_1 / minFDE_1, metres")
+    for place, name in enumerate(head):
+        table.add_column(escape(name), justify="right" if place else "left", overflow="fold")
+    for line in lines:
+        table.add_row(*map(escape, line))
+    return table
 
 
 def _terminal_table(

@@ -8,7 +8,7 @@ from typing import Any
 
 from forecast.core.json_files import finite
 from forecast.report.figures import Heading, at, bodies, heading_of
-from forecast.scoring.completion import FEW_POINTS
+from forecast.scoring.finishing import FEW_POINTS
 from forecast.scoring.paired_differences import CONSTANT_VELOCITY, FEW_TRACKS, Paired, paired, reference_of
 
 Document = Mapping[str, Any]

@@ -17,6 +17,7 @@ from forecast.data.clock import check_step
 from forecast.data.prepared import Dataset
 from forecast.eval.forecasts import read_forecasts
 from forecast.eval.formats.argoverse2_submission import is_argoverse2_submission, read_argoverse2_submission
+from forecast.eval.formats.given_table import RowsGiven, as_given
 from forecast.eval.formats.read_notes import Notes
 from forecast.eval.formats.submission_json import agent_samples, check_values, read_submission
 from forecast.prediction.key_frame_future import key_frame_future
@@ -28,11 +29,11 @@ _STEPS = NUSCENES_HORIZON.future_steps
 _LEAD_S = NUSCENES_HORIZON.step_s * np.arange(1, _STEPS + 1)
 
 
-def read_for_dataset(path: Path | str, dataset: Dataset, warnings: list[str] | None = None) -> ForecastRows:
+def read_for_dataset(path: RowsGiven, dataset: Dataset, warnings: list[str] | None = None) -> ForecastRows:
     """Read forecasts of a data set: a submission, or rows whose times of issue are the key frames' time stamps.
 
     Args:
-        path: JSON, Parquet or CSV; Parquet of Argoverse 2's submissions too.
+        path: JSON, Parquet or CSV; Parquet of Argoverse 2's submissions too; or a table in the place of a file of rows.
         dataset: that they are of.
         warnings: where to add what was noticed, one line each.
 
@@ -42,16 +43,17 @@ def read_for_dataset(path: Path | str, dataset: Dataset, warnings: list[str] | N
     Raises:
         SubmissionError: in one line, which entry, what was found and what was expected.
     """
-    where, notes = str(path), Notes()
-    if is_argoverse2_submission(path):
-        rows = _timed(read_argoverse2_submission(path, step_s=NUSCENES_HORIZON.step_s), dataset, where)
-    elif Path(path).suffix.lower() not in _ROWS:
-        rows = _timed(read_submission(path, notes=notes), dataset, where)
+    file, notes = as_given(path, "forecasts"), Notes()
+    where = str(file)
+    if isinstance(file, Path) and is_argoverse2_submission(file):
+        rows = _timed(read_argoverse2_submission(file, step_s=NUSCENES_HORIZON.step_s), dataset, where)
+    elif isinstance(file, Path) and file.suffix.lower() not in _ROWS:
+        rows = _timed(read_submission(file, notes=notes), dataset, where)
     else:
-        rows = _at_key_frames(read_forecasts(path, notes=notes), dataset, where)
+        rows = _at_key_frames(read_forecasts(file, notes=notes), dataset, where)
     if warnings is not None:
         # Leads that stray farther than is noticed here have been refused, or are the key frames' own.
-        warnings.extend(replace(notes, stray_s=0.0).warnings(as_text(path)))
+        warnings.extend(replace(notes, stray_s=0.0).warnings(as_text(file)))
     return rows
 
 

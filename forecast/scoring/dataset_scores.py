@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.progress import progress
 from forecast.data.prepared import Dataset
-from forecast.scoring.completion import finish
+from forecast.eval.formats.given_table import RowsGiven
 from forecast.scoring.dataset_join import Joined, join, read_for_dataset
+from forecast.scoring.finishing import finish
 from forecast.scoring.joined_strata import strata_of_joined
 from forecast.scoring.measure import score_rows
 from forecast.scoring.off_road_scores import add_off_road
-from forecast.scoring.report_document import Report, names_of, window_of
+from forecast.scoring.own_strata import strata_of_tokens
+from forecast.scoring.report_document import Report, by_of, named_files, window_of
 from forecast.scoring.scores import Scores
 from forecast.scoring.settings import Population, Settings
 
 
 def score_submission(
-    paths: Path | str | Sequence[Path | str],
+    paths: RowsGiven | Sequence[RowsGiven] | Mapping[str, RowsGiven],
     dataset: Dataset,
     split: str,
     *,
@@ -35,7 +36,8 @@ def score_submission(
     The accuracy metrics run over the split's agent-samples; the temporal ones over all forecasts given.
 
     Args:
-        paths: one or several files: JSON, or rows in Parquet or CSV.
+        paths: one or several files: JSON, or rows in Parquet or CSV; tables of rows, as
+            :func:`~forecast.scoring.stream_scores.score_streams` takes them; or what to call each → file or table.
         dataset, split: what they were made for.
         allow_missing: accept that agent-samples of the split have no forecast.
         population: of the temporal metrics: the split's agent-samples alone (``"challenge"``, the published one),
@@ -46,15 +48,16 @@ def score_submission(
     Raises:
         ForecastError: in one line, what is wrong with a file or the data.
     """
-    files = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(path) for path in paths]
+    files = named_files(paths)
     scores: list[Scores] = []
     joined: list[Joined] = []
-    names = names_of(files)
-    for path in progress(files, "scoring", total=len(files)):
+    for name, path in progress(files, "scoring", total=len(files)):
         said: list[str] = []
         both = join(read_for_dataset(path, dataset, said), dataset, split, str(path), allow_missing=allow_missing)
-        result = score_joined(names[len(scores)], both, population=population, settings=settings)
+        result = score_joined(name, both, population=population, settings=settings)
         result.warnings.extend(said)
+        if settings.by_file is not None:
+            result.strata.update(strata_of_tokens(settings.by, settings.by_file, both))
         add_off_road(result, both, dataset, extra=settings.metrics)
         if settings.exact_road:
             add_off_road(result, both, dataset, "exact", extra=settings.metrics)
@@ -65,6 +68,7 @@ def score_submission(
         "split": split,
         "population": population,
         **window_of(settings),
+        **by_of(settings),
     }
     return Report(tuple(scores), tuple(joined), about, settings.metrics)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from forecast.core.files import for_arrow, written_whole
 from forecast.scoring.report_document import Report
+from forecast.scoring.scores import issue_times_s
 
 
 def write_per_sample(path: Path | str, report: Report) -> None:
@@ -17,7 +18,7 @@ def write_per_sample(path: Path | str, report: Report) -> None:
     """
     parts = []
     for scores in report.scores:
-        issue_s = np.array([float(key.rpartition("@")[2]) for key in scores.agent_keys.tolist()])
+        issue_s = issue_times_s(scores.agent_keys)
         who = {"agent": scores.agent_keys, "track": scores.agent_track, "issue_time_s": issue_s}
         parts.append({"forecasts": scores.name} | who | dict(scores.strata) | _values(scores.agents))
     _write(path, parts)

@@ -8,7 +8,11 @@ import unicodedata
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.scoring.scores import Scores, issue_times_s
 from forecast.scoring.truth_by_track import TruthByTrack
+
+#: Times are the same up to this share of the first lead.
+_SAME_TIME = 0.1
 
 
 def why_no_truth(
@@ -39,6 +43,21 @@ def why_no_truth(
         f"for {_span(*reach_s)}, the truth of these tracks is from {_span(known.min(), known.max())}"
         f"{_unit_guess(reach_s, (known.min(), known.max()))}; expected seconds on the same clock in both"
     )
+
+
+def issued_at_the_end(scores: Scores, truth: TruthByTrack) -> int:
+    """How many forecasts were issued when their track was seen for the last time: nothing can be known of them.
+
+    Args:
+        scores: of the file, its tracks as the truth calls them.
+        truth: all of it.
+    """
+    first_lead_s, issue_s = scores.horizon_s[0], issue_times_s(scores.agent_keys)
+    names, last = np.unique(truth.all.track[::-1], return_index=True)  # observations of a track are in order of time
+    last_s = dict(zip(names.tolist(), truth.all.time_s[::-1][last].tolist(), strict=True))
+    ends_s = np.array([last_s.get(track, np.nan) for track in scores.agent_track.tolist()])
+    before = (ends_s - issue_s) / first_lead_s
+    return int(((before > -_SAME_TIME) & (before < 1 - _SAME_TIME)).sum())
 
 
 def _span(first: float, last: float) -> str:

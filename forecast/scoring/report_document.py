@@ -18,6 +18,7 @@ from forecast.core.json_files import finite
 from forecast.eval import metric_list
 from forecast.eval.bootstrap import bootstrap_mean
 from forecast.eval.evidence import HardnessEvidence, RevisionEvidence
+from forecast.eval.formats.given_table import GivenTable, RowsGiven, as_given
 from forecast.eval.hardest import ACCELERATION_MPS2, OBSERVATION_M
 from forecast.eval.metric_list import metrics_of
 from forecast.eval.metric_spec import MetricSpec
@@ -85,10 +86,31 @@ def window_of(settings: Settings) -> dict[str, Any]:
     return {"window": "partial", "minimum_leads": settings.minimum_leads}
 
 
-def names_of(files: Sequence[Path]) -> list[str]:
-    """What to call files: their stems, or their paths where two stems are the same."""
+def by_of(settings: Settings) -> dict[str, Any]:
+    """Which strata are of the user's own, as it stands in ``report.json``."""
+    return {"by": list(settings.by)} if settings.by else {}
+
+
+def named_files(
+    given: RowsGiven | Sequence[RowsGiven] | Mapping[str, RowsGiven],
+) -> list[tuple[str, Path | GivenTable]]:
+    """What to call each file of forecasts, and the file, or the table in its place.
+
+    Files are called by their stems, or by their paths where two stems are the same; tables ``forecasts``, or
+    ``forecasts 1``, … where there are several; those of a mapping by its keys.
+
+    Raises:
+        SubmissionError: something that is neither a file nor a table.
+    """
+    if isinstance(given, Mapping):
+        return [(name, as_given(source, name)) for name, source in given.items()]
+    sources: list[RowsGiven] = list(given) if isinstance(given, (list, tuple)) else [given]  # type: ignore[list-item]
+    called = ["forecasts"] if len(sources) == 1 else [f"forecasts {number + 1}" for number in range(len(sources))]
+    files = [as_given(source, name) for source, name in zip(sources, called, strict=True)]
     stems = [as_text(path.stem) for path in files]
-    return stems if len(set(stems)) == len(stems) else [as_text(path) for path in files]
+    if len(set(stems)) < len(stems):
+        stems = [as_text(path) for path in files]
+    return list(zip(stems, files, strict=True))
 
 
 def _description(spec: MetricSpec) -> dict[str, Any]:
@@ -135,6 +157,7 @@ def _body(scores: Scores, own: Sequence[MetricSpec]) -> dict[str, Any]:
             if spec.lacking and spec.key not in scores.agents and spec.key not in scores.stability.pairs
         },
         "warnings": [*scores.warnings, *about_own(scores, own)],
+        "notes": scores.notes,
     }
 
 

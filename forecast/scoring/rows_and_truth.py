@@ -17,7 +17,7 @@ from forecast.eval.formats.read_notes import Notes
 from forecast.eval.matching import truth_for
 from forecast.scoring.map_fit import NEAR, ON, misfit
 from forecast.scoring.no_truth import why_no_truth
-from forecast.scoring.report_document import names_of
+from forecast.scoring.report_document import named_files
 from forecast.scoring.road_rules import Road
 from forecast.scoring.truth_by_track import TruthByTrack, named_by_truth
 
@@ -67,7 +67,7 @@ def read_rows_and_truth(
         if road is not None:
             _check_road(rows, road, path)
         found.append(rows)
-    return RowsAndTruth(tuple(names_of(files)), tuple(found), truth.all)
+    return RowsAndTruth(tuple(name for name, _ in named_files(files)), tuple(found), truth.all)
 
 
 def _check_truth(rows: ForecastRows, truth: TruthByTrack, path: Path, truth_path: str) -> None:

@@ -38,6 +38,7 @@ class Scores:
         remark: what its writer wants every reader of the figures to know.
         gap: why no successive forecasts could be compared, where that is so.
         warnings: what the reader must know.
+        notes: what is so by its nature, and no fault of these forecasts.
         coverage: counts behind the figures.
     """
 
@@ -57,7 +58,13 @@ class Scores:
     remark: str = column(first_given, default="")
     gap: str = column(first_given, default="")
     warnings: list[str] = column(concatenate, default_factory=list)
+    notes: list[str] = column(concatenate, default_factory=list)
     coverage: dict[str, float] = column(add, default_factory=dict)
+
+
+def issue_times_s(agent_keys: NDArray[np.str_]) -> Floats:
+    """(agents,) seconds: when each agent-sample was forecast, by its key ``track@issue time``."""
+    return np.array([float(key.rpartition("@")[2]) for key in agent_keys.tolist()])
 
 
 def merged(parts: Sequence[Scores]) -> Scores:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from forecast.eval.metric_spec import MetricSpec
@@ -25,6 +26,8 @@ class Settings:
         exact_road: judge off-road on a data set's polygons too, beside the devkit's raster.
         interval_s: between the forecasts that D, C, overlap, flips and jitter compare; default: the coarser of the
             leads' step and the median interval between issues for D and C, the latter for the others.
+        by: columns that give strata too, of the truth or the forecasts; see :mod:`forecast.scoring.own_strata`.
+        by_file: the table of these columns, where they stand beside; it must be given on a data set.
         metrics: from outside the list, see :func:`forecast.eval.own_metric.own_metrics`.
     """
 
@@ -35,4 +38,6 @@ class Settings:
     road: Road | None = None
     exact_road: bool = False
     interval_s: float | None = None
+    by: tuple[str, ...] = ()
+    by_file: Path | None = None
     metrics: tuple[MetricSpec, ...] = ()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,33 +13,40 @@ from forecast.core.files import as_text
 from forecast.core.progress import progress
 from forecast.core.rows import ForecastRows
 from forecast.eval.forecasts import ForecastFile, read_truth
+from forecast.eval.formats.given_table import GivenTable, RowsGiven, as_given
 from forecast.eval.formats.read_notes import Notes
 from forecast.eval.matching import timing_of
-from forecast.scoring.completion import finish
+from forecast.eval.strata import Labels
+from forecast.scoring.finishing import finish
 from forecast.scoring.map_fit import NEAR, ON, misfit
 from forecast.scoring.measure import score_rows
-from forecast.scoring.no_truth import why_no_truth
-from forecast.scoring.report_document import Report, names_of, window_of
+from forecast.scoring.no_truth import issued_at_the_end, why_no_truth
+from forecast.scoring.own_strata import strata_by_columns
+from forecast.scoring.report_document import Report, by_of, named_files, window_of
 from forecast.scoring.road_rules import Road
-from forecast.scoring.scores import Scores, merged
+from forecast.scoring.scores import Scores, issue_times_s, merged
 from forecast.scoring.settings import Settings
 from forecast.scoring.truth_by_track import TruthByTrack, named_by_truth
 
 
 def score_streams(
-    paths: Sequence[Path | str],
-    truth_path: Path | str,
+    paths: RowsGiven | Sequence[RowsGiven] | Mapping[str, RowsGiven],
+    truth_path: RowsGiven,
     settings: Settings = Settings(),  # noqa: B008 frozen
     *,
     skip_bad_rows: bool = False,
 ) -> Report:
-    """Score Parquet or CSV files of forecasts, read piece by piece, against a file of truth.
+    """Score files or tables of forecasts, read piece by piece, against one of truth.
+
+    A file is Parquet or CSV. A table is a data frame of polars or pandas, an Arrow table, or anything else with Arrow's
+    PyCapsule interface, with the columns of a file; or :class:`~forecast.core.rows.ForecastRows`.
 
     All forecasts count in all metrics. Neither the order of the rows nor the size of the pieces changes a figure.
 
     Args:
-        paths: one or several files (docs/forecasts-format.md), their rows in any order.
-        truth_path: observations of the same tracks on the same clock.
+        paths: one or several files or tables (docs/forecasts-format.md), their rows in any order; or what to call each
+            → file or table.
+        truth_path: file or table of observations of the same tracks on the same clock.
         settings: what to measure beside the defaults.
         skip_bad_rows: leave out rows that are wrong by themselves, and say in the warnings how many, and why.
 
@@ -47,18 +55,21 @@ def score_streams(
         ConfigError: the interval that was asked for does not meet the leads.
         DataError: none of the forecasts begins anywhere near the map.
     """
-    files, notes = [Path(path) for path in paths], Notes()
-    truth = TruthByTrack(read_truth(truth_path, skip_bad_rows=skip_bad_rows, notes=notes))
+    files, notes = named_files(paths), Notes()
+    truth_file = as_given(truth_path, "truth")
+    truth = TruthByTrack(read_truth(truth_file, skip_bad_rows=skip_bad_rows, notes=notes))
     scores = []
-    for name, path in zip(names_of(files), files, strict=True):
+    for name, path in files:
         file = ForecastFile(path, skip_bad_rows=skip_bad_rows)
-        found = _score_file(name, file, truth, str(truth_path), settings)
-        found.warnings.extend([*file.notes.warnings(as_text(path)), *notes.warnings(as_text(truth_path))])
+        found = _score_file(name, file, truth, str(truth_file), settings)
+        found.warnings.extend([*file.notes.warnings(as_text(path)), *notes.warnings(as_text(truth_file))])
         if skip_bad_rows:
             found.coverage["bad_rows_left_out"] = file.notes.left_out.total()
             found.coverage["bad_truth_rows_left_out"] = notes.left_out.total()
+        if settings.by:
+            found = replace(found, strata=found.strata | _own_strata(found, settings, (truth_file, path), truth))
         scores.append(finish(found))
-    about = {"truth": as_text(truth_path), "population": "all", **window_of(settings)}
+    about = {"truth": as_text(truth_file), "population": "all", **window_of(settings), **by_of(settings)}
     if settings.road is not None:
         about |= {"map": settings.road.source.name, "off_road_rule": settings.road.rule}
     return Report(tuple(scores), (), about, settings.metrics)
@@ -87,13 +98,21 @@ def _score_file(name: str, file: ForecastFile, truth: TruthByTrack, truth_path: 
         _tell_misfit(scores, settings.road, file.path)
     if without:
         of_these = f" ({len(unknown)} tracks are unknown there, e.g. {unknown[0]!r})" if unknown else ""
-        scores.warnings.append(
-            f"{without} of {forecasts} forecasts have no truth at any lead and do not count{of_these}"
-        )
+        line = f"{without} of {forecasts} forecasts have no truth at any lead and do not count{of_these}"
+        if issued_at_the_end(scores, truth) == without:
+            scores.notes.append(f"{line}: they were issued when their tracks were seen for the last time")
+        else:
+            scores.warnings.append(line)
     return scores
 
 
-def _tell_misfit(scores: Scores, road: Road, path: Path) -> None:
+def _own_strata(scores: Scores, settings: Settings, files: Sequence[Path | GivenTable], truth: TruthByTrack) -> Labels:
+    """Strata by the columns that the user names, of the table of labels where there is one."""
+    where = files if settings.by_file is None else [settings.by_file]
+    return strata_by_columns(settings.by, where, scores.agent_track, issue_times_s(scores.agent_keys), truth.known)
+
+
+def _tell_misfit(scores: Scores, road: Road, path: Path | GivenTable) -> None:
     """Refuse a map that lies nowhere near, and tell of one that hardly fits.
 
     Raises:
@@ -115,7 +134,7 @@ def _reach_s(piece: ForecastRows) -> tuple[float, float]:
     )
 
 
-def _check_same(parts: Sequence[Scores], path: Path) -> None:
+def _check_same(parts: Sequence[Scores], path: Path | GivenTable) -> None:
     first, last = parts[0], parts[-1]
     if not np.array_equal(first.horizon_s, last.horizon_s) or first.agents.keys() != last.agents.keys():
         raise SubmissionError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -56,7 +55,7 @@ def _plain_name(name: str) -> str:
     return name.replace("-", "").lower() if _UUID.fullmatch(name) else name
 
 
-def named_by_truth(piece: ForecastRows, truth: TruthByTrack, given: dict[str, str], path: Path) -> ForecastRows:
+def named_by_truth(piece: ForecastRows, truth: TruthByTrack, given: dict[str, str], path: object) -> ForecastRows:
     """The same with tracks called as the truth does, so that files that name them in other forms can be paired.
 
     Args:

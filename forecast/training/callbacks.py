@@ -6,6 +6,7 @@ import csv
 import math
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ class RunFolder(pl.Callback):
             self.best = min(score, self.best)
             self._save("best.safetensors", pl_module, notes)
         self._save("last.safetensors", pl_module, notes)
-        _write_csv(self.out / "metrics.csv", self.rows)
+        write_csv(self.out / "metrics.csv", self.rows)
         trainer.save_checkpoint(self.out / RESUME_NAME)
 
     def _save(self, name: str, module: ForecastModule, notes: dict[str, Any]) -> None:
@@ -120,19 +121,35 @@ class EpochLines(pl.Callback):
         if not trainer.is_global_zero or trainer.sanity_checking:
             return
         seen = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        names = {
-            "train/loss": "loss",
-            "val/nll": "NLL",
-            "val/ade_ml": "ADE",
-            "val/fde_ml": "FDE",
-            "val/min_ade": "minADE",
-        }
-        figures = "  ".join(f"{short} {seen[name]:.2f}" for name, short in names.items() if name in seen)
-        name = "val_without_context/ade_ml"
-        without = f"  (without context: ADE {seen[name]:.2f})" if name in seen else ""
-        print(
-            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {figures}{without}", file=sys.stderr, flush=True
-        )
+        print(epoch_line(trainer.current_epoch + 1, trainer.max_epochs or 0, seen), file=sys.stderr, flush=True)
+
+
+#: What the line of an epoch has: column → what it is called, its unit, and how it is written.
+_FIGURES = {
+    "train/loss": ("loss", "", "7.2f"),
+    "val/nll": ("NLL", " nats", "6.2f"),
+    "val/ade_ml": ("ADE", " m", "5.2f"),
+    "val/fde_ml": ("FDE", " m", "5.2f"),
+    "val/min_ade": ("minADE", " m", "5.2f"),
+    "val_without_context/ade_ml": ("without context ADE", " m", "5.2f"),
+}
+
+
+def epoch_line(epoch: int, epochs: int, seen: Mapping[str, float]) -> str:
+    """How an epoch went, in columns that stand below each other.
+
+    Args:
+        epoch: which one, from 1.
+        epochs: of the run.
+        seen: figures by their columns in ``metrics.csv``; nats and metres.
+
+    >>> epoch_line(3, 40, {"val/nll": 29.9, "val/ade_ml": 3.518})
+    'epoch  3/40  NLL  29.90 nats  ADE  3.52 m'
+    """
+    figures = [
+        f"{name} {seen[column]:{written}}{unit}" for column, (name, unit, written) in _FIGURES.items() if column in seen
+    ]
+    return "  ".join([f"epoch {epoch:>{len(str(epochs))}}/{epochs}", *figures])
 
 
 def _check_weights(module: ForecastModule, epoch: int) -> None:
@@ -144,7 +161,8 @@ def _check_weights(module: ForecastModule, epoch: int) -> None:
             )
 
 
-def _write_csv(path: Path, rows: list[dict[str, float]]) -> None:
+def write_csv(path: Path, rows: Sequence[Mapping[str, float | str]]) -> None:
+    """Write rows as CSV, whole; cells that a row lacks are empty."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     with written_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names)

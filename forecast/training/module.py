@@ -91,6 +91,22 @@ class ForecastModule(pl.LightningModule):
             return batch
         return self.add_crops(batch)
 
+    def answered(self, batch: AgentBatch) -> tuple[AgentBatch, Forecast]:
+        """A batch with its crops, and what is answered of it with context; draws nothing at random.
+
+        Args:
+            batch: agent frame, on the module's device.
+        """
+        batch = self._with_crops(batch)
+        network = self.answering.network
+        trained = network.training
+        network.eval()
+        try:
+            with torch.inference_mode():
+                return batch, network.predict(batch)
+        finally:
+            network.train(trained)
+
     def _varied(self, batch: AgentBatch) -> tuple[AgentBatch, Tensor]:
         """A training batch, varied as ``data`` says, and which of its agents are mirrored, (batch,) bool.
 

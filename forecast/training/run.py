@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from forecast.core.agents import types_named
 from forecast.core.errors import ConfigError, DataError
-from forecast.core.extras import optional_module
 from forecast.core.files import file_hash
 from forecast.data.kept_crops import KeptCrops
 from forecast.data.loading import BatchSource, EpochBatches, loader
@@ -31,11 +30,19 @@ from forecast.training.adapting import check_model, know_scenes, network_to_adap
 from forecast.training.callbacks import RESUME_NAME, EpochLines, RunFolder, StepSeeds, WholeCheckpointIO
 from forecast.training.module import AddCrops, ForecastModule
 from forecast.training.rehearsal import of_some_scenes, with_rehearsal
+from forecast.training.run_logs import DrawForecasts, LearningRateLog, ValidationPictures, run_loggers
 from forecast.training.run_records import CONFIG_NAME, ENVIRONMENT_NAME, prepare_folder
 from forecast.training.schema import TrainingConfig
 
 
-def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, progress: bool = True) -> Path:
+def train(
+    config: TrainingConfig,
+    out: Path | str,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+    draw: DrawForecasts | None = None,
+) -> Path:
     """Train on a data set.
 
     Args:
@@ -44,6 +51,8 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
         resume: continue the run in ``out`` after its last complete epoch; where there is none yet, begin. A larger
             ``run.epochs`` lengthens it.
         progress: show a progress bar (on a terminal) and a line an epoch.
+        draw: makes the pictures for TensorBoard, see ``run.pictures_every``; the command line takes
+            :func:`forecast.pictures.validation_sheet.draw_validation`.
 
     Returns:
         The run's folder: ``best.safetensors``, ``last.safetensors`` (and beside them a twin's
@@ -51,6 +60,7 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
 
     Raises:
         ForecastError: a mistake in data, configuration or the folder, or a run that diverged.
+        KeyboardInterrupt: Ctrl-C; the last whole epoch is kept.
     """
     from forecast.data.cache import open_dataset
     from forecast.data.dataset import AgentDataset
@@ -82,7 +92,7 @@ def train(config: TrainingConfig, out: Path | str, *, resume: bool = False, prog
     if config.adapt.method != "none":
         network = network_to_adapt(config)
         know_scenes(network, config, whole, train_split, add_crops or (lambda batch: batch))
-    options: dict[str, Any] = {"resume": resume, "progress": progress, "data_fingerprint": fingerprint}
+    options: dict[str, Any] = {"resume": resume, "progress": progress, "data_fingerprint": fingerprint, "draw": draw}
     return train_on(config, out, learn, check, add_crops, network, **options)
 
 
@@ -110,6 +120,7 @@ def train_on(
     resume: bool = False,
     progress: bool = True,
     data_fingerprint: str = "",
+    draw: DrawForecasts | None = None,
 ) -> Path:
     """The same on any source of batches.
 
@@ -121,6 +132,7 @@ def train_on(
         network: to train in place of a new one (:func:`~forecast.training.adapting.network_to_adapt`).
         resume, progress: see :func:`train`.
         data_fingerprint: recorded, and compared on resuming.
+        draw: see :func:`train`.
     """
     for name, source in (("training", learn), ("validation", check)):
         if len(source) == 0:
@@ -131,11 +143,12 @@ def train_on(
         network = network or network_to_adapt(config)
     elif config.run.start_from is not None:
         start = _start(config.run.start_from, config)
-    trainer = _trainer(config, out, progress)
-    if trainer.is_global_zero:
+    ckpt = out / RESUME_NAME if resume and (out / RESUME_NAME).exists() else None
+    every = config.run.pictures_every if "tensorboard" in config.run.loggers else 0
+    pictures = ValidationPictures(check, every, draw) if draw is not None and every else None
+    trainer = _trainer(config, out, ckpt, progress, pictures)
+    if trainer.is_global_zero:  # the others train only when all are there
         ckpt = prepare_folder(out, config, data_fingerprint, resume, progress)
-    else:  # the first process has looked at the folder, and trains only when all are there
-        ckpt = out / RESUME_NAME if resume and (out / RESUME_NAME).exists() else None
     with _no_empty_run(out, trainer.is_global_zero and ckpt is None):
         _fit(config, trainer, learn, check, add_crops, network or start, ckpt, tell=progress and trainer.is_global_zero)
     return out
@@ -171,7 +184,27 @@ def _fit(
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*The number of training batches.*")
         warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
-        trainer.fit(module, *loaders, ckpt_path=None if ckpt is None else str(ckpt), weights_only=True)
+        with _interrupts_of(trainer):
+            trainer.fit(module, *loaders, ckpt_path=None if ckpt is None else str(ckpt), weights_only=True)
+
+
+@contextmanager
+def _interrupts_of(trainer: pl.Trainer) -> Iterator[None]:
+    """Hand Ctrl-C on as what it is: Lightning makes an exit of it, and leaves the signal ignored.
+
+    Raises:
+        KeyboardInterrupt: the trainer was interrupted; all that it had to close is closed.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as leaving:
+        if not trainer.interrupted:
+            raise
+        raise KeyboardInterrupt from leaving
+    finally:
+        if trainer.interrupted and before is not None:
+            signal.signal(signal.SIGINT, before)
 
 
 def _training_order(config: TrainingConfig, learn: BatchSource, rank: int, world: int) -> EpochBatches:
@@ -241,12 +274,16 @@ def _start(weights: str, config: TrainingConfig) -> dict[str, torch.Tensor]:
     return start
 
 
-def _trainer(config: TrainingConfig, out: Path, progress: bool) -> pl.Trainer:
+def _trainer(
+    config: TrainingConfig, out: Path, resumed: Path | None, progress: bool, pictures: ValidationPictures | None
+) -> pl.Trainer:
     run = config.run
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     callbacks: list[pl.Callback] = [StepSeeds(run.seed), RunFolder(out)]
     bar = progress and sys.stderr.isatty()
+    callbacks += [LearningRateLog()] if run.loggers else []
+    callbacks += [] if pictures is None else [pictures]
     if progress:
         callbacks.append(EpochLines())
     if bar:
@@ -259,7 +296,7 @@ def _trainer(config: TrainingConfig, out: Path, progress: bool) -> pl.Trainer:
             num_nodes=run.nodes,
             strategy=run.strategy,
             precision=run.precision,  # type: ignore[arg-type]  # Lightning lists the words it takes
-            logger=[_logger(name, out) for name in run.loggers] or False,
+            logger=run_loggers(run.loggers, out, resumed) or False,
             callbacks=callbacks,
             plugins=[WholeCheckpointIO()],
             gradient_clip_val=config.optimiser.clip_norm or config.optimiser.clip_value,
@@ -276,15 +313,3 @@ def _trainer(config: TrainingConfig, out: Path, progress: bool) -> pl.Trainer:
             f"{name} '{getattr(run, name)}'" for name in ("accelerator", "devices", "strategy", "precision")
         )
         raise ConfigError(f"run: Lightning refuses {told}: {' '.join(str(error).split())[:300]}") from error
-
-
-def _logger(name: str, out: Path) -> Any:
-    if name == "tensorboard":
-        # Lightning would take tensorboardX for it, and says something else if neither is there.
-        optional_module("tensorboard", "tensorboard")
-    path = {"tensorboard": "pytorch_lightning.loggers.TensorBoardLogger", "csv": "pytorch_lightning.loggers.CSVLogger"}
-    module, _, kind = path.get(name, name).rpartition(".")
-    try:
-        return getattr(import_module(module), kind)(save_dir=str(out / "logs"))
-    except (ImportError, ModuleNotFoundError, AttributeError, ValueError) as error:
-        raise ConfigError(f"run.loggers: '{name}' cannot be used: {' '.join(str(error).split())[:200]}") from error

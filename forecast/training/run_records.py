@@ -23,7 +23,13 @@ from forecast.training.schema import TrainingConfig
 
 CONFIG_NAME, ENVIRONMENT_NAME = "config.yaml", "environment.json"
 #: Places, loggers, and how the kind of the data set is told: the data's fingerprint says whether they are the same.
-_MAY_CHANGE = {("data", "dataroot"), ("data", "cache"), ("data", "source"), ("run", "loggers")}
+_MAY_CHANGE = {
+    ("data", "dataroot"),
+    ("data", "cache"),
+    ("data", "source"),
+    ("run", "loggers"),
+    ("run", "pictures_every"),
+}
 _PACKAGES = ("torch", "pytorch-lightning", "numpy", "nuscenes-devkit", "shapely", "safetensors", "jsonargparse")
 
 

@@ -173,7 +173,9 @@ class RunConfig:
         seed: of weights, order, dropout and sampling.
         accelerator, devices, nodes, strategy, precision: handed to Lightning's Trainer.
         loggers: Lightning loggers beside the CSV that is always written: ``tensorboard``, ``csv`` or the dotted
-            path of a class that takes ``save_dir``.
+            path of a class that takes ``save_dir``. The first two keep one log a run, also where it is resumed.
+        pictures_every: with the logger ``tensorboard``, forecasts of a few validation agents are drawn each time so
+            many epochs are over, and after the last; 0 for none.
         monitor: what of a validation ``best.safetensors`` has least of: the negative log-likelihood, or an error in
             metres, of the most likely mode (``_ml``) or of the best of all (``min_``).
         start_from: weights to begin with (a run's folder, a .safetensors file, or ``town``, which come with the
@@ -189,6 +191,7 @@ class RunConfig:
     strategy: str = "auto"
     precision: str = "32-true"
     loggers: tuple[str, ...] = ()
+    pictures_every: int = 5
     monitor: Literal["nll", "ade_ml", "fde_ml", "min_ade", "min_fde"] = "nll"
     start_from: str | None = None
 
@@ -196,6 +199,8 @@ class RunConfig:
         for name in ("epochs", "batch_size", "devices", "nodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"run.{name}: expected at least 1, got {getattr(self, name)}")
+        if self.pictures_every < 0:
+            raise ValueError(f"run.pictures_every: expected 0 or more, got {self.pictures_every}")
         if self.precision in ("16", "64", "16-true", "bf16-true", "64-true"):
             raise ValueError(f"run.precision: expected 32-true, bf16-mixed or 16-mixed, got '{self.precision}'")
         if not 0 <= self.seed < 2**32:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -106,3 +107,13 @@ def test_mistakes_are_one_line(name, more, told, data, tmp_path, capsys):
 def test_an_exported_file_has_no_network_without_context(exported, data, tmp_path, capsys):
     assert predict(exported.onnx, data, tmp_path / "f.parquet", "--null-context") == 2
     assert "holds no network without context" in capsys.readouterr().err
+
+
+def test_info_tells_what_an_exported_file_is(exported, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["info", str(exported.onnx), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert set(facts["outputs"]) >= {"probabilities"}
+    assert facts["parameters"] is None or facts["parameters"] > 0
+    assert "validation at epoch 3" in facts
+    assert list(facts["files"]) == ["model.onnx"]

@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forecast.core.rows import ForecastRows, TruthRows
-from forecast.report.tables import as_latex, as_markdown
+from forecast.report.latex_table import as_latex
+from forecast.report.tables import as_markdown
 from forecast.report.terminal_table import print_table
-from forecast.scoring.completion import finish
+from forecast.scoring.finishing import finish
 from forecast.scoring.measure import score_rows
 from forecast.scoring.report_document import Report
 from forecast.scoring.scores import Scores

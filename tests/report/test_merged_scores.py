@@ -9,7 +9,7 @@ import pytest
 
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.matching import timing_of
-from forecast.scoring.completion import finish
+from forecast.scoring.finishing import finish
 from forecast.scoring.measure import score_rows
 from forecast.scoring.report_document import Report
 from forecast.scoring.scores import merged

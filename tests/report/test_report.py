@@ -12,7 +12,8 @@ from forecast.core.rows import ForecastRows
 from forecast.eval.formats.submission_json import write_submission
 from forecast.pictures.case_pictures import draw_cases
 from forecast.report.figures import columns
-from forecast.report.tables import as_latex, as_markdown
+from forecast.report.latex_table import as_latex
+from forecast.report.tables import as_markdown
 from forecast.report.terminal_table import print_table
 from forecast.scoring.dataset_scores import score_submission
 from forecast.scoring.settings import Settings

@@ -326,3 +326,19 @@ def test_training_needs_no_version(argoverse: Path, tmp_path: Path) -> None:
     where = ["--dataroot", str(argoverse), "--cache", str(tmp_path / "cache")]
     assert main(["train", "--config", "trajectron", *where, *dense, *small, "--out", str(tmp_path / "run")]) == 0
     assert "version: argoverse2" in (tmp_path / "run" / "config.yaml").read_text()
+
+
+def test_its_scenes_and_agents_are_listed_by_the_names_that_commands_take(
+    argoverse: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def listed(*arguments: str) -> list[dict[str, object]]:
+        capsys.readouterr()
+        assert main(["list", *arguments, "--dataroot", str(argoverse), "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    dataset = open_dataset(argoverse)
+    scenes = listed("scenes")
+    assert [one["scene"] for one in scenes] == dataset.tracks.scene_names.tolist()
+    agents = listed("agents", "--scene", str(scenes[0]["scene"]))
+    assert {one["agent"] for one in agents} <= set(dataset.tracks.track_tokens.tolist())
+    assert len(agents) >= int(str(scenes[0]["agents"])) > 0

@@ -13,7 +13,7 @@ FEW_POINTS = 100
 
 
 def finish(scores: Scores, population: Population | None = None) -> Scores:
-    """Complete the coverage and add what the reader must know.
+    """Complete the coverage and add what the reader must know, and may.
 
     Args:
         scores: of a whole file.
@@ -40,7 +40,7 @@ def finish(scores: Scores, population: Population | None = None) -> Scores:
     if unnormalised:
         scores.warnings.append(f"the probabilities of {unnormalised} of {agents} agent-samples do not sum to 1")
     if used:
-        scores.warnings.append(
+        scores.notes.append(
             "dispersion alone rewards a forecaster that stubbornly repeats itself: read it beside minFDE and "
             "convergence"
         )
