@@ -27,6 +27,8 @@ AddCrops = Callable[[AgentBatch], AgentBatch]
 _SEEN = 1024
 #: A city has fewer agent-samples than the data that the weights are of.
 _EPOCHS = 10
+#: Share of the learning rates by which the weights were trained: all of a trained network moves slower than a new part.
+_RATES = {"full": 0.25}
 
 
 def adapting_config(
@@ -51,6 +53,9 @@ def adapting_config(
     if before["objective"]["without_context"] == "twin":  # which has no cities
         before["objective"] = {"name": "plain"}
     run = {"epochs": _EPOCHS, **{key: before["run"][key] for key in ("batch_size", "monitor")}}
+    share = _RATES.get(settings.get("adapt", {}).get("method", ""), 1.0)
+    for key in ("learning_rate", "map_learning_rate"):
+        before["optimiser"][key] *= share
     values = {
         **{section: before[section] for section in ("objective", "schedules", "consistency", "optimiser")},
         "model": as_dict(network),

@@ -93,7 +93,7 @@ class AdaptConfig:
     method: Literal["none", "adapters", "attention", "full"] = "none"
     shared: bool = False
     city: str = ""
-    rank: int = 4
+    rank: int = 16
 
     def __post_init__(self) -> None:
         if self.rank < 1:
