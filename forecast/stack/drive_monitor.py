@@ -39,6 +39,8 @@ SIGNALS = {
 _MEMORY_S = 3.0
 #: An earlier cycle is an interval ago if it is so near to that, share of the interval.
 _NEAR = 0.5
+#: Leads may stray so much from even steps, seconds.
+_EVEN_S = 1e-3
 #: Steps of two cycles meet if they are so near, share of a step.
 _MEETS = 1e-3
 _SQUARED_LIMITS = np.array(list(LIMITS.values()))[:, None] ** 2
@@ -190,7 +192,8 @@ def _named(interval_s: float | None) -> str:
 
 def _step_s(lead_s: Floats) -> float:
     step_s = float(lead_s[0])
-    if not np.allclose(lead_s, step_s * np.arange(1, len(lead_s) + 1), atol=1e-3):
+    # Not np.allclose, which takes as long as all the rest of this module.
+    if not (np.abs(lead_s - step_s * np.arange(1, len(lead_s) + 1)) <= _EVEN_S + 1e-5 * lead_s).all():
         raise ValueError(f"leads of {lead_s.tolist()[:4]} s; expected even steps from the present on")
     return step_s
 
@@ -212,7 +215,7 @@ def _since(before: _Past, now: _Past, watched: Watched, likely: NDArray[np.int64
     if not known.any():
         return {}
     some = known.any(1)
-    found = {"overlap_m": float((np.nansum(away[some], 1) / known[some].sum(1)).mean())}
+    found = {"overlap_m": float((np.where(known, away, 0.0).sum(1)[some] / known.sum(1)[some]).mean())}
     if known[:, -1].any():
         ends = watched.positions_m[here, :, shared - 1] - earlier[:, None, :, -1]
         others = np.where(watched.probabilities[here] > 0, np.hypot(ends[..., 0], ends[..., 1]), np.inf)
