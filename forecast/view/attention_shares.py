@@ -68,4 +68,5 @@ def weighted_attention(attention: ModeAttention, probabilities: Tensor, crop: Cr
 def joined_attention(parts: Sequence[AttentionShares]) -> AttentionShares:
     """The rows of several parts of one network, in order; at least one part."""
     names = ("nothing", "own", "neighbours", "cells")
-    return AttentionShares(*(np.concatenate([getattr(part, name) for part in parts]) for name in names), parts[0].crop)
+    nothing, own, neighbours, cells = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+    return AttentionShares(nothing, own, neighbours, cells, parts[0].crop)

@@ -1,4 +1,4 @@
-// Where the chosen agent's forecast looks: cells of the map around it, the deeper the more, and all of it in words.
+// Where the chosen agent's forecast looks: cells of the map around it, the stronger the colour the more, and all of it in words.
 // forecast/view/attention_packing.py wrote the numbers.
 
 //: Opacity of the cell that is looked at most; forecasts and map stay readable through it.
@@ -59,8 +59,8 @@ function attentionWords({ own, nothing, neighbours, cells, largest }) {
   const shares = [["map", cells.length ? 1 - others : NaN], ["own past", own], ["neighbours", neighbours], ["nothing", nothing]];
   const percent = (share) => `${Math.round(100 * Math.max(0, share))} %`;
   const told = shares.filter(([, share]) => share === share).map(([name, share]) => `${name} ${percent(share)}`);
-  const deepest = cells.length ? `; the deepest cell ${percent(largest)}` : "";
-  return `Of its attention: ${told.join(", ")}${deepest}`;
+  const strongest = cells.length ? `; the strongest cell ${percent(largest)}` : "";
+  return `Of its attention: ${told.join(", ")}${strongest}`;
 }
 
 /** Cells for the legend, from little to much. */
