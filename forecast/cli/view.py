@@ -44,6 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_rows_options(parser)
     parser.add_argument("--out", required=True, metavar="PAGE", help="page to write, .html")
     parser.add_argument("--names", metavar="A,B", help="display names of the models, in order, separated by commas")
+    parser.add_argument(
+        "--attention",
+        action="store_true",
+        help="also show where the forecasts of the first model that can say look (networks with attention)",
+    )
     parser.add_argument("--title", help="title of the page")
     add_device(parser)
 
@@ -80,6 +85,8 @@ def _check(args: argparse.Namespace) -> list[str]:
     if args.scene and (args.scenes is not None or args.split):
         raise ConfigError("--scene names the scenes to show: leave --scenes and --split away")
     check_rows_options(args, args.models)
+    if args.attention and args.truth:
+        raise ConfigError("--attention asks a network, and --truth goes with files: leave one of them out")
     names = [name.strip() for name in args.names.split(",")] if args.names else []
     if names and len(names) != len(args.models):
         raise ConfigError(f"--names {args.names}: {len(names)} names for {len(args.models)} models")
@@ -94,16 +101,27 @@ def _of_rows(args: argparse.Namespace) -> tuple[list[ViewScene], list[str]]:
 
 
 def _of_dataset(args: argparse.Namespace) -> tuple[list[ViewScene], list[str]]:
+    from forecast.core.errors import ConfigError
     from forecast.core.progress import progress
     from forecast.pictures.agent_forecasts import open_forecasts
     from forecast.view.dataset_scenes import DatasetModel, dataset_scene
+    from forecast.view.network_attention import attention_answers
 
     dataset = open_named(args)
     chosen = _scenes(args, dataset)
-    models = []
+    models: list[DatasetModel] = []
+    wanted = args.attention
     for given in args.models:
         source = open_forecasts(given, dataset, args.device)
-        models.append(DatasetModel(source.name, source.of, everyone=Path(given).suffix.lower() in _FILES))
+        attention = attention_answers(source.model, dataset) if wanted else None
+        wanted = wanted and attention is None
+        everyone = Path(given).suffix.lower() in _FILES
+        models.append(DatasetModel(source.name, source.of, everyone, attention))
+    if wanted:
+        raise ConfigError(
+            f"--attention: {', '.join(args.models)} cannot say where modes look; give weights of a 'query' network, "
+            "such as town"
+        )
     scenes = [dataset_scene(dataset, name, models) for name in progress(chosen, "gathering scenes", total=len(chosen))]
     return scenes, _distinct([model.name for model in models], args.models)
 

@@ -85,6 +85,11 @@ class Network(nn.Module, ABC):
             return medoids(mixture, config.medoids, config.medoid_power)
         return merge_modes(mixture, config.merge_radius_m)
 
+    @property
+    def tells_attention(self) -> bool:
+        """Whether :meth:`attention` says where modes look."""
+        return type(self).attention is not Network.attention
+
     def attention(self, batch: AgentBatch) -> ModeAttention | None:
         """Where each mode of :meth:`mixture` looks; None of networks that cannot say.
 

@@ -23,6 +23,7 @@ from forecast.scoring.key_frame_leads import observations_at, refuse_straying
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
+    from forecast.prediction.predictor import BatchPredictor
 
 Floats = NDArray[np.float64]
 
@@ -35,10 +36,12 @@ class ForecastSource:
         name: for people.
         of: forecasts of observations (agents,) of the data set that are time 0 of a target, one row each, in their
             order; NaN throughout where there is none.
+        model: that makes them; None of files.
     """
 
     name: str
     of: Callable[[NDArray[np.int64]], ForecastRows]
+    model: BatchPredictor | None = None
 
 
 def open_forecasts(given: Path | str, dataset: Dataset, device: str = "cpu") -> ForecastSource:
@@ -58,16 +61,18 @@ def open_forecasts(given: Path | str, dataset: Dataset, device: str = "cpu") -> 
         return ForecastSource(as_text(path.stem), _of_submission(path, dataset))
     if path.suffix.lower() in (".parquet", ".csv"):
         return ForecastSource(as_text(path.stem), _of_rows(path, dataset))
-    return ForecastSource(as_text(path.stem if path.suffix else path.name), _of_model(given, dataset, device))
-
-
-def _of_model(given: Path | str, dataset: Dataset, device: str) -> Callable[[NDArray[np.int64]], ForecastRows]:
-    from forecast.data.dataset import AgentDataset
-    from forecast.data.map_crops import crop_adder
     from forecast.prediction.model_names import open_model
-    from forecast.prediction.predictor import world_forecast
 
     predictor = open_model(given, device)
+    name = as_text(path.stem if path.suffix else path.name)
+    return ForecastSource(name, _of_model(predictor, dataset), predictor)
+
+
+def _of_model(predictor: BatchPredictor, dataset: Dataset) -> Callable[[NDArray[np.int64]], ForecastRows]:
+    from forecast.data.dataset import AgentDataset
+    from forecast.data.map_crops import crop_adder
+    from forecast.prediction.predictor import world_forecast
+
     config = predictor.config
     add_crops = None if config.map_crop is None else crop_adder(dataset, config.map_crop)
 

@@ -14,8 +14,10 @@ from forecast.core.errors import DataError, one_of
 from forecast.core.maps import MapSource
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.core.tracks import Tracks
+from forecast.view.attention_shares import joined_attention
 from forecast.view.ground_outlines import outlines
 from forecast.view.model_in_scene import beside_truth
+from forecast.view.network_attention import AttentionAnswers
 from forecast.view.view_scene import ViewAgents, ViewForecasts, ViewScene
 
 if TYPE_CHECKING:
@@ -37,11 +39,13 @@ class DatasetModel:
         name: for people.
         of: its forecasts.
         everyone: whether it is asked about everybody, as files are; else about vehicles with a past.
+        attention: where its forecasts look; None where that is not shown.
     """
 
     name: str
     of: Answers
     everyone: bool
+    attention: AttentionAnswers | None = None
 
 
 def dataset_scene(dataset: Dataset, name: str, models: Sequence[DatasetModel], step_s: float = _STEP_S) -> ViewScene:
@@ -108,7 +112,8 @@ def _forecasts(
     if not model.everyone:
         asked &= (tracks.track_types[track] == AgentType.VEHICLE) & (rows > tracks.first_row[track])
     wanted = rows[asked]
-    parts = [model.of(wanted[at : at + _AT_ONCE]) for at in range(0, len(wanted), _AT_ONCE)] or [model.of(wanted)]
+    groups = [wanted[at : at + _AT_ONCE] for at in range(0, len(wanted), _AT_ONCE)] or [wanted]
+    parts = [model.of(group) for group in groups]
     positions = np.concatenate([part.positions_m for part in parts])
     probabilities = np.concatenate([part.probabilities for part in parts])
     whole = replace(
@@ -122,7 +127,10 @@ def _forecasts(
         row_lead_s=None,
         sample_tokens=None,
     )
-    return beside_truth(whole.take(whole.known), truth, names, time_s)
+    found = beside_truth(whole.take(whole.known), truth, names, time_s)
+    if model.attention is None:
+        return found
+    return replace(found, attention=joined_attention([model.attention(group) for group in groups]).take(whole.known))
 
 
 def _map_of(dataset: Dataset, name: str) -> MapSource | None:

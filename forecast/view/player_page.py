@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from forecast.core.files import written_whole
+from forecast.view.attention_packing import LARGEST_SHARE, PART_SHARE, PARTS
 from forecast.view.missed_most import missed_most
 from forecast.view.points_so_far import RANGE_M
 from forecast.view.scene_encoding import (
@@ -27,7 +28,10 @@ from forecast.view.scene_encoding import (
 from forecast.view.view_scene import ViewScene
 
 #: Parts of the script, in the order in which they build on each other.
-SCRIPTS = ("packing", "scene", "looks", "view", "ground", "agents", "modes", "figures", "panel", "player", "controls")
+SCRIPTS = (
+    "packing", "scene", "looks", "view", "ground", "attention", "agents", "modes", "figures", "panel", "player",
+    "controls",
+)  # fmt: skip
 _UNITS = {
     "ground": GROUND_M,
     "agent": AGENT_M,
@@ -37,6 +41,9 @@ _UNITS = {
     "clock": CLOCK_S,
     "turn": TURN_RAD,
     "share": SHARE,
+    "largest_share": LARGEST_SHARE,
+    "part_share": PART_SHARE,
+    "parts": PARTS,
 }
 
 
@@ -53,6 +60,7 @@ def write_player(path: Path | str, scenes: Sequence[ViewScene], models: Sequence
     index = {
         "models": list(models),
         "scenes": [{"name": one["name"], "place": one["place"]} for one in told],
+        "attention": _model_with_attention(scenes),
         "worst": [missed_most(scenes, model) for model in range(len(models))],
         "units": _UNITS,
         "range_m": RANGE_M,
@@ -69,6 +77,12 @@ def write_player(path: Path | str, scenes: Sequence[ViewScene], models: Sequence
     )
     with written_whole(path) as temporary:
         temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
+
+
+def _model_with_attention(scenes: Sequence[ViewScene]) -> int | None:
+    """Number of the model of which it is shown where it looks."""
+    found = (number for scene in scenes for number, one in enumerate(scene.forecasts) if one.attention is not None)
+    return next(found, None)
 
 
 def _part(name: str) -> str:

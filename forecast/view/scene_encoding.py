@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.core.rows import ForecastRows
+from forecast.view.attention_packing import attention_layout, pack_attention
 from forecast.view.model_in_scene import nearest_frame
 from forecast.view.packing import Pack
 from forecast.view.points_so_far import PointsSoFar
@@ -60,6 +61,7 @@ def _steps_of(found: ViewForecasts) -> dict[str, Any]:
         "points": said.valid.shape[1],
         "step_s": said.step_s if len(said) else 0.0,
         "gap": found.points.gap,
+        "attention": None if found.attention is None else attention_layout(found.attention),
     }
 
 
@@ -104,6 +106,8 @@ def _pack_forecasts(pack: Pack, found: ViewForecasts, agents: ViewAgents, origin
     pack.measured(share[row, mode], SHARE)
     for axis in range(2):
         pack.measured(path[..., axis], FORECAST_M, order=2)
+    if found.attention is not None:
+        pack_attention(pack, found.attention.take(order))
 
 
 def shown_modes(rows: ForecastRows) -> tuple[Floats, NDArray[np.bool_]]:

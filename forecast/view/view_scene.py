@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.eval.results import PerItem
+from forecast.view.attention_shares import AttentionShares
 from forecast.view.points_so_far import PointsSoFar
 
 Floats = NDArray[np.float64]
@@ -54,6 +55,7 @@ class ViewForecasts:
         frame: (rows,) issued at which frame.
         error_m: FDE of the likeliest mode of each.
         points: what was said of each point of the tracks.
+        attention: where each of the rows looks; None where nobody asked.
     """
 
     rows: ForecastRows
@@ -61,6 +63,7 @@ class ViewForecasts:
     frame: Integers
     error_m: PerItem
     points: PointsSoFar
+    attention: AttentionShares | None = None
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,14 @@ def test_a_city_starts_as_the_base(base: Network, made_up, method: str) -> None:
     torch.testing.assert_close(ours.step_log_likelihoods, theirs.step_log_likelihoods, rtol=1e-4, atol=1e-4)
 
 
+def test_it_says_where_it_looks_if_its_base_can(base: Network, made_up) -> None:
+    batch = on_maps(made_up(6).whole, "singapore-onenorth", "b")
+    network = CityNetwork(base, [ONE, TWO]).eval()
+    assert base.tells_attention == (base.config.network == "query")
+    for asked in (base, network):
+        assert asked.tells_attention == base.tells_attention == (asked.attention(batch) is not None)
+
+
 def test_five_cities_answer_each_by_itself_and_leave_the_base_alone(base: Network, made_up) -> None:
     names = ["boston-seaport", "singapore-onenorth", "a", "b", "c", "d", "e"]
     batch = on_maps(made_up(21).whole, *names)

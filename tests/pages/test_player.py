@@ -250,6 +250,82 @@ def test_it_fits_a_phone(browser: Browser, town: Town, dark: bool) -> None:
     assert (browser.complaints(), browser.requests()) == ([], [])
 
 
+@pytest.fixture(scope="module")
+def looking(town: Town) -> Path:
+    """A page of a file and a network, which says where it looks."""
+    page = town.page.parent / "looking.html"
+    named = ["--dataroot", str(town.root), "--version", VERSION, "--scenes", "1", "--names", "straight,town"]
+    assert main(["view", str(town.files[0]), "town", *named, "--attention", "--out", str(page)]) == 0
+    return page
+
+
+#: Words of how the attention is shared out; empty where there are none.
+WORDS = "return document.getElementById('attention-words')?.textContent ?? ''"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_it_is_shown_where_a_network_looks(browser: Browser, looking: Path, dark: bool) -> None:
+    opened(browser, looking, width=390 if dark else 1366, dark=dark)
+    box = browser.driver.find_element("id", "attention")
+    assert not box.is_displayed()  # nobody is chosen yet
+    browser.script("player.go(8); player.choose(player.scene.models[1].byFrame[8][0].agent)")
+    assert box.is_displayed()
+    assert box.is_selected()
+    told = {
+        name: int(share)
+        for name, share in re.findall(r"(map|own past|neighbours|nothing) (\d+) %", browser.script(WORDS))
+    }
+    assert len(told) == 4
+    assert abs(sum(told.values()) - 100) <= 2
+    seen = pixels(browser)
+    press(browser, "a")
+    hidden = pixels(browser)
+    assert hidden != seen
+    assert (browser.script(WORDS), box.is_selected()) == ("", False)
+    box.click()
+    assert pixels(browser) == seen
+    # It goes with its model; and who is not forecast looks nowhere.
+    browser.script("player.show(1, false)")
+    assert browser.script(WORDS) == ""
+    browser.script("player.show(1, true); player.choose(player.scene.agents.find((one) => one.ego).number)")
+    assert browser.script(WORDS) == ""
+    assert (browser.complaints(), browser.requests(), browser.overflow_px() <= 0) == ([], [], True)
+
+
+def test_cells_lie_in_the_agents_frame(browser: Browser, looking: Path) -> None:
+    """One cell alone is looked at: the picture changes in it, and nowhere outside."""
+    opened(browser, looking)
+    inside, outside = browser.script(
+        "player.go(8); const row = player.scene.models[1].byFrame[8][0]; player.choose(row.agent);"
+        "const { ahead, left, layout } = row.attention; const { start } = row;"
+        "row.attention.cells = row.attention.cells.map((_, k) => Number(k === (ahead - 2) * left + left - 1));"
+        "const at = ([r, c]) => {"
+        "  const x = -layout.behind_m + ((r + 0.5) / ahead) * (layout.ahead_m + layout.behind_m);"
+        "  const y = -layout.right_m + ((c + 0.5) / left) * (layout.left_m + layout.right_m);"
+        "  const [cos, sin] = [Math.cos(start.heading), Math.sin(start.heading)];"
+        "  return [start.x + cos * x - sin * y, start.y + sin * x + cos * y]; };"
+        "const colour = (cell) => { const [x, y] = at(cell); Object.assign(player.view, { x, y, scale: 9 });"
+        "  player.draw(); const { width, height } = player.canvas;"
+        "  return player.context.getImageData(width / 2 - 20, height / 2 - 20, 40, 40).data.join(); };"
+        "const change = (cell) => { player.showAttention(true); const seen = colour(cell);"
+        "  player.showAttention(false); return seen !== colour(cell); };"
+        "const right = [[ahead - 2, left - 1]];"
+        "const wrong = [[1, 0], [1, left - 1], [ahead - 2, 0], [ahead - 3, left - 1], [ahead - 2, left - 2]];"
+        "return [right.map(change), wrong.map(change)]"
+    )
+    assert inside == [True]
+    assert outside == [False] * 5
+
+
+def test_a_page_without_attention_offers_none(browser: Browser, town: Town) -> None:
+    opened(browser, town.page)
+    browser.script("player.go(8); player.choose(player.listed[0].number)")
+    seen = pixels(browser)
+    press(browser, "a")
+    assert pixels(browser) == seen
+    assert not browser.driver.find_element("id", "attention").is_displayed()
+
+
 def plain(tmp_path: Path, *, tracks: tuple[str, ...] = ("a", "b</script>")) -> list[str]:
     """Rows of two tracks at 10 m/s and their truth, on the command line."""
     time_s = 1.6e9 + 0.5 * np.arange(30)

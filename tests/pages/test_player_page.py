@@ -13,13 +13,21 @@ import numpy as np
 import pytest
 
 from forecast.cli.main import main
+from forecast.core.crops import CropSpec
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.data.maps.sources import PolygonMap
+from forecast.data.synthetic.town_writer import write_town
 from forecast.eval.forecasts import write_forecasts, write_truth
+from forecast.pictures.agent_forecasts import open_forecasts
+from forecast.view.attention_packing import LARGEST_SHARE, PART_SHARE, PARTS, pack_attention
+from forecast.view.attention_shares import AttentionShares
+from forecast.view.dataset_scenes import DatasetModel, dataset_scene
 from forecast.view.ground_outlines import outlines
+from forecast.view.network_attention import attention_answers
 from forecast.view.packing import Pack
 from forecast.view.player_page import write_player
 from forecast.view.rows_scenes import rows_scenes
+from forecast.view.scene_encoding import encoded
 
 
 class Unpack:
@@ -150,6 +158,109 @@ def test_a_page_holds_its_scenes_and_the_worst_cases(tmp_path: Path) -> None:
     assert len(errors) == 3
     ahead = truth.positions_m.reshape(3, 20, 2)[:, 6:] - rows.positions_m.reshape(3, 20, 2, 6, 2)[:, :14, 0, 5]
     assert errors[0] == pytest.approx(np.linalg.norm(ahead, axis=-1).max(), abs=1e-3)
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic town of two scenes."""
+    root = tmp_path_factory.mktemp("pages") / "town"
+    write_town(root, scenes=2, seed=3, workers=1)
+    return root
+
+
+def packed_attention(told: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Of a scene as a page holds it: own past, nothing and neighbours (3, forecasts), and cells (forecasts, cells)."""
+    read = Unpack(told["packed"])
+    # The clock; sizes, whose and when, poses; three columns a layer of the ground; all about forecasts before it.
+    _skip(read, "m" + "mm" + "ww" + "mmm" + "wmm" * len(told["layers"]) + "m" + "ww" + "m" + "w" + "m" + "mm")
+    shares = np.stack([read.measured(PART_SHARE) for _ in range(3)])
+    largest = read.measured(LARGEST_SHARE)
+    parts = read.whole().reshape(len(largest), -1)
+    assert parts.min() >= 0
+    assert (parts.max(1) == PARTS).all()
+    return shares, parts / PARTS * largest[:, None]
+
+
+def _skip(read: Unpack, columns: str) -> None:
+    for column in columns:
+        read.measured(1.0) if column == "m" else read.whole()
+
+
+def test_where_a_forecast_looks_is_the_networks_attention_weighted_by_probabilities(town: Path) -> None:
+    import torch
+
+    from forecast.data.cache import open_dataset
+    from forecast.data.dataset import AgentDataset
+    from forecast.data.map_crops import crop_adder
+    from forecast.data.samples import Samples
+    from forecast.prediction.predictor import Predictor
+
+    dataset, model = open_dataset(town, "v1.0-mini"), Predictor.load("town")
+    source = open_forecasts("town", dataset)
+    shown = DatasetModel("town", source.of, everyone=False, attention=attention_answers(source.model, dataset))
+    scene = dataset_scene(dataset, str(dataset.tracks.scene_names[0]), [shown])
+    found = scene.forecasts[0]
+    some = slice(None, None, 5)
+    order = np.lexsort((found.frame, found.agent))[some]
+    names, tracks = np.array(scene.agents.names)[found.agent[order]], dataset.tracks
+    first = tracks.row_sample.min()
+    seen = zip(tracks.track_tokens[tracks.row_track], tracks.row_sample - first, strict=True)
+    row_of = {key: row for row, key in enumerate(seen)}
+    rows = np.array([row_of[key] for key in zip(names, found.frame[order], strict=True)])
+    batch = AgentDataset.read_by(model.config, dataset, Samples(rows)).batch(range(len(rows)))
+    batch = crop_adder(dataset, model.config.crop)(batch)
+    with torch.no_grad():
+        looked, weights = model.model.attention(batch), model.model.mixture(batch).probabilities
+    told = encoded(scene)
+    shares, cells = packed_attention(told)
+    assert len(cells) == len(found.rows)
+    shares, cells = shares[:, some], cells[some]
+    for share, of_modes in zip(shares, (looked.own, looked.nothing, looked.neighbours.sum(2)), strict=True):
+        np.testing.assert_allclose(share, (weights * of_modes).sum(1), atol=PART_SHARE / 2 + 1e-5)
+    expected = (weights[:, :, None, None] * looked.cells).sum(1)
+    assert told["steps"][0]["attention"]["cells"] == list(expected.shape[1:])
+    expected = expected.flatten(1).numpy()
+    assert (np.abs(cells - expected) <= expected.max(1, keepdims=True) / (2 * PARTS) + 2e-5).all()
+    # The page takes what is left of 1 for the map's.
+    np.testing.assert_allclose(1 - shares.sum(0), expected.sum(1), atol=1.5 * PART_SHARE + 1e-5)
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 2), (4, 0, 0)])
+def test_no_forecast_and_no_map_have_no_cells(shape: tuple[int, int, int]) -> None:
+    rows = shape[0]
+    half = np.full(rows, 0.5)
+    pack = Pack()
+    pack_attention(pack, AttentionShares(half, half, np.full(rows, np.nan), np.zeros(shape), CropSpec()))
+    read = Unpack(pack.text())
+    own, nothing, neighbours, largest = (read.measured(unit) for unit in (*3 * [PART_SHARE], LARGEST_SHARE))
+    np.testing.assert_allclose([own, nothing], [half, half])
+    assert np.isnan(neighbours).all()
+    assert (len(neighbours), largest.tolist(), read.whole().tolist()) == (rows, [0.0] * rows, [])
+
+
+def test_only_a_network_can_say_where_it_looks(
+    files: dict[str, str],
+    town: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "standing_still.py").write_text(
+        "from forecast.core.forecast import Forecast\n"
+        "def still(batch):\n"
+        "    import torch\n"
+        "    return Forecast(torch.zeros(len(batch), 1, 12, 2), torch.ones(len(batch), 1))\n"
+    )
+    out = str(tmp_path / "page.html")
+    named = ["--dataroot", str(town), "--version", "v1.0-mini", "--attention", "--out", out]
+    assert main(["view", "standing_still:still", *named]) == 2
+    printed = capsys.readouterr().err
+    assert "cannot say where" in printed
+    assert len(printed.splitlines()) == 1
+    assert main(["view", files["rows.parquet"], "--truth", files["truth.parquet"], "--attention", "--out", out]) == 2
+    assert "--attention asks a network" in capsys.readouterr().err
+    assert not Path(out).exists()
 
 
 @pytest.fixture

@@ -131,9 +131,14 @@ class CityNetwork(Network):
         """See :meth:`Network.mixture`; each agent's by its own city."""
         return self._by_city(batch, lambda network: network.mixture(batch, null_context=null_context))
 
+    @property
+    def tells_attention(self) -> bool:
+        """See :attr:`Network.tells_attention`; the base decides."""
+        return self.base.tells_attention
+
     def attention(self, batch: AgentBatch) -> ModeAttention | None:
         """See :meth:`Network.attention`; each agent's by its own city."""
-        if type(self.base).attention is Network.attention:
+        if not self.tells_attention:
             return None
         return self._by_city(batch, lambda network: _there(network.attention(batch)))
 

@@ -21,6 +21,7 @@ function connect(player, find) {
     player.choose(agent < 0 ? null : agent);
     showAgent(player);
   });
+  on("attention", "change", (event) => player.showAttention(event.target.checked));
   on("previous", "click", () => player.chooseNext(-1));
   on("next", "click", () => player.chooseNext(1));
   on("worst-of", "change", () => player.panel.fillWorst());
@@ -123,6 +124,7 @@ const KEYS = {
   ",": (player) => player.nextPoint(-1),
   ".": (player) => player.nextPoint(1),
   f: (player) => player.follow(!player.following),
+  a: (player) => player.showAttention(!player.attentionShown),
   "+": (player) => zoomed(player, 1.4),
   "=": (player) => zoomed(player, 1.4),
   "-": (player) => zoomed(player, 1 / 1.4),
@@ -147,6 +149,7 @@ async function start() {
   player.panel.fillScenes();
   player.panel.fillModels();
   player.panel.fillWorst();
+  player.panel.fillAttention();
   player.resized();
   connect(player, find);
   try {

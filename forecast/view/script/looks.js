@@ -12,7 +12,7 @@ function themeColours() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(`--${name}`).trim();
   const names = ["page", "text", "quiet", "ground", "road", "walkway", "crossing", "divider", "lane", "truth", "target",
-    "other", "ego", "halo"];
+    "other", "ego", "halo", "attention"];
   const colours = Object.fromEntries(names.map((name) => [name, read(name)]));
   colours.models = Array.from({ length: MODEL_COLOURS }, (_, number) => read(`model-${number}`));
   return colours;

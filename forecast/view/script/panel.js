@@ -34,7 +34,9 @@ class Panel {
   }
 
   showChosen() {
-    this.find("agents").value = String(this.player.chosen === null ? -1 : this.player.chosen);
+    const { chosen, index } = this.player;
+    this.find("agents").value = String(chosen === null ? -1 : chosen);
+    this.find("attention-switch").hidden = chosen === null || index.attention === null;
   }
 
   fillWorst() {
@@ -56,6 +58,13 @@ class Panel {
     this.find("worst").replaceChildren(...(entries.length ? entries : [none]));
   }
 
+  /** Whose attention the page holds, if anybody's. */
+  fillAttention() {
+    const { attention, models } = this.player.index;
+    this.find("attention-key").hidden = attention === null;
+    this.find("attention-of").textContent = attention !== null && models.length > 1 ? ` (${models[attention]})` : "";
+  }
+
   fillLegend() {
     const drawn = new Set(this.player.scene.agents.map((agent) => agent.kind));
     const entries = [...drawn].sort().map((kind) => {
@@ -66,6 +75,7 @@ class Panel {
     if (usual !== undefined) entries.push([kindSample({ kind: usual, hollow: true }), "not forecast"]);
     if (this.player.scene.agents.some((agent) => agent.ego)) entries.push([kindSample({ kind: 0, ego: true }), "ego vehicle"]);
     entries.push([lineSample("4 3", "truth", 1.2), "truth, crosses every 2 s"], [lineSample("1.5 2.5", "other", 1.6), "last 2 s"]);
+    if (this.player.index.attention !== null) entries.push([attentionSample(), "where the chosen agent's forecast looks"]);
     entries.push([null, "thicker: more probable; dots every 2 s; modes under 2 % left out"]);
     this.find("legend").replaceChildren(...entries.map(([picture, text]) => element("li", {}, ...(picture ? [picture] : []), text)));
   }
@@ -80,7 +90,10 @@ class Panel {
     }
     const models = player.visible.map((number) => ({ number, model: player.scene.models[number], points: player.scene.models[number].points[agent.number] }));
     const some = models.filter(({ points }) => points.length);
-    const parts = [errorTable(player, agent)];
+    const parts = [];
+    const row = player.attentionRow;
+    if (row) parts.push(element("p", { class: "note", id: "attention-words" }, attentionWords(row.attention)));
+    parts.push(errorTable(player, agent));
     for (const { number, model } of models) if (model.gap) parts.push(element("p", { class: "note warn" }, `${player.index.models[number]}: no D and C: ${model.gap}`));
     if (some.length) {
       const choose = (time) => player.choosePoint(time);

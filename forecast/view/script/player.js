@@ -22,6 +22,7 @@ class Player {
     this.chosen = null;
     this.following = false;
     this.onlyMine = false;
+    this.attentionShown = index.attention !== null;
     this.pointTime = null;
     this.colours = themeColours();
     this.paths = null;
@@ -60,6 +61,20 @@ class Player {
 
   rowOf(model, agent) {
     return this.scene.models[model].byFrame[this.frame].find((row) => row.agent === agent) || null;
+  }
+
+  /** The chosen agent's forecast of which it is shown where it looks; null where there is none. */
+  get attentionRow() {
+    const { attention } = this.index;
+    if (!this.attentionShown || this.chosen === null || !this.shown.has(attention)) return null;
+    return this.rowOf(attention, this.chosen);
+  }
+
+  showAttention(on) {
+    if (this.index.attention === null) return;
+    this.attentionShown = on;
+    this.find("attention").checked = on;
+    this.changed();
   }
 
   pointIn(points) {
@@ -369,6 +384,8 @@ class Player {
     context.fillStyle = colours.ground;
     context.fillRect(0, 0, this.canvas.width, this.canvas.height);
     this.ground.draw(context, view, colours, ratio);
+    const looking = this.attentionRow;
+    if (looking) drawAttention(context, looking, view, colours, ratio);
     const paths = this.framePaths();
     drawTruth(context, paths.truth, view, colours, ratio);
     for (const { number, looks } of paths.modes) this.drawModel(number, looks, 0);

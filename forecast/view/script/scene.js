@@ -51,6 +51,7 @@ function readModel(packed, steps, scene, units) {
   const share = packed.measured(units.share);
   const x = packed.measured(units.forecast, 2, steps.leads);
   const y = packed.measured(units.forecast, 2, steps.leads);
+  const rows = [];
   model.byFrame = scene.time === undefined ? [] : Array.from(scene.time, () => []);
   let mode = 0;
   for (let row = 0; row < agent.length; row++) {
@@ -66,7 +67,9 @@ function readModel(packed, steps, scene, units) {
     }
     found.modes.sort((one, other) => one.share - other.share);
     model.byFrame[frame[row]].push(found);
+    rows.push(found);
   }
+  if (steps.attention) readAttention(packed, rows, steps.attention, units);
   model.points = readPoints(packed, steps, scene.agents.length, units);
   return model;
 }
