@@ -79,6 +79,7 @@ def scenes_in(dataset: Dataset, split: str | None = None) -> list[SceneEntry]:
     scene_of = tracks.track_scene[dataset.columns.row_track[np.zeros(0, dtype=np.int64) if listed is None else listed]]
     samples = np.bincount(scene_of, minlength=len(names))
     place = {name: number for number, name in enumerate(names)}
+    shown = [name for name in names if dataset.shows(name)]
     return [
         SceneEntry(
             scene,
@@ -88,7 +89,7 @@ def scenes_in(dataset: Dataset, split: str | None = None) -> list[SceneEntry]:
             int(agents[place[scene]]),
             None if listed is None else int(samples[place[scene]]),
         )
-        for scene in (names if split is None else dataset.scenes_of(split))
+        for scene in (shown if split is None else dataset.scenes_of(split))
     ]
 
 

@@ -171,12 +171,13 @@ class Dataset:
             )
         return scenes
 
-    def _shown(self, scenes: Iterable[str]) -> tuple[str, ...]:
-        """Those scenes that the folder holds, at the locations of this view."""
+    def shows(self, scene: str) -> bool:
+        """Whether the folder holds a scene, and it lies at the locations of this view."""
         held = self._held
-        return tuple(
-            name for name in scenes if name in held and (self.locations is None or held[name] in self.locations)
-        )
+        return scene in held and (self.locations is None or held[scene] in self.locations)
+
+    def _shown(self, scenes: Iterable[str]) -> tuple[str, ...]:
+        return tuple(filter(self.shows, scenes))
 
     def samples(
         self,

@@ -14,7 +14,8 @@ from forecast.core.shapes import Float64
 _ROADS = ("drivable_area", "road_segment", "lane")
 #: From the kerb to an agent, metres, and how much its heading strays from the kerb's, radians.
 _ASIDE_M, _STRAY_RAD = (1.5, 10.0), 0.1
-_DRAWN_AT_ONCE = 4096
+#: So many poses are drawn at once, and so many draws in a row may find none.
+_DRAWN_AT_ONCE, _IN_VAIN = 4096, 20
 
 
 def road_poses(
@@ -33,16 +34,20 @@ def road_poses(
     Raises:
         DataError: the map holds no road, or none that is wide enough to stand on.
     """
-    layer = next((name for name in _ROADS if name in source.layers), None)
-    areas = [] if layer is None else [area for area in source.geometries(layer) if area.geom_type.endswith("Polygon")]
+    layer, areas = "", []
+    for layer in _ROADS:
+        there = source.geometries(layer) if layer in source.layers else ()
+        areas = [area for area in there if area.geom_type.endswith("Polygon") and not area.is_empty]
+        if areas:
+            break
     if not areas:
         raise DataError(f"map {source.name}: holds no road to stand on (layers {', '.join(_ROADS)})")
-    road = shapely.union_all(areas)
+    road = shapely.union_all(shapely.make_valid(areas))
     shapely.prepare(road)
     begin, end = _edges(road)
     length_m = np.linalg.norm(end - begin, axis=1)
-    draw, kept, found = np.random.default_rng(seed), [np.zeros((0, 3))], 0
-    for _ in range(100):
+    draw, kept, found, vain = np.random.default_rng(seed), [np.zeros((0, 3))], 0, 0
+    while vain < _IN_VAIN:
         edge = draw.choice(len(begin), _DRAWN_AT_ONCE, p=length_m / length_m.sum())
         along = (end - begin)[edge] / np.maximum(length_m[edge], 1e-9)[:, None]
         aside = np.stack([-along[:, 1], along[:, 0]], 1) * draw.uniform(*_ASIDE_M, (len(edge), 1))
@@ -53,6 +58,7 @@ def road_poses(
         on_road = shapely.contains_xy(road, place[:, 0], place[:, 1])
         kept.append(np.column_stack([place, heading])[on_road])
         found += int(on_road.sum())
+        vain = 0 if on_road.any() else vain + 1
         if found >= count:
             return np.concatenate(kept)[:count]
     raise DataError(

@@ -57,7 +57,7 @@ def _print(args: argparse.Namespace, entries: list[dict[str, Any]], lines: list[
 def _refuse_data_options(args: argparse.Namespace) -> None:
     from forecast.core.errors import ConfigError
 
-    for name in ("dataroot", "version", "split", "source", "cache", "scene", "frame"):
+    for name in ("dataroot", "version", "split", "source", "cache", "scene", "frame", "locations"):
         if getattr(args, name) is not None:
             raise ConfigError(f"--{name} goes with 'list scenes' or 'list agents', not with 'list {args.kind}'")
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from forecast.model.network_protocol import Network
 
 #: Keys of a configuration that say in short what was trained.
 _IN_SHORT = {
@@ -46,11 +49,13 @@ def _text(value: object) -> str:
 
 
 def _of_weights(model: str) -> dict[str, Any]:
+    from forecast.model.cities.city_network import CityNetwork
     from forecast.prediction.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(model)
     network, notes = checkpoint.model, checkpoint.notes
-    parts = {name: sum(one.numel() for one in part.parameters()) for name, part in network.named_children()}
+    base = network.base if isinstance(network, CityNetwork) else network
+    parts = {name: sum(one.numel() for one in part.parameters()) for name, part in base.named_children()}
     config = notes.get("config") or {}
     folder = Path(model) if Path(model).is_dir() else None
     return {
@@ -58,6 +63,7 @@ def _of_weights(model: str) -> dict[str, Any]:
         "written by": f"cab-forecast {checkpoint.written_by}",
         "parameters": sum(one.numel() for one in network.parameters()),
         "parameters by part": parts,
+        "cities beside them": _cities(network),
         "model": _network(network.config),
         "without context": checkpoint.without_context,
         "configuration": _in_short(config),
@@ -68,12 +74,25 @@ def _of_weights(model: str) -> dict[str, Any]:
     }
 
 
+def _cities(network: Network) -> dict[str, str]:
+    """Of weights that hold cities: where each answers, what it changes, and how many parameters that takes."""
+    from forecast.model.cities.city_network import CityNetwork
+
+    if not isinstance(network, CityNetwork):
+        return {}
+    sizes = {name: sum(one.numel() for one in part.parameters()) for name, part in network.parts.named_children()}
+    return {
+        record.name: f"on {', '.join(record.locations)}; {record.method}, {sizes[record.name]:,} parameters"
+        for record in network.records
+    }
+
+
 def _network(config: Any) -> dict[str, Any]:
     crop, horizon = config.map_crop, config.horizon
     reads = [name for name, used in (("map", config.uses_map), ("neighbours", config.uses_neighbours)) if used]
     return {
         "network": config.network or "not told",
-        "reads": " and ".join(["its own past", *reads]),
+        "reads": ", ".join(["its own past", *reads]),
         "past": f"{horizon.history_steps * horizon.step_s:g} s",
         "future": f"{horizon.future_steps * horizon.step_s:g} s, every {horizon.step_s:g} s",
         "modes": f"{config.modes} learnt, {config.answered_modes} answered",

@@ -35,8 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Pre-train; the last line says how to go on."""
+    from forecast.cli.model_files import RUN_FILES
+    from forecast.core.errors import ConfigError
     from forecast.core.files import check_outputs, check_outside, check_place
     from forecast.training.config import load_config
+    from forecast.training.config_layers import overrides_of
     from forecast.training.pretraining import Pretraining, pretrain
 
     how = Pretraining(args.epochs, args.crops, args.share)
@@ -44,6 +47,11 @@ def run(args: argparse.Namespace) -> None:
     check_place(args.out, folder=True)
     check_outside(args.out, args.dataroot)
     check_outputs({"--out": Path(args.out) / "best.safetensors"}, [Path(args.config)])
+    held = [name for name in RUN_FILES if (Path(args.out) / name).exists()]
+    if held:
+        raise ConfigError(f"--out {args.out}: holds a run already ({held[0]}); choose another folder")
+    if any(key == "run.epochs" for key in overrides_of(args.configuration)):
+        raise ConfigError("--run.epochs is of a training; say --epochs N for the pre-training")
     weights = pretrain(config, open_named(args), Path(args.out), how, args.device)
     go_on = f"forecast train --config {args.config} --run.start_from {args.out} …"
     print(f"weights: {weights}; go on with: {go_on}", file=sys.stderr)

@@ -158,6 +158,9 @@ def run(args: argparse.Namespace) -> None:
         write_page(args.html, document, page_curves(report), page_cases(report, dataset, road))
     print_table(document)
     print(f"report: {args.out}")
+    further = (args.html, args.markdown, args.latex, args.per_sample, args.per_point)
+    if any(further):
+        print(f"wrote {', '.join(str(path) for path in further if path)}")
 
 
 def _check_combination(args: argparse.Namespace) -> None:

@@ -85,6 +85,10 @@ class AgentBatch:
             ):
                 raise ValueError(f"AgentBatch.{name}: expected shape ({axes}) = {expected}, got {shape}")
             sizes.update(zip(axes.split(), shape, strict=True))
+        if self.time_s is not None and tuple(self.time_s.shape) != (len(self),):
+            raise ValueError(
+                f"AgentBatch.time_s: expected shape (batch) = ({len(self)},), got {tuple(self.time_s.shape)}"
+            )
 
     def __len__(self) -> int:
         return int(self.history.shape[0])

@@ -93,6 +93,19 @@ class Checkpoint:
         return load_checkpoint(twin_path(self.path), **read_out).model
 
 
+def check_forecasts(checkpoint: Checkpoint) -> None:
+    """Weights that forecast have learnt to.
+
+    Raises:
+        CheckpointError: they were taught to read maps alone.
+    """
+    if "pretrained_on" in checkpoint.notes:
+        raise CheckpointError(
+            f"{checkpoint.path}: taught to read maps only, by 'forecast pretrain'; train from it, with "
+            f"--run.start_from {checkpoint.path}"
+        )
+
+
 def twin_path(path: Path) -> Path:
     """Where the twin without context of a file of weights lies: ``best_without_context.safetensors`` beside it."""
     return path.with_name(f"{path.stem}_without_context{path.suffix}")
@@ -267,8 +280,11 @@ def _of_city(model: Network, city: str, path: Path) -> Network:
             return model.network_of(None if city == BASE else city)
         if city != GUESSED:
             raise ConfigError(f"{path}: no city is called '{city}': {one_of([*sorted(names), BASE, GUESSED], city)}")
-        if not model.encoding_size:
-            raise ConfigError(f"{path}: city '{city}': these weights do not know what their cities look like")
+        if not model.knows_all:
+            raise ConfigError(
+                f"{path}: city '{city}': these weights do not know what all their cities, and the places of their "
+                "base, look like; adapt on a data set that holds both"
+            )
         model.guessing = True
         return model
     raise ConfigError(f"{path}: city '{city}': these weights hold no cities; see 'forecast adapt'")

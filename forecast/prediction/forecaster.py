@@ -23,7 +23,7 @@ from forecast.data.agent_batches import agent_batch
 from forecast.data.track_columns import TrackColumns
 from forecast.data.windows import NeighbourRule
 from forecast.model.network_config import NetworkConfig
-from forecast.prediction.checkpoint import load_checkpoint, on_device
+from forecast.prediction.checkpoint import check_forecasts, load_checkpoint, on_device
 from forecast.prediction.clock_notes import clock_notes
 from forecast.prediction.given_velocities import unknown_velocity_notes
 from forecast.prediction.plausible import plausible
@@ -119,6 +119,7 @@ class Forecaster:
             DataError: a map cannot be read.
         """
         checkpoint = load_checkpoint(weights, merge_radius_m=merge_radius_m, medoids=medoids, city=city)
+        check_forecasts(checkpoint)
         model = on_device(checkpoint.model, device)
         return cls(model.predict, model.config, maps, device, silence=silence)
 

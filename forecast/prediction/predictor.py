@@ -17,7 +17,7 @@ from forecast.core.progress import progress
 from forecast.core.rows import ForecastRows
 from forecast.model.network_config import NetworkConfig
 from forecast.model.network_protocol import Network
-from forecast.prediction.checkpoint import Checkpoint, load_checkpoint, on_device
+from forecast.prediction.checkpoint import Checkpoint, check_forecasts, load_checkpoint, on_device
 
 if TYPE_CHECKING:
     from forecast.data.dataset import AgentDataset
@@ -80,7 +80,9 @@ class Predictor:
             CheckpointError: it cannot be used.
             ConfigError: there is no such device, radius, number of medoids, or city.
         """
-        return cls(load_checkpoint(run_or_file, merge_radius_m=merge_radius_m, medoids=medoids, city=city), device)
+        checkpoint = load_checkpoint(run_or_file, merge_radius_m=merge_radius_m, medoids=medoids, city=city)
+        check_forecasts(checkpoint)
+        return cls(checkpoint, device)
 
     @torch.inference_mode()
     def predict(self, batch: AgentBatch, *, null_context: bool = False) -> Forecast:

@@ -47,6 +47,15 @@ class SceneForecast:
     unanswered: tuple[Hashable, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """In short: the arrays of a scene would fill pages."""
+        modes, leads = self.positions_m.shape[1], len(self.lead_s)
+        until = f" to {self.lead_s[-1]:g} s" if leads else ""
+        return (
+            f"SceneForecast(time_s={self.time_s!r}, {len(self)} agents, {modes} modes, {leads} leads{until}, "
+            f"{len(self.unanswered)} unanswered, {len(self.notes)} notes)"
+        )
+
     def __len__(self) -> int:
         return len(self.agent_ids)
 

@@ -54,8 +54,9 @@ def adapting_config(
         before["objective"] = {"name": "plain"}
     run = {"epochs": _EPOCHS, **{key: before["run"][key] for key in ("batch_size", "monitor")}}
     share = _RATES.get(settings.get("adapt", {}).get("method", ""), 1.0)
+    earlier = _RATES.get(before["adapt"]["method"], 1.0)  # what is recorded is that run's own
     for key in ("learning_rate", "map_learning_rate"):
-        before["optimiser"][key] *= share
+        before["optimiser"][key] *= share / earlier
     values = {
         **{section: before[section] for section in ("objective", "schedules", "consistency", "optimiser")},
         "model": as_dict(network),
@@ -109,9 +110,11 @@ def network_to_adapt(config: TrainingConfig) -> Network:
         if adapt.shared:
             return _shared(network, adapt)
         cities = network if isinstance(network, CityNetwork) else CityNetwork(network, ())
-        name = adapt.city or "+".join(config.data.locations)
-        cities.add(CityRecord(name, config.data.locations, adapt.method, adapt.rank))
-        cities.learn(name)
+        locations = tuple(dict.fromkeys(config.data.locations))
+        with torch.random.fork_rng():
+            torch.manual_seed(config.run.seed)
+            cities.add(CityRecord(adapt.city or "+".join(locations), locations, adapt.method, adapt.rank))
+        cities.learn(cities.records[-1].name)
     except ValueError as fault:
         raise ConfigError(f"run.start_from {weights}: {fault}") from None
     return cities

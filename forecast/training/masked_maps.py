@@ -41,7 +41,8 @@ class MaskedMaps(nn.Module):
         """Draw which cells are hidden, as many in each crop: (batch, cells)."""
         cells = self.rows * self.columns
         order = torch.rand(batch, cells, generator=generator).argsort(1)
-        chosen: Tensor = order < round(self.share * cells)
+        # At least one cell is hidden, and one is seen.
+        chosen: Tensor = order < min(max(round(self.share * cells), 1), cells - 1)
         return chosen
 
     def forward(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -104,7 +105,7 @@ def _learn(
     rate, size, seed = config.optimiser.map_learning_rate, config.run.batch_size, config.run.seed
     optimiser = torch.optim.AdamW(learner.parameters(), rate)
     steps = how.epochs * -(-how.crops // size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps + 1, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps))
     draw = torch.Generator().manual_seed(seed)
     for epoch in range(how.epochs):
         learner.train()
@@ -114,6 +115,12 @@ def _learn(
             optimiser.step()
             schedule.step()
         yield epoch + 1
+
+
+def _rate(step: int, steps: int) -> float:
+    """Factor of the learning rate: it rises over a tenth of the run, then falls as half a cosine."""
+    risen = min(1.0, (step + 1) / max(0.1 * steps, 1))
+    return risen * 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0)))
 
 
 def _held_out_nats(learner: MaskedMaps, crops: torch.Tensor) -> float:

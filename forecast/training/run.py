@@ -24,6 +24,7 @@ from forecast.data.kept_crops import KeptCrops
 from forecast.data.loading import BatchSource, EpochBatches, loader
 from forecast.data.prepared import Dataset
 from forecast.data.successive import PairedBatches, SuccessiveSource
+from forecast.model.cities.city_network import CityNetwork
 from forecast.model.network_protocol import Network
 from forecast.prediction.checkpoint import load_checkpoint
 from forecast.training.adapting import check_model, know_scenes, network_to_adapt
@@ -261,6 +262,11 @@ def _start(weights: str, config: TrainingConfig) -> dict[str, torch.Tensor]:
     """Trained parameters of a pair to begin with, which know of no optimiser and no epoch."""
     checkpoint = load_checkpoint(weights)
     check_model(config, checkpoint.model, weights)
+    if isinstance(checkpoint.model, CityNetwork):
+        raise ConfigError(
+            f"run.start_from {weights}: these weights hold cities; go on with 'forecast adapt', or begin from the "
+            "weights that they rest on"
+        )
     start = {f"network.{name}": tensor for name, tensor in checkpoint.model.state_dict().items()}
     if config.objective.without_context == "twin":
         if checkpoint.without_context == "twin" and checkpoint.has_without_context:

@@ -235,6 +235,10 @@ class TrainingConfig:
             missing = {"run.start_from": self.run.start_from, "data.locations": self.data.locations}
             if not all(missing.values()):
                 raise ValueError(f"adapt.method: needs {' and '.join(key for key in missing if not missing[key])}")
+            if self.data.rehearsal and not self.adapt.shared:
+                raise ValueError(
+                    "data.rehearsal: goes with adapt.shared; what a city changes for itself forgets no other city"
+                )
             if self.objective.without_context == "twin":
                 raise ValueError(
                     f"adapt.method: the objective '{self.objective.name}' trains a twin without context, which has no "

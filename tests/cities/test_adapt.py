@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,16 @@ import torch
 
 from forecast.cli.main import main
 from forecast.data.cache import open_dataset
+from forecast.data.maps.road_poses import road_poses
 from forecast.data.synthetic.town_writer import write_town
 from forecast.eval.forecasts import read_forecasts
 from forecast.model.cities.city_network import CityNetwork
 from forecast.prediction.checkpoint import load_checkpoint
 from forecast.prediction.forecaster import Forecaster
-from forecast.training.config import load_config
+from forecast.prediction.scene import AgentTrack, Scene
+from forecast.training.adapting import adapting_config
+from forecast.training.callbacks import RunFolder
+from forecast.training.config import as_dict, load_config
 from forecast.training.rehearsal import of_some_scenes, with_rehearsal
 
 BOSTON, NORTH, QUEENS = "boston-seaport", "singapore-onenorth", "singapore-queenstown"
@@ -101,15 +106,23 @@ def test_scores_and_splits_of_a_location_alone(town: Path, base: Path, tmp_path:
     assert "no scene at location 'boston'; did you mean 'boston-seaport'" in told
 
 
-def test_an_interrupted_run_resumes_to_the_same_city(town: Path, base: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_resumes_to_the_same_city(town: Path, base: Path, tmp_path: Path, monkeypatch) -> None:
     more = ["--locations", NORTH]
     assert adapt(town, base, tmp_path / "whole", *more, epochs=2) == 0
-    assert adapt(town, base, tmp_path / "cut", *more, epochs=1) == 0
+    original = RunFolder.on_train_epoch_end
+
+    def stops(self: RunFolder, trainer, *args: object) -> None:
+        original(self, trainer, *args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunFolder, "on_train_epoch_end", stops)
+    assert adapt(town, base, tmp_path / "cut", *more, epochs=2) == 130
+    monkeypatch.undo()
+    torch.manual_seed(99)  # whatever was drawn before
     assert adapt(town, base, tmp_path / "cut", *more, "--resume", epochs=2) == 0
     whole, cut = (load_checkpoint(tmp_path / run / "last.safetensors").model.state_dict() for run in ("whole", "cut"))
-    # The first epoch of one is half of a longer schedule: the other knew of one epoch alone.
     assert whole.keys() == cut.keys()
-    assert all(torch.equal(whole[name], cut[name]) for name in whole if name.startswith("base."))
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
 
 
 def test_a_forecaster_and_an_export_answer_by_city(town: Path, two_cities: Path, tmp_path: Path, capsys) -> None:
@@ -120,8 +133,15 @@ def test_a_forecaster_and_an_export_answer_by_city(town: Path, two_cities: Path,
     given = ["export", "--checkpoint", str(two_cities), "--samples", "20"]
     assert main([*given, "--city", "north", "--out", str(tmp_path / "north.onnx")]) == 0
     assert (tmp_path / "north.onnx").is_file()
-    whole, own, base = (Forecaster.load(two_cities, city=city) for city in (None, "north", "base"))
-    assert whole.config == own.config == base.config
+    dataset = open_dataset(town, VERSION)
+    maps = {name: dataset.load_map(name) for name in (BOSTON, NORTH)}
+    whole, own, base = (Forecaster.load(two_cities, maps, city=city) for city in (None, "north", "base"))
+    for name, expected in ((BOSTON, base), (NORTH, own)):
+        x, y = road_poses(maps[name], 1)[0, :2]
+        scene = Scene.of(1.0, [AgentTrack("car", "vehicle", [0.5, 1.0], [(x - 4, y, 0.0), (x, y, 0.0)])], name)
+        answers = [one.forecast(scene).positions_m for one in (whole, expected, base)]
+        np.testing.assert_array_equal(answers[0], answers[1])
+        assert np.array_equal(answers[0], answers[2]) == (name == BOSTON)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +151,8 @@ def test_a_forecaster_and_an_export_answer_by_city(town: Path, two_cities: Path,
         (("--locations", NORTH, "--shared"), "adapters are a city's own"),
         (("--locations", NORTH, "--objective.name", "gain"), "trains a twin without context, which has no cities"),
         (("--locations", NORTH, "--adapt.rank", "0"), "adapt.rank: expected at least 1"),
+        (("--locations", NORTH, "--city", "keys"), "a name without dots that means nothing else"),
+        (("--locations", NORTH, "--data.rehearsal", f"[{BOSTON}]"), "goes with adapt.shared"),
     ],
 )
 def test_mistakes_are_one_line(town: Path, base: Path, tmp_path: Path, capsys, more, told: str) -> None:
@@ -145,6 +167,19 @@ def test_a_city_that_is_held_is_not_learnt_twice(town: Path, two_cities: Path, t
     assert "hold the city 'north' (singapore-onenorth) already" in capsys.readouterr().err
     assert adapt(town, two_cities, tmp_path / "run", "--locations", NORTH, "--method", "full", "--shared") == 2
     assert "rest on a base that must not change" in capsys.readouterr().err
+    given = ["--dataroot", str(town), "--version", VERSION, "--run.start_from", str(two_cities), *SMALL]
+    assert main(["train", "--config", "query_cab", *given, "--out", str(tmp_path / "run")]) == 2
+    assert "hold cities; go on with 'forecast adapt'" in capsys.readouterr().err
+
+
+def test_full_learns_at_a_quarter_of_the_rate_however_often(base: Path, tmp_path: Path) -> None:
+    checkpoint = load_checkpoint(base)
+    rate = checkpoint.notes["config"]["optimiser"]["learning_rate"]
+    given = {"data": {"locations": [NORTH]}, "run": {"start_from": str(base)}}
+    for method in ("full", "full", "adapters", "full"):
+        config = adapting_config(checkpoint, given | {"adapt": {"method": method}})
+        assert config.optimiser.learning_rate == pytest.approx(rate * (0.25 if method == "full" else 1.0))
+        checkpoint = replace(checkpoint, notes={"config": as_dict(config)})
 
 
 def test_shared_weights_change_for_all(town: Path, base: Path, tmp_path: Path) -> None:

@@ -151,8 +151,9 @@ def test_cities_are_kept_in_one_file_and_chosen(base: Network, made_up, tmp_path
             chosen = Predictor.load(tmp_path / "cities.safetensors", city=city)
             assert type(chosen.model) is type(base)
             assert same(chosen.predict(batch), expected.predict(batch))
-    asked = Predictor.load(tmp_path / "cities.safetensors", medoids=2).predict(batch)
-    assert asked.positions_m.shape[1] == 2
+    for city in (None, "one", "base"):
+        asked = Predictor.load(tmp_path / "cities.safetensors", medoids=2, city=city).predict(batch)
+        assert asked.positions_m.shape[1] == 2
     with pytest.raises(ConfigError, match="no city is called 'onn': did you mean 'one'"):
         load_checkpoint(tmp_path / "cities.safetensors", city="onn")
     save_checkpoint(tmp_path / "plain.safetensors", base, {})
@@ -196,6 +197,11 @@ def test_merged_weights_follow_training_and_moves(base: Network, made_up) -> Non
     last = network.predict(batch)
     moved(network, "two", seed=8).load_state_dict(state)
     assert same(network.predict(batch), last)
+    holder = torch.nn.Sequential(network)
+    changed = {name: tensor + 0.01 for name, tensor in holder.state_dict().items()}
+    holder.load_state_dict(changed)  # of a parent
+    assert not same(network.predict(batch), last)
+    assert network.double().network_of("two").predict(batch).positions_m.dtype == torch.float64
     with torch.inference_mode():
         network.to(torch.float64).to(torch.float32).predict(batch)
     assert not any(p.is_inference() for p in network.network_of("two").parameters())
@@ -225,5 +231,5 @@ def test_cities_are_guessed_by_what_their_scenes_look_like(base: Network, made_u
         assert same(plain, base.predict(batch))
     blank = CityNetwork(base, [ONE])
     save_checkpoint(tmp_path / "blank.safetensors", blank, {})
-    with pytest.raises(ConfigError, match="do not know what their cities look like"):
+    with pytest.raises(ConfigError, match="do not know what all their cities"):
         load_checkpoint(tmp_path / "blank.safetensors", city="guessed")

@@ -109,6 +109,11 @@ def test_training_goes_on_from_it(town: Path, tmp_path: Path, capsys) -> None:
     assert told[-1] < told[0]
     maps = load_checkpoint(tmp_path / "maps")
     assert maps.notes["pretrained_on"] == list(open_dataset(town, VERSION).map_names)
+    assert main(given) == 2
+    assert "holds a run already (best.safetensors)" in capsys.readouterr().err
+    assert main(["predict", "--checkpoint", str(tmp_path / "maps"), "--dataroot", str(town), "--version", VERSION,
+                 "--split", "mini_val", "--out", str(tmp_path / "x.json")]) == 2  # fmt: skip
+    assert "taught to read maps only" in capsys.readouterr().err
     start = ["train", "--config", "query", *named, "--run.start_from", str(tmp_path / "maps")]
     assert main([*start, "--run.epochs", "1", "--run.accelerator", "cpu", "--out", str(tmp_path / "run")]) == 0
 
@@ -119,6 +124,7 @@ def test_training_goes_on_from_it(town: Path, tmp_path: Path, capsys) -> None:
         (["--config", "gain"], "'cvae' reads no map cell by cell"),
         (["--model.uses_map", "false"], "needs a network that reads the map"),
         (["--model.crop.ahead_m", "84"], "100 x 64 pixels, which 12 x 8 cells do not divide evenly"),
+        (["--run.epochs", "1"], "say --epochs N"),
         (["--share", "1"], "--share: expected more than 0 and less than 1"),
         (["--locations", "atlantis"], "no scene at location 'atlantis'"),
     ],

@@ -110,11 +110,14 @@ class Audit:
 
     @property
     def _about(self) -> dict[str, Any]:
+        dataset = {"where": self._dataset.where, "fingerprint": self._dataset.fingerprint, "split": self._split}
+        if self._dataset.locations is not None:
+            dataset["locations"] = ", ".join(sorted(self._dataset.locations))
         return {
             "model": self._named[0],
             "model_hash": self._named[1],
             "remark": self._model.config.remark or None,
-            "dataset": {"where": self._dataset.where, "fingerprint": self._dataset.fingerprint, "split": self._split},
+            "dataset": dataset,
             "settings": asdict(self._settings),
         }
 

@@ -30,7 +30,7 @@ def audit_files(files: Mapping[str, Path | str], dataset: Dataset, warnings: lis
 
     Args:
         files: key of :data:`FILES` → file; ``with`` and at least one other.
-        dataset: that they are of.
+        dataset: that they are of; of a view of some locations, what lies elsewhere is left out.
         warnings: where to add what was noticed.
 
     Returns:
@@ -44,8 +44,10 @@ def audit_files(files: Mapping[str, Path | str], dataset: Dataset, warnings: lis
     read = {name: read_for_dataset(path, dataset, warnings) for name, path in files.items()}
     rows = {name: observations_of(one, dataset, str(files[name])) for name, one in read.items()}
     shared = np.array(sorted(set.intersection(*(set(found.tolist()) for found in rows.values()))), dtype=np.int64)
+    shared = shared[dataset.is_at_locations(shared)]
     if not len(shared):
-        raise DataError("the files have no agent-sample in common")
+        where = "" if dataset.locations is None else f" at {', '.join(dataset.locations)}"
+        raise DataError(f"the files have no agent-sample in common{where}")
     tracks = dataset.tracks
     scenes = tracks.scene_names[tracks.sample_scene[tracks.row_sample[shared]]]
     truth = key_frame_future(tracks, shared, read["with"].positions_m.shape[2])[:, -1]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from forecast.core.shapes import Float, Int64
 
 #: A spread is at least this share of the largest one: numbers that hardly vary must not decide alone.
-_LEAST = 1e-2
+_LEAST, _TINY = 1e-2, 1e-6
 
 
 class CityGuess(nn.Module):
@@ -35,7 +35,7 @@ class CityGuess(nn.Module):
         """Take mean and spread of a city's encodings, no unit; of two agents or more."""
         spread = encodings.std(0)
         self.mean.copy_(encodings.mean(0))
-        self.spread.copy_(spread.clamp(min=_LEAST * float(spread.max())))
+        self.spread.copy_(spread.clamp(min=max(_LEAST * float(spread.max()), _TINY)))
         self.known.fill_(True)
 
     def log_likelihood(self, encodings: Float[Tensor, "agents size"]) -> Float[Tensor, "agents"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -19,7 +20,6 @@ from forecast.model.cities.city_part import CityPart
 from forecast.model.cities.city_record import BASE, CityRecord
 from forecast.model.mode_attention import ModeAttention
 from forecast.model.network_protocol import Network
-from forecast.model.network_registry import make_network
 
 _Said = TypeVar("_Said", Forecast, ModeAttention)
 
@@ -52,7 +52,7 @@ class CityNetwork(Network):
         if encoding_size:
             self.guesses[BASE] = CityGuess(encoding_size)
         self.training_city: str | None = None
-        self._merged: dict[str, Network] = {}
+        self._merged: dict[str, tuple[object, Network]] = {}
         for record in records:
             self.add(record)
 
@@ -93,6 +93,12 @@ class CityNetwork(Network):
         assert isinstance(guess, CityGuess)
         guess.learn(encodings)
 
+    @property
+    def knows_all(self) -> bool:
+        """Whether all cities, and where the base drives, have been seen, so that each can be guessed."""
+        guesses = [guess for guess in self.guesses.values() if isinstance(guess, CityGuess)]
+        return len(guesses) == 1 + len(self.parts) and all(bool(guess.known) for guess in guesses)
+
     def learn(self, name: str) -> None:
         """Choose the city that is trained, and freeze everything else."""
         self.requires_grad_(False)
@@ -106,15 +112,18 @@ class CityNetwork(Network):
             name: of the city; None for the base.
         """
         if name is None:
+            self.base.config = self.config
             return self.base
-        if name not in self._merged:
+        part = self._part(name)
+        # Changed in place, by whatever way, parameters count their changes.
+        now = tuple(map(_stamp, (*part.parameters(), *self.base.parameters())))
+        if name not in self._merged or self._merged[name][0] != now:
             # Not in inference mode, whatever asks first: who explains an answer wants gradients.
             with torch.inference_mode(False), torch.no_grad():
-                made = make_network(self.config).to(next(self.base.parameters()).device)
-                changed = self._part(name).changed(dict(self.base.named_parameters()))
-                made.load_state_dict({**self.base.state_dict(), **changed})
-            self._merged[name] = made.eval()
-        merged = self._merged[name]
+                made = copy.deepcopy(self.base).requires_grad_(False)
+                made.load_state_dict({**self.base.state_dict(), **part.changed(dict(self.base.named_parameters()))})
+            self._merged[name] = now, made.eval()
+        merged = self._merged[name][1]
         merged.config = self.config
         return merged
 
@@ -156,12 +165,6 @@ class CityNetwork(Network):
         held = (part.rows, part.columns, part.added)
         return [parameter for group in held for key, parameter in group.items() if key in names]
 
-    def train(self, mode: bool = True) -> CityNetwork:
-        """Switch between training and answering; parameters that training has changed are merged anew."""
-        self._merged.clear()
-        super().train(mode)
-        return self
-
     def cities_of(self, batch: AgentBatch) -> Int64[Tensor, "batch"]:
         """Which city each agent is in: its place in :attr:`records`, −1 for the base.
 
@@ -200,15 +203,10 @@ class CityNetwork(Network):
         assert isinstance(part, CityPart)
         return part
 
-    def _apply(self, fn: Any, recurse: bool = True) -> CityNetwork:
-        self._merged.clear()  # of another device or precision
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        return self
 
-    def load_state_dict(self, *args: Any, **options: Any) -> Any:
-        """See torch."""
-        self._merged.clear()
-        return super().load_state_dict(*args, **options)
+def _stamp(parameter: Tensor) -> tuple[int, int]:
+    """Where a parameter lies and how often it was changed there; tensors of inference mode do not count."""
+    return parameter.data_ptr(), 0 if parameter.is_inference() else parameter._version
 
 
 def _there(attention: ModeAttention | None) -> ModeAttention:

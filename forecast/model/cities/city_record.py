@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from torch import nn
+
 #: What answers where no city does, in the place of a city's name.
 BASE = "base"
 #: Asks for the city that a scene looks like.
@@ -28,12 +30,14 @@ class CityRecord:
     name: str
     locations: tuple[str, ...]
     method: Changes
-    rank: int = 4
+    rank: int = 16
 
     def __post_init__(self) -> None:
-        if not self.name or not self.locations or self.name in (BASE, GUESSED) or "." in self.name:
+        taken = self.name in (BASE, GUESSED) or hasattr(nn.ModuleDict, self.name)  # parts are modules by their names
+        if not self.name or not self.locations or taken or "." in self.name:
             raise ValueError(
-                f"a city has locations and a name without dots, other than {BASE} and {GUESSED}; got '{self.name}'"
+                f"a city has locations, and a name without dots that means nothing else, as {BASE} and {GUESSED} do; "
+                f"got '{self.name}'"
             )
         if self.method not in get_args(Changes):
             raise ValueError(f"a city's method: expected {', '.join(get_args(Changes))}, got '{self.method}'")

@@ -54,6 +54,12 @@ class Player {
     return [...this.scene.agents].sort((one, other) => forecast(other) - forecast(one) || seen(other) - seen(one));
   }
 
+  /** The first frame at which anybody is forecast: there is something to see. */
+  get firstForecast() {
+    const at = (frame) => this.scene.models.some((model) => model.byFrame[frame].length > 0);
+    return Math.max([...this.scene.time.keys()].findIndex(at), 0);
+  }
+
   /** Whether any model forecasts an agent in this scene. */
   asked(agent) {
     return this.scene.askedAtAll.has(agent);
@@ -110,7 +116,7 @@ class Player {
     this.paths = null;
     this.resized(); // the legend may have taken room
     this.fit();
-    this.go(0);
+    this.go(this.firstForecast);
   }
 
   tell(text) {
