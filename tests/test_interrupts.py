@@ -36,11 +36,13 @@ def interrupted(argv: list[str], folder: Path, begun: Callable[[str], bool]) -> 
             stdout=subprocess.DEVNULL,
             stderr=stderr,
             start_new_session=True,
+            # Jobs in the background, as tests may be, ignore Ctrl-C, and what they start inherits that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         while process.poll() is None and not begun(said.read_text()):
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)
-        return process.wait(), said.read_text()
+        return process.wait(timeout=120), said.read_text()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Literal
 
@@ -160,8 +160,13 @@ def written_whole(path: Path | str) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as fault:
+        if fault.filename in (str(temporary), temporary):
+            fault.filename = str(path)  # the name that the user gave
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing can be written, nothing lies
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from forecast.explain.arms import Arm
 
 _PANEL_IN = 3.6
+#: Letters of a panel's title that fit over it.
+_TITLE_WIDTH = 58
 _INK, _CHANGED = "#333333", "#0571b0"
 
 
@@ -60,7 +63,7 @@ def draw_edit(panels: Sequence[EditPanel], arms: Sequence[Arm], spec: CropSpec, 
     axes: Any = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
     for axis, panel in zip(axes, panels, strict=True):
         _show(axis, panel, panels[0].batch if panel.edited else panel.batch, spec)
-        axis.set_title(literal(panel.title), fontsize=8.5)
+        axis.set_title(textwrap.fill(literal(panel.title), _TITLE_WIDTH), fontsize=8.5)
     box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.8}
     for arm in arms:
         x, y = (np.asarray(arm.fork_m) + np.asarray(arm.far_end_m)) / 2

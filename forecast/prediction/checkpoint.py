@@ -189,7 +189,10 @@ def find_checkpoint(run_or_file: Path | str) -> Path:
             f"{path}: no {' or '.join(CHECKPOINT_NAMES)} in this folder; is it a run of 'forecast train'?"
         )
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file or folder; give a run's folder or a .safetensors file")
+        raise CheckpointError(
+            f"{path}: no such file or folder; give a run's folder, a .safetensors file, or the name of shipped weights "
+            f"({', '.join(SHIPPED)})"
+        )
     return path
 
 

@@ -58,7 +58,7 @@ def _other_version(path: Path) -> None:
         (lambda path: torch.save({"a": 1}, path), "not a whole safetensors file"),
         (_foreign, "not one of this package's"),
         (_other_version, "format version 99, .* a newer one wrote it: pip install --upgrade"),
-        (_no_version, "format version two, this package reads 1 to 3"),
+        (_no_version, "format version two, this package reads 1 to 4"),
         (lambda path: path.unlink(), "is it a run of"),
     ],
 )
