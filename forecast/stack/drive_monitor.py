@@ -200,10 +200,19 @@ def _step_s(lead_s: Floats) -> float:
 
 def _since(before: _Past, now: _Past, watched: Watched, likely: NDArray[np.int64], step_s: float) -> dict[str, float]:
     """What changed since an earlier cycle, over the agents of both, at the times of which both speak."""
-    both = [(row, before.row[one]) for one, row in now.row.items() if one in before.row]
-    if not both:
+    here: NDArray[np.int64] | slice
+    there: NDArray[np.int64] | slice
+    if now.row == before.row:  # the usual case, which copies nothing
+        here = there = slice(None)
+        count = len(now.row)
+    else:
+        both = [(row, before.row[one]) for one, row in now.row.items() if one in before.row]
+        if not both:
+            return {}
+        here, there = np.array(both).T
+        count = len(both)
+    if not count:
         return {}
-    here, there = np.array(both).T
     steps_ago = (now.time_s - before.time_s) / step_s
     earlier = _from(np.moveaxis(before.likely_m[there], 1, -1), steps_ago)
     shared = earlier.shape[-1]
@@ -219,12 +228,13 @@ def _since(before: _Past, now: _Past, watched: Watched, likely: NDArray[np.int64
     if known[:, -1].any():
         ends = watched.positions_m[here, :, shared - 1] - earlier[:, None, :, -1]
         others = np.where(watched.probabilities[here] > 0, np.hypot(ends[..., 0], ends[..., 1]), np.inf)
-        others[np.arange(len(here)), likely[here]] = np.inf
+        others[np.arange(count), likely[here]] = np.inf
         flipped = (away[:, -1] > FLIP_M) & (np.fmin.reduce(others, axis=1) <= FLIP_M)
         found["flips"] = float(flipped[known[:, -1]].mean())
     changes = now.motion[:, here, :shared] - _from(before.motion[:, there], steps_ago)
     told = np.isfinite(changes)
-    changes = np.where(told, changes, 0.0)
+    if not told.all():
+        changes = np.where(told, changes, 0.0)
     mean_square = np.einsum("qas,qas->qa", changes, changes) / np.maximum(told.sum(-1), 1)
     judged = told.any(-1).all(0)
     if judged.any():
