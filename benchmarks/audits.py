@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from forecast.cli.main import main as command
-from forecast.core.files import written_whole
+from forecast.core.json_files import write_json
 from forecast.data.synthetic.town_writer import write_town
 
 FIGURES = Path(__file__).parent / "figures" / "audits"
@@ -47,8 +47,7 @@ def run(args: argparse.Namespace) -> None:
     for given in args.model:
         name, _, model = given.partition("=")
         told = audited(name, model, data, args.out, args.agents)
-        with written_whole(args.figures / kind / f"{name}.json") as temporary:
-            temporary.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(args.figures / kind / f"{name}.json", told, indent=1)
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from forecast.core.batch import AgentBatch
-from forecast.core.files import written_whole
+from forecast.core.json_files import write_json
 from forecast.core.rows import ForecastRows
 from forecast.data.cache import open_dataset
 from forecast.data.dataset import AgentDataset
@@ -225,8 +225,7 @@ def page(args: argparse.Namespace) -> None:
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
-    with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(path, document, indent=1)
     print(json.dumps(document, indent=1, ensure_ascii=False))
 
 

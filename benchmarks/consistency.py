@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from forecast.core.files import written_whole
 from forecast.core.frames import world_from_agent
+from forecast.core.json_files import write_json
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.data.cache import open_dataset
 from forecast.data.synthetic.junction_plots import FUTURE, NOISE_M, PAST
@@ -163,8 +163,7 @@ def _figures(report: Mapping[str, Any]) -> Json:
 
 
 def _write(path: Path, document: Json) -> None:
-    with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(path, document, indent=1)
     print(json.dumps(document, indent=1, ensure_ascii=False))
 
 
@@ -207,8 +206,7 @@ def page(args: argparse.Namespace) -> None:
         ],
         "notes": [],
     }  # fmt: skip
-    with written_whole(PAGE) as temporary:
-        temporary.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(PAGE, document, indent=1)
 
 
 def _table(title: str, command: str, found: Json, notes: list[str]) -> Json:

@@ -26,7 +26,7 @@ import numpy as np
 from continual_scores import Errors, errors_at, paired, summary
 from continual_tables import page
 
-from forecast.core.files import written_whole
+from forecast.core.json_files import write_json
 from forecast.data.cache import open_dataset
 from forecast.data.prepared import Dataset
 from forecast.model.cities.city_network import CityNetwork
@@ -112,7 +112,7 @@ def run_cell(cell: Cell, args: argparse.Namespace) -> dict[str, Any]:
     result = {"cell": cell.name, "row": cell.row, "seed": cell.seed, "order": cell.order, "scenes": cell.scenes}
     result |= {"districts": list(ORDERS[cell.order]), "stages": told, "data": dataset.fingerprint}
     result["against_naive"] = _against_naive(cell, found, args)
-    _write(done, result)
+    write_json(done, result, indent=1)
     return result
 
 
@@ -207,19 +207,14 @@ def _side(args: argparse.Namespace) -> None:
             "mirror minus plain": paired(mirrored, plain),
             "model of all minus plain": paired(known, plain),
         }
-    _write(args.figures / f"side-seed{args.seed}.json", {"cell": "side", "seed": args.seed, "districts": told})
+    cell = {"cell": "side", "seed": args.seed, "districts": told}
+    write_json(args.figures / f"side-seed{args.seed}.json", cell, indent=1)
     print(json.dumps(told, indent=1))
 
 
 def _page(args: argparse.Namespace) -> None:
     cells = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(args.figures.glob("*.json"))]
-    _write(PAGE, page(cells))
-
-
-def _write(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(PAGE, page(cells), indent=1)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ import torch
 from context import Cell
 from context_models import model_and_world, unseen_plots
 
-from forecast.core.files import written_whole
+from forecast.core.json_files import write_json
 from forecast.core.progress import progress
 from forecast.data.synthetic.junction_plots import Plot
 from forecast.explain.flip_search import Counterfactual, counterfactual, likeliest_manoeuvre
@@ -53,8 +53,7 @@ def run(args: argparse.Namespace) -> None:
         "found": {case: summary([row for row in rows if row["case"] == case]) for case in CASES},
     }  # fmt: skip
     out = args.figures / f"{args.cell.replace('/', '-')}.json"
-    with written_whole(out) as temporary:
-        temporary.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(out, told, indent=1)
     print(json.dumps(told, indent=1, ensure_ascii=False))
 
 

@@ -29,7 +29,7 @@ from context_worlds import World
 from explain_pointing import METHODS, Target, faithful, pointed, target_of
 from explain_tables import page
 
-from forecast.core.files import written_whole
+from forecast.core.json_files import write_json
 from forecast.core.progress import progress
 from forecast.data.synthetic.junction_plots import CASES
 
@@ -144,8 +144,7 @@ def cost(args: argparse.Namespace) -> None:
 
 
 def _write(path: Path, told: dict[str, Any]) -> None:
-    with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(path, told, indent=1)
     print(json.dumps(told, indent=1, ensure_ascii=False))
 
 

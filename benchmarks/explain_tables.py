@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from forecast.core.files import written_whole
+from forecast.core.json_files import write_json
 from forecast.report.audit_tables import figure
 
 Json = Mapping[str, Any]
@@ -66,8 +66,7 @@ def page(figures: Path, out: Path) -> None:
         "tables": tables,
         "notes": [],
     }
-    with written_whole(out) as temporary:
-        temporary.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(out, document, indent=1)
 
 
 def _read(path: Path) -> dict[str, Any]:

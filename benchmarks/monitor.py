@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import shapely
 
-from forecast.core.files import written_whole
+from forecast.core.json_files import write_json
 from forecast.data.maps.sources import PolygonMap
 from forecast.stack.drive_monitor import SIGNALS, Monitor
 from forecast.stack.road_places import on_road_of
@@ -67,8 +67,7 @@ def main() -> None:
     assert set(finding.signals) == set(SIGNALS)
     told = {"agents": AGENTS, "modes": MODES, "cycles": args.cycles, "threads": 1}
     told |= {f"p{q}_ms": round(float(np.percentile(took_s[WARM_UP:], q)) * 1e3, 3) for q in (50, 95, 99)}
-    with written_whole(args.figures) as temporary:
-        temporary.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    write_json(args.figures, told, indent=1)
     print(json.dumps(told))
 
 

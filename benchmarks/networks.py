@@ -26,7 +26,7 @@ from judged import Judge
 from networks_pairs import difference, pairs_of
 from networks_tables import by_stratum, figures, page, table
 
-from forecast.core.files import written_whole
+from forecast.core.json_files import write_json
 from forecast.data.maps.layers import DIRECTION
 from forecast.model.query.query_config import QUERY_CROP
 from forecast.training.config import as_dict, load_config
@@ -129,7 +129,7 @@ def run_cell(cell: Cell, args: argparse.Namespace) -> dict[str, Any]:
         "config": as_dict(replace(config, data=replace(config.data, dataroot=""))),
         "data": report["dataset"],
     }
-    _write(done, told)
+    write_json(done, told, indent=1)
     return told
 
 
@@ -216,7 +216,7 @@ def _pairs(args: argparse.Namespace) -> None:
     for first, second in pairs_of(sorted((args.out / "forecasts").glob("*.parquet"))):
         found[first.stem, second.stem] = difference(first, second, dataset, args.split)
         print(json.dumps(found[first.stem, second.stem]), flush=True)
-    _write(PAIRS, [found[key] for key in sorted(found)])
+    write_json(PAIRS, [found[key] for key in sorted(found)], indent=1)
 
 
 def _table(args: argparse.Namespace) -> None:
@@ -224,7 +224,7 @@ def _table(args: argparse.Namespace) -> None:
 
 
 def _page(args: argparse.Namespace) -> None:
-    _write(PAGE, page(_finished(), _compared()))
+    write_json(PAGE, page(_finished(), _compared()), indent=1)
 
 
 def _finished() -> list[dict[str, Any]]:
@@ -233,12 +233,6 @@ def _finished() -> list[dict[str, Any]]:
 
 def _compared() -> list[dict[str, Any]]:
     return json.loads(PAIRS.read_text(encoding="utf-8")) if PAIRS.is_file() else []
-
-
-def _write(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from forecast.cli.search import scenarios_of
-from forecast.core.files import written_whole
+from forecast.core.json_files import write_json
 from forecast.data.cache import open_dataset
 from forecast.data.samples import Samples
 from forecast.data.synthetic.town_writer import write_town
@@ -73,8 +73,7 @@ def main() -> None:
         _, scenarios, _ = scenarios_of(model, dataset, Samples(rows))
     words = {word: one for word in WORDS if (one := asked(scenarios, word)) is not None}
     told = {"scenes": args.scenes, "agents": len(rows), "model": args.model, "words": words}
-    with written_whole(args.figures) as temporary:
-        temporary.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    write_json(args.figures, told, indent=1)
     print(json.dumps(told, indent=1))
 
 

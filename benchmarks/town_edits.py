@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from forecast.core.errors import ConfigError
-from forecast.core.files import written_whole
+from forecast.core.json_files import write_json
 from forecast.core.progress import progress
 from forecast.data.cache import open_dataset
 from forecast.data.samples import Samples
@@ -61,8 +61,7 @@ def run(args: argparse.Namespace) -> None:
         "threads": torch.get_num_threads(),
         "found": {edit: summary([row for row in rows if row["edit"] == edit]) for edit in _names()},
     }  # fmt: skip
-    with written_whole(args.figures) as temporary:
-        temporary.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(args.figures, told, indent=1)
     print(json.dumps(told, indent=1, ensure_ascii=False))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +239,15 @@ class Dataset:
     def truth(self) -> TruthRows:
         """Where every track was, at the rate of the files; times in seconds on the clock of the key frames."""
         return self.files.truth(self.columns)
+
+
+@lru_cache(maxsize=4)
+def map_if_any(dataset: Dataset, name: str) -> MapSource | None:
+    """A map of a data set, read once; None where it holds none: agents are then shown alone."""
+    try:
+        return dataset.load_map(name)
+    except DataError:
+        return None
 
 
 def truth_at_key_frames(columns: TrackColumns) -> TruthRows:

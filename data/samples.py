@@ -35,7 +35,7 @@ class Samples:
 
     def track_tokens(self, tracks: Tracks) -> list[str]:
         """(n,) token of each target's track."""
-        track = np.searchsorted(tracks.first_row, self.rows, side="right") - 1
+        track = tracks.track_of(self.rows)
         found: list[str] = tracks.track_tokens[track].tolist()
         return found
 
@@ -68,6 +68,21 @@ def dense_samples(columns: TrackColumns, scenes: Sequence[str], types: Sequence[
     seen_before = np.arange(len(row_track)) > tracks.first_row[row_track]
     rows = np.flatnonzero(wanted[row_track] & seen_before)
     return Samples(rows[np.lexsort((rows, tracks.row_sample[rows], scene_order[tracks.track_scene[row_track[rows]]]))])
+
+
+def vehicles_with_a_past(tracks: Tracks, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(rows,) which observations a vehicle forecaster is asked about: vehicles that were seen before, not the ego.
+
+    Args:
+        tracks: of the data set.
+        rows: (rows,) observations.
+    """
+    track = tracks.track_of(rows)
+    others = tracks.track_categories[track] != EGO_CATEGORY
+    found: NDArray[np.bool_] = (
+        others & (tracks.track_types[track] == AgentType.VEHICLE) & (rows > tracks.first_row[track])
+    )
+    return found
 
 
 def thin_standing(columns: TrackColumns, samples: Samples, keep: float) -> Samples:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from forecast.core.errors import DataWarning
 from forecast.core.rows import ForecastRows
 from forecast.core.units import COARSE_M, spacing_of
 from forecast.eval.results import Floats
@@ -134,6 +136,11 @@ class Notes:
     def reasons(self) -> str:
         """Why bad rows were left out, and how many for each."""
         return ", ".join(f"{count} with {reason}" for reason, count in sorted(self.left_out.items()))
+
+    def warn(self, where: str) -> None:
+        """Tell them as warnings, for who has no report to put them in."""
+        for line in self.warnings(where):
+            warnings.warn(line, DataWarning, stacklevel=3)
 
     def warnings(self, where: str) -> list[str]:
         """One line each."""

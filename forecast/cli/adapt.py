@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forecast.cli.training_runs import trained
+from forecast.cli.data_options import add_data_options, add_locations, locations_of
+from forecast.cli.training_runs import check_run_folder, train_into
 
 if TYPE_CHECKING:
     from forecast.prediction.checkpoint import Checkpoint
@@ -25,13 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="run folder, .safetensors file, or name of shipped weights (town), with or without cities",
     )
-    parser.add_argument("--dataroot", required=True, metavar="DIR", help="folder of the data set")
-    parser.add_argument("--version", metavar="V", help="version of a nuScenes data set, e.g. v1.0-trainval")
-    parser.add_argument("--source", metavar="KIND", help="kind of data set (default: detected)")
-    parser.add_argument("--cache", metavar="DIR", help="folder for prepared data")
-    parser.add_argument(
-        "--locations", required=True, metavar="MAP[,MAP…]", help="maps of the new city, e.g. singapore-onenorth"
-    )
+    add_data_options(parser)
+    add_locations(parser, "maps of the new city, e.g. singapore-onenorth", required=True)
     parser.add_argument("--city", metavar="NAME", help="name of the city in the checkpoint (default: its locations)")
     parser.add_argument(
         "--method",
@@ -52,20 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Adapt; the last line says where the weights are."""
-    from forecast.cli.model_files import RUN_FILES, model_files
-    from forecast.core.files import check_outputs, check_outside, check_place
+    from forecast.cli.model_files import model_files
     from forecast.prediction.checkpoint import load_checkpoint
 
-    check_place(args.out, folder=True)
-    check_outside(args.out, args.dataroot)
-    out = Path(args.out)
-    if not (out / "last.ckpt").exists():
-        for name in RUN_FILES:
-            check_outputs({"--out": out / name}, model_files(args.checkpoint))
+    check_run_folder(args.out, args.dataroot, model_files(args.checkpoint))
     checkpoint = load_checkpoint(args.checkpoint)
     config = _config(args, checkpoint)
-    folder = trained(config, args)
-    print(f"weights: {folder / 'best.safetensors'}; {_told(config, checkpoint)}", file=sys.stderr)
+    train_into(args, config, f"; {_told(config, checkpoint)}")
 
 
 def _config(args: argparse.Namespace, checkpoint: Checkpoint) -> TrainingConfig:
@@ -73,10 +60,10 @@ def _config(args: argparse.Namespace, checkpoint: Checkpoint) -> TrainingConfig:
     from forecast.training.adapting import adapting_config
 
     data = {name: getattr(args, name) for name in ("dataroot", "version", "source", "cache")}
-    locations = [name.strip() for name in args.locations.split(",")]
+    data["locations"] = locations_of(args)
     adapt = {"method": args.method, "shared": args.shared, "city": args.city or ""}
     settings = {
-        "data": {key: value for key, value in data.items() if value is not None} | {"locations": locations},
+        "data": {key: value for key, value in data.items() if value is not None},
         "adapt": adapt,
         "run": {"start_from": str(args.checkpoint)},
     }

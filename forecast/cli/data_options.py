@@ -25,9 +25,7 @@ def add_data_options(parser: argparse.ArgumentParser, *, split: bool = False, re
         parser.add_argument(
             "--split", required=required, metavar="S", help="split, e.g. mini_val, train_val, val; listed by 'prepare'"
         )
-        parser.add_argument(
-            "--locations", metavar="MAP[,MAP…]", help="only what drives on these maps, e.g. singapore-onenorth"
-        )
+        add_locations(parser, "only what drives on these maps, e.g. singapore-onenorth")
     parser.add_argument(
         "--source",
         metavar="KIND",
@@ -40,6 +38,23 @@ def add_data_options(parser: argparse.ArgumentParser, *, split: bool = False, re
     )
 
 
+def add_locations(parser: argparse.ArgumentParser, what: str, *, required: bool = False) -> None:
+    """Declare ``--locations``, names of maps.
+
+    Args:
+        parser: of the command.
+        what: what they are to it, for the help.
+        required: whether some must be named.
+    """
+    parser.add_argument("--locations", required=required, metavar="MAP[,MAP…]", help=what)
+
+
+def locations_of(args: argparse.Namespace) -> list[str] | None:
+    """The names that ``--locations`` gives; None where it is not given, or the command has no such option."""
+    named: str | None = getattr(args, "locations", None)
+    return None if named is None else [name.strip() for name in named.split(",")]
+
+
 def open_named(args: argparse.Namespace) -> Dataset:
     """Open the data set that the options name.
 
@@ -49,5 +64,4 @@ def open_named(args: argparse.Namespace) -> Dataset:
     from forecast.data.cache import open_dataset
 
     dataset = open_dataset(args.dataroot, args.version, args.cache, source=args.source)
-    named = getattr(args, "locations", None)
-    return dataset if named is None else dataset.at([name.strip() for name in named.split(",")])
+    return dataset.at(locations_of(args))

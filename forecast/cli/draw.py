@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forecast.cli.data_options import add_data_options, open_named
-from forecast.cli.model_files import add_device
+from forecast.cli.model_files import MODEL_HELP, add_device
 from forecast.cli.plain_rows import add_rows_options, check_rows_options, read_plain_rows
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="+",
         metavar="MODEL",
-        help="run folder, .safetensors file, name of shipped weights (town), exported file (.onnx), module:function, "
-        "or forecasts: a submission (.json), or rows (.parquet, .csv)",
+        help=f"{MODEL_HELP}; or forecasts: a submission (.json), or rows (.parquet, .csv)",
     )
     add_data_options(parser, required=False)
     add_rows_options(parser)

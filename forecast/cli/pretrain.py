@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from forecast.cli.data_options import open_named
+from forecast.cli.data_options import add_data_options, add_locations, open_named
 from forecast.cli.model_files import add_device
 
 #: Arguments that this module does not name are configuration keys.
@@ -21,11 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|FILE",
         help="configuration of the network that is to be trained later (default: %(default)s)",
     )
-    parser.add_argument("--dataroot", required=True, metavar="DIR", help="folder of the data set whose maps are read")
-    parser.add_argument("--version", metavar="V", help="version of a nuScenes data set, e.g. v1.0-trainval")
-    parser.add_argument("--source", metavar="KIND", help="kind of data set (default: detected)")
-    parser.add_argument("--cache", metavar="DIR", help="folder for prepared data")
-    parser.add_argument("--locations", metavar="MAP[,MAP…]", help="only these maps (default: all)")
+    add_data_options(parser)
+    add_locations(parser, "only these maps (default: all)")
     parser.add_argument("--epochs", type=int, default=10, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--crops", type=int, default=20_000, metavar="N", help="crops an epoch (default: %(default)s)")
     parser.add_argument("--share", type=float, default=0.6, help="of a crop that is hidden (default: %(default)s)")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forecast.cli.training_runs import trained
+from forecast.cli.training_runs import check_run_folder, train_into
 
 if TYPE_CHECKING:
     from forecast.training.schema import TrainingConfig
@@ -56,19 +55,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace, config: TrainingConfig) -> None:
-    from forecast.cli.model_files import RUN_FILES, model_files
-    from forecast.core.files import check_outputs, check_outside, check_place
+    from forecast.cli.model_files import model_files
 
-    check_place(args.out, folder=True)
-    if config.data.dataroot:
-        check_outside(args.out, config.data.dataroot)
-    out = Path(args.out)
-    if not (out / "last.ckpt").exists():  # what is resumed keeps its records
-        read = [Path(args.config), *(model_files(config.run.start_from) if config.run.start_from else [])]
-        for name in RUN_FILES:
-            check_outputs({"--out": out / name}, read)
-
-    from pytorch_lightning.utilities import rank_zero_only
-
-    folder = trained(config, args)
-    rank_zero_only(print)(f"weights: {folder / 'best.safetensors'}", file=sys.stderr)
+    read = [Path(args.config), *(model_files(config.run.start_from) if config.run.start_from else [])]
+    check_run_folder(args.out, config.data.dataroot, read)
+    train_into(args, config)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,19 +19,49 @@ if TYPE_CHECKING:
     from forecast.training.schema import TrainingConfig
 
 
-def trained(config: TrainingConfig, args: argparse.Namespace) -> Path:
-    """Train into ``--out``, or go on there after ``--resume``.
+def check_run_folder(out: str, dataroot: str, read: Sequence[Path]) -> None:
+    """Refuse a folder for a run that would take the place of something else; what is resumed keeps its records.
+
+    Args:
+        out: of the run.
+        dataroot: of the data set; empty where none is named.
+        read: files that the run reads.
+
+    Raises:
+        ConfigError: it cannot be taken.
+    """
+    from forecast.cli.model_files import RUN_FILES
+    from forecast.core.files import check_outputs, check_outside, check_place
+
+    check_place(out, folder=True)
+    if dataroot:
+        check_outside(out, dataroot)
+    if not (Path(out) / "last.ckpt").exists():
+        for name in RUN_FILES:
+            check_outputs({"--out": Path(out) / name}, read)
+
+
+def train_into(args: argparse.Namespace, config: TrainingConfig, more: str = "") -> None:
+    """Train into ``--out``, or go on there after ``--resume``; the last line says where the weights are.
+
+    Args:
+        args: with ``out``, ``resume`` and the command line.
+        config: of the run.
+        more: what the last line says beside.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; its words say how to go on.
     """
+    from pytorch_lightning.utilities import rank_zero_only
+
     from forecast.training.run import train
 
     out = Path(args.out)
     try:
-        return train(config, out, resume=args.resume, draw=_drawn)
+        folder = train(config, out, resume=args.resume, draw=_drawn)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_go_on(args, out)) from None
+    rank_zero_only(print)(f"weights: {folder / 'best.safetensors'}{more}", file=sys.stderr)
 
 
 def _drawn(batch: AgentBatch, answer: Forecast, spec: CropSpec) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forecast.cli.data_options import add_data_options, open_named
-from forecast.cli.model_files import add_device
+from forecast.cli.model_files import MODEL_HELP, add_device
 from forecast.cli.plain_rows import add_rows_options, check_rows_options, read_plain_rows
 
 if TYPE_CHECKING:
@@ -29,9 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="+",
         metavar="MODEL",
-        help="run folder, .safetensors file, name of shipped weights (town), exported file (.onnx), module:function, "
-        "or forecasts: a submission (.json), rows (.parquet, .csv), or with --truth a driving stack's log; several "
-        "are compared",
+        help=f"{MODEL_HELP}; or forecasts: a submission (.json), rows (.parquet, .csv), or with --truth a driving "
+        "stack's log; several are compared",
     )
     add_data_options(parser, required=False)
     parser.add_argument("--split", metavar="S", help="split of which the first scenes are shown")

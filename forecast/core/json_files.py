@@ -19,7 +19,13 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def write_json(path: Path | str, document: Any) -> None:
-    """Write a document, indented, in UTF-8."""
+def write_json(path: Path | str, document: Any, *, indent: int = 2) -> None:
+    """Write a document in UTF-8, whole or not at all; missing folders are made.
+
+    Args:
+        path: the file.
+        document: that JSON can hold.
+        indent: blanks a level.
+    """
     with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(document, indent=indent, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.core.errors import DataError, one_of
+
 Strings = NDArray[np.str_]
 
 
@@ -76,6 +78,22 @@ class Tracks:
     def row_track(self) -> NDArray[np.int64]:
         """(rows,) index of each observation's track."""
         return np.repeat(np.arange(len(self.track_tokens)), np.diff(self.first_row))
+
+    def track_of(self, rows: Any) -> NDArray[np.int64]:
+        """Index of the track of some observations, in the shape of ``rows``; without going through all of them."""
+        found: NDArray[np.int64] = np.searchsorted(self.first_row, rows, side="right") - 1
+        return found
+
+    def frames_of(self, scene: str) -> NDArray[np.int64]:
+        """(frames,) indices of a scene's key frames, in order.
+
+        Raises:
+            DataError: no such scene.
+        """
+        names = self.scene_names.tolist()
+        if scene not in names:
+            raise DataError(f"no scene {scene!r} in this data set; {one_of(names, scene)}")
+        return np.flatnonzero(self.sample_scene == names.index(scene))
 
     @property
     def row_time_us(self) -> NDArray[np.int64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.core.errors import DataWarning, SubmissionError
+from forecast.core.errors import SubmissionError
 from forecast.core.files import as_text
 from forecast.core.horizon import NUSCENES_HORIZON, Horizon
 from forecast.core.rows import ForecastRows
-from forecast.core.tracks import Tracks
 from forecast.data.clock import check_step
 from forecast.data.samples import Samples
 from forecast.eval.formats.read_notes import Notes
@@ -90,13 +88,13 @@ def _of_submission(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]]
 
     notes = Notes()
     whole = read_submission(path, steps=None, notes=notes)
-    _tell(notes, path)
+    notes.warn(as_text(path))
     entry_of = {name: entry for entry, name in enumerate(agent_samples(whole))}
 
     def of(rows: NDArray[np.int64]) -> ForecastRows:
         check_step(dataset.tracks, NUSCENES_HORIZON, dataset.where, rows)
         tracks = dataset.tracks
-        agents, frames = tracks.track_tokens[_track_of(tracks, rows)], tracks.sample_tokens[tracks.row_sample[rows]]
+        agents, frames = tracks.track_tokens[tracks.track_of(rows)], tracks.sample_tokens[tracks.row_sample[rows]]
         names = zip(agents.tolist(), frames.tolist(), strict=True)
         return _chosen(whole, [entry_of.get(name, -1) for name in names], dataset, rows)
 
@@ -119,7 +117,7 @@ def _of_rows(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]], Fore
         )
     samples = np.where(known, tracks.row_sample[observations], -1)
     refuse_straying(rows_read, tracks, samples, str(path))
-    _tell(replace(notes, stray_s=0.0), path)
+    replace(notes, stray_s=0.0).warn(as_text(path))
     step = Horizon(step_s=float(rows_read.lead_s[0]))  # pictures set point n beside key frame n
 
     def of(rows: NDArray[np.int64]) -> ForecastRows:
@@ -127,11 +125,6 @@ def _of_rows(path: Path, dataset: Dataset) -> Callable[[NDArray[np.int64]], Fore
         return _chosen(rows_read, [entry_of.get(row, -1) for row in rows.tolist()], dataset, rows)
 
     return of
-
-
-def _tell(notes: Notes, path: Path) -> None:
-    for line in notes.warnings(as_text(path)):
-        warnings.warn(line, DataWarning, stacklevel=4)
 
 
 def _chosen(whole: ForecastRows, entries: list[int], dataset: Dataset, rows: NDArray[np.int64]) -> ForecastRows:
@@ -148,14 +141,10 @@ def _at(
     """Forecasts of observations, under the names that the data set has for them."""
     tracks, samples = dataset.tracks, dataset.tracks.row_sample[rows]
     return ForecastRows.at_key_frames(
-        tracks.track_tokens[_track_of(tracks, rows)],
+        tracks.track_tokens[tracks.track_of(rows)],
         tracks.sample_tokens[samples],
         positions_m,
         probabilities,
         issue_time_s=tracks.sample_time_us[samples] * 1e-6,
         step_s=step_s,
     )
-
-
-def _track_of(tracks: Tracks, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.searchsorted(tracks.first_row, rows, side="right") - 1

@@ -30,7 +30,7 @@ HISTORY_STEPS = 4
 
 def agent_at(tracks: Tracks, row: int) -> Agent:
     """An agent as it was seen in one observation, with up to 2 s of its past."""
-    track = int(np.searchsorted(tracks.first_row, row, side="right")) - 1
+    track = int(tracks.track_of(row))
     first = max(int(tracks.first_row[track]), row - HISTORY_STEPS)
     pose = np.array([*tracks.row_position_m[row], tracks.row_heading_rad[row]])
     return Agent(pose, tracks.row_size_m[row].astype(np.float64), tracks.row_position_m[first : row + 1])
@@ -63,7 +63,7 @@ class CaseDrawer:
     def about(joined: Joined, entry: int) -> str:
         """What a caption says of an entry: its category, scene and location."""
         tracks, row = joined.tracks, joined.rows[entry]
-        category = tracks.track_categories[np.searchsorted(tracks.first_row, row, side="right") - 1]
+        category = tracks.track_categories[tracks.track_of(row)]
         return f"{category}, {tracks.scene_names[joined.scenes[entry]]}, {joined.locations[entry]}"
 
     def _map(self, name: str) -> MapSource | None:
@@ -107,7 +107,7 @@ def _chosen(forecasts: ForecastRows, dataset: Dataset, rows: NDArray[np.int64], 
     entry_of = {name: entry for entry, name in enumerate(agent_samples(forecasts))}
     entries = []
     for row in rows.tolist():
-        track = int(np.searchsorted(tracks.first_row, row, side="right")) - 1
+        track = int(tracks.track_of(row))
         name = str(tracks.track_tokens[track]), str(tracks.sample_tokens[tracks.row_sample[row]])
         if name not in entry_of:
             raise SubmissionError(f"{where}: no forecast for {'_'.join(name)}; it cannot be drawn")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.core.agents import EGO_CATEGORY, AgentType
-from forecast.core.errors import DataError, one_of
+from forecast.core.agents import EGO_CATEGORY
 from forecast.core.maps import MapSource
 from forecast.core.tracks import Tracks
+from forecast.data.prepared import map_if_any
+from forecast.data.samples import vehicles_with_a_past
 from forecast.pictures.agent_picture import Agent
 from forecast.pictures.case_pictures import agent_at
 from forecast.prediction.key_frame_future import key_frame_future
@@ -58,18 +58,6 @@ class Moment:
         return key_frame_future(tracks, self.rows[self.targets], steps)
 
 
-def frames_of(tracks: Tracks, scene: str) -> Rows:
-    """Indices of a scene's key frames, in order.
-
-    Raises:
-        DataError: no such scene.
-    """
-    names = tracks.scene_names.tolist()
-    if scene not in names:
-        raise DataError(f"no scene {scene!r} in this data set; {one_of(names, scene)}")
-    return np.flatnonzero(tracks.sample_scene == names.index(scene))
-
-
 def moment_at(dataset: Dataset, sample: int) -> Moment:
     """Look up everybody at a key frame.
 
@@ -79,26 +67,17 @@ def moment_at(dataset: Dataset, sample: int) -> Moment:
     """
     tracks = dataset.tracks
     rows = np.flatnonzero(tracks.row_sample == sample)
-    track = np.searchsorted(tracks.first_row, rows, side="right") - 1
+    track = tracks.track_of(rows)
     types, ego = tracks.track_types[track], tracks.track_categories[track] == EGO_CATEGORY
     scene = str(tracks.scene_names[tracks.sample_scene[sample]])
     return Moment(
         sample=sample,
         scene=scene,
-        frame=int(sample - frames_of(tracks, scene)[0]),
+        frame=int(sample - tracks.frames_of(scene)[0]),
         rows=rows,
         agents=tuple(agent_at(tracks, int(row)) for row in rows),
         types=types,
         ego=ego,
-        targets=(types == AgentType.VEHICLE) & ~ego & (rows > tracks.first_row[track]),
-        source=map_of(dataset, str(tracks.scene_maps[tracks.sample_scene[sample]])),
+        targets=vehicles_with_a_past(tracks, rows),
+        source=map_if_any(dataset, str(tracks.scene_maps[tracks.sample_scene[sample]])),
     )
-
-
-@lru_cache(maxsize=4)
-def map_of(dataset: Dataset, name: str) -> MapSource | None:
-    """A map of a data set, or None where it holds none: the picture then shows the agents alone."""
-    try:
-        return dataset.load_map(name)
-    except DataError:
-        return None

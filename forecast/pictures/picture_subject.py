@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from forecast.core.agents import EGO_CATEGORY, AgentType
 from forecast.core.errors import DataError
 from forecast.core.tracks import Tracks
-from forecast.pictures.key_frame_agents import frames_of
 from forecast.pictures.point_forecasts import points_of
 
 
@@ -18,7 +17,7 @@ def chosen_frame(tracks: Tracks, scene: str, frame: int | None) -> int:
     Raises:
         DataError: no such scene or key frame.
     """
-    frames = frames_of(tracks, scene)
+    frames = tracks.frames_of(scene)
     at = len(frames) // 2 if frame is None else frame
     if not 0 <= at < len(frames):
         raise DataError(f"{scene} has no key frame {at}; its key frames are 0 to {len(frames) - 1}")
@@ -77,7 +76,7 @@ def _track_of(tracks: Tracks, instance: str) -> int:
 
 def _liveliest(tracks: Tracks, scene: str, steps: int) -> int:
     """The vehicle of a scene, other than the ego, that travels furthest while it can be forecast."""
-    frames_of(tracks, scene)  # refuses an unknown scene
+    tracks.frames_of(scene)  # refuses an unknown scene
     here = tracks.track_scene == tracks.scene_names.tolist().index(scene)
     here &= (tracks.track_types == AgentType.VEHICLE) & (tracks.track_categories != EGO_CATEGORY)
     travelled_m: dict[int, float] = {}

@@ -98,7 +98,7 @@ def successive_at(tracks: Tracks, row: int, source: ForecastSource, *, steps: in
         DataError: the agent was not seen at all key frames before.
         SubmissionError: the source lacks a forecast, or its forecasts are shorter.
     """
-    track = int(np.searchsorted(tracks.first_row, row, side="right")) - 1
+    track = int(tracks.track_of(row))
     if row not in points_of(tracks, track, steps):
         raise DataError(
             f"instance {tracks.track_tokens[track]} has no past at each of the {steps} key frames before the chosen "

@@ -14,7 +14,7 @@ from forecast.core.files import written_whole
 from forecast.core.maps import MapSource
 from forecast.core.progress import progress
 from forecast.pictures.agent_forecasts import ForecastSource
-from forecast.pictures.key_frame_agents import Moment, frames_of, moment_at
+from forecast.pictures.key_frame_agents import Moment, moment_at
 
 if TYPE_CHECKING:
     from forecast.data.cache import Dataset
@@ -40,7 +40,7 @@ def write_recording(path: Path | str, dataset: Dataset, scene: str, source: Fore
         MissingExtraError: rerun-sdk is not installed.
     """
     rerun = optional_module("rerun", "rerun")
-    frames = frames_of(dataset.tracks, scene)
+    frames = dataset.tracks.frames_of(scene)
     moments = [moment_at(dataset, int(sample)) for sample in frames]
     origin = next((m.positions_m[m.ego.argmax()] for m in moments if len(m.rows)), np.zeros(2))
     with written_whole(path) as temporary:

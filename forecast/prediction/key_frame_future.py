@@ -22,7 +22,7 @@ def key_frame_future(
     Returns:
         (n, steps, 2) world frame, metres; NaN where the target was not annotated at that key frame.
     """
-    end = tracks.first_row[1:][np.searchsorted(tracks.first_row, rows, side="right") - 1]
+    end = tracks.first_row[1:][tracks.track_of(rows)]
     future = np.full((len(rows), steps, 2), np.nan)
     # A track may miss key frames, so the next observations are placed by the key frame they were made at.
     for ahead in range(1, steps + 1):

@@ -173,7 +173,7 @@ def physics_forecasts(
 def _rows(tracks: Tracks, rows: NDArray[np.int64], path_m: Floats, horizon: Horizon) -> ForecastRows:
     samples = tracks.row_sample[rows]
     return ForecastRows.at_key_frames(
-        tracks.track_tokens[np.searchsorted(tracks.first_row, rows, side="right") - 1],
+        tracks.track_tokens[tracks.track_of(rows)],
         tracks.sample_tokens[samples],
         path_m[:, None],
         np.ones((len(rows), 1)),

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
 import torch
 
 from forecast.core.agents import AgentType
@@ -257,7 +256,7 @@ def _rows(parts: list[Forecast], source: AgentDataset) -> ForecastRows:
     tracks, rows = source.dataset.tracks, source.samples.rows
     samples = tracks.row_sample[rows]
     return ForecastRows.at_key_frames(
-        tracks.track_tokens[np.searchsorted(tracks.first_row, rows, side="right") - 1],
+        tracks.track_tokens[tracks.track_of(rows)],
         tracks.sample_tokens[samples],
         torch.cat([part.positions_m for part in parts]).numpy(),
         torch.cat([part.probabilities for part in parts]).numpy(),

@@ -40,6 +40,12 @@ class Heading:
     definition: str = ""
     key: str = ""
 
+    def badness(self, value: float) -> float:
+        """A number that is less where a value is better."""
+        if self.zero_is_best:
+            return abs(value)
+        return value if self.lower_is_better else -value
+
 
 def _heading(spec: MetricSpec) -> Heading:
     return Heading(
@@ -86,7 +92,7 @@ def columns(document: Mapping[str, Any], *, short: bool = False) -> dict[str, tu
         document: of report.json.
         short: only what fits the page of a paper.
     """
-    wanted = [(one.text, _shared(document, one.path)) for one in headings(document) if one.short or not short]
+    wanted = [(one.text, shared_place(document, one.path)) for one in headings(document) if one.short or not short]
     return {name: path for name, path in wanted if any(text(at(body, path)) != "–" for body in bodies(document))}
 
 
@@ -104,7 +110,7 @@ def table_headings(document: Mapping[str, Any], keys: Sequence[str] = ()) -> lis
     if keys:
         known = {one.key: one for one in found}
         check_keys(keys, known)
-        return [replace(known[key], path=_shared(document, known[key].path)) for key in keys]
+        return [replace(known[key], path=shared_place(document, known[key].path)) for key in keys]
     places = columns(document, short=True)
     return [replace(one, path=places[one.text]) for one in found if one.text in places]
 
@@ -125,8 +131,7 @@ def check_keys(keys: Sequence[str], known: Iterable[str]) -> None:
 
 def table_cells(document: Mapping[str, Any], found: Sequence[Heading]) -> list[list[str]]:
     """One row a file: its name, then the figures; as :func:`rows`, of chosen ones."""
-    by_column = [_column(document, one.path) for one in found]
-    return [[body["name"], *cells] for body, *cells in zip(bodies(document), *by_column, strict=True)]
+    return _by_file(document, [one.path for one in found])
 
 
 def half_width(figure: Mapping[str, Any] | None) -> float:
@@ -135,7 +140,8 @@ def half_width(figure: Mapping[str, Any] | None) -> float:
     return math.nan if low is None or high is None else (high - low) / 2
 
 
-def _shared(document: Mapping[str, Any], path: tuple[str, ...]) -> tuple[str, ...]:
+def shared_place(document: Mapping[str, Any], path: tuple[str, ...]) -> tuple[str, ...]:
+    """Where a figure stands: of several files D and C on the points that all share."""
     shared = ("temporal_shared", *path[1:])
     return shared if any(at(body, shared) for body in bodies(document)) else path
 
@@ -169,7 +175,11 @@ def rows(document: Mapping[str, Any], *, short: bool = False) -> list[list[str]]
 
     A figure that rests on another number of items than those beside it has that number in brackets.
     """
-    by_column = [_column(document, path) for path in columns(document, short=short).values()]
+    return _by_file(document, columns(document, short=short).values())
+
+
+def _by_file(document: Mapping[str, Any], paths: Iterable[tuple[str, ...]]) -> list[list[str]]:
+    by_column = [_column(document, path) for path in paths]
     return [[body["name"], *cells] for body, *cells in zip(bodies(document), *by_column, strict=True)]
 
 

@@ -68,10 +68,7 @@ def _best(document: Mapping[str, Any], one: Heading) -> set[int]:
     shown = {number: float(text(figure)) for number, figure in figures.items()}
     if len(set(shown.values())) < 2 or len({figure.get("count") for figure in figures.values()}) > 1:
         return set()
-    ranks = {
-        number: abs(value) if one.zero_is_best else value if one.lower_is_better else -value
-        for number, value in shown.items()
-    }
+    ranks = {number: one.badness(value) for number, value in shown.items()}
     return {number for number, rank in ranks.items() if rank == min(ranks.values())}
 
 

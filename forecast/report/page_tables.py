@@ -160,11 +160,11 @@ def _column_of(document: Document, heading: Heading) -> tuple[Column, list[Cell]
 
 def _best(values: Mapping[str, float], names: Sequence[str], heading: Heading, write: _Writer) -> set[str]:
     """The files of the best value as it is written; none where all are alike, or one is alone."""
-    ranked = {name: _badness(value, heading) for name, value in values.items() if name in names}
+    ranked = {name: heading.badness(value) for name, value in values.items() if name in names}
     if len(ranked) < 2:
         return set()
     first = values[min(ranked, key=lambda name: ranked[name])]
-    found = {name for name in ranked if write(_badness(values[name], heading)) == write(_badness(first, heading))}
+    found = {name for name in ranked if write(heading.badness(values[name])) == write(heading.badness(first))}
     return set() if len(found) == len(ranked) else found
 
 
@@ -172,16 +172,10 @@ def _near(document: Document, values: Mapping[str, float], best: set[str], headi
     """The files that are not surely worse than the best one, by the paired intervals."""
     if not best or heading.zero_is_best:
         return set()
-    leader = min(best, key=lambda name: _badness(values[name], heading))
+    leader = min(best, key=lambda name: heading.badness(values[name]))
     found = {name: paired(document.get("comparisons", []), name, leader, heading.path) for name in values}
     rivals = set(competitors(document)) - best
     return {name for name, one in found.items() if one is not None and not one.sure and name in rivals}
-
-
-def _badness(value: float, heading: Heading) -> float:
-    if heading.zero_is_best:
-        return abs(value)
-    return value if heading.lower_is_better else -value
 
 
 def _value(figure: Any) -> float | None:

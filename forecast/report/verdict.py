@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from forecast.core.json_files import finite
-from forecast.report.figures import Heading, at, bodies, heading_of
+from forecast.report.figures import Heading, at, bodies, heading_of, shared_place
 from forecast.scoring.finishing import FEW_POINTS
 from forecast.scoring.paired_differences import CONSTANT_VELOCITY, FEW_TRACKS, Paired, paired, reference_of
 
@@ -103,7 +103,7 @@ def _said_of(document: Document, group: Sequence[_Ranking]) -> str:
     """What is said of metrics by which the files stand alike."""
     leader, sure, unsure = group[0].leader, group[0].sure, group[0].unsure
     body = _body(document, leader)
-    values = _listed([_said(at(body, _own_path(document, one.heading))["value"], one.heading) for one in group])
+    values = _listed([_said(at(body, shared_place(document, one.heading.path))["value"], one.heading) for one in group])
     start = f"By {_listed([one.heading.text for one in group])}, {leader}"
     nearest = (unsure or sure)[0]
     gaps = _listed([_gap(one.behind[nearest], one.heading) for one in group])
@@ -149,7 +149,7 @@ def _beside_reference(document: Document, names: Sequence[str]) -> str:
 def _few_points(document: Document, names: Sequence[str]) -> str:
     """Why it cannot be said whose successive forecasts agree best; empty where it can."""
     heading = heading_of("dispersion_m")
-    shared = [at(_body(document, name), _own_path(document, heading)) for name in names]
+    shared = [at(_body(document, name), shared_place(document, heading.path)) for name in names]
     count = max((one["count"] for one in shared if one), default=0)
     if not count:
         return "Who is steadier cannot be said: no target point that counts is shared."
@@ -222,11 +222,3 @@ def _listed(names: Sequence[str]) -> str:
 
 def _body(document: Document, name: str) -> Mapping[str, Any]:
     return next(body for body in bodies(document) if body["name"] == name)
-
-
-def _own_path(document: Document, heading: Heading) -> tuple[str, ...]:
-    """Where a figure of several files stands: D and C on the points that all share."""
-    shared = ("temporal_shared", *heading.path[1:])
-    if heading.path[0] == "temporal" and any(at(body, shared) for body in bodies(document)):
-        return shared
-    return heading.path

@@ -138,7 +138,7 @@ class Joined:
         rows = self.rows[chosen]
         return replace(
             self.forecasts.take(chosen),
-            track=self.tracks.track_tokens[_track_of(self.tracks, rows)],
+            track=self.tracks.track_tokens[self.tracks.track_of(rows)],
             issue_time_s=_clock_s(self.tracks, self.horizon)[self.tracks.row_sample[rows]],
             lead_s=self.horizon.step_s * np.arange(1, self.horizon.future_steps + 1),
             sample_tokens=None,
@@ -147,16 +147,12 @@ class Joined:
     def truth_rows(self) -> TruthRows:
         """All observations of the tracks that are forecast, on the same clock."""
         track = self.tracks.row_track
-        kept = np.isin(track, _track_of(self.tracks, self.rows))
+        kept = np.isin(track, self.tracks.track_of(self.rows))
         return TruthRows(
             self.tracks.track_tokens[track[kept]],
             _clock_s(self.tracks, self.horizon)[self.tracks.row_sample[kept]],
             self.tracks.row_position_m[kept],
         )
-
-
-def _track_of(tracks: Tracks, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.searchsorted(tracks.first_row, rows, side="right") - 1
 
 
 def _clock_s(tracks: Tracks, horizon: Horizon) -> NDArray[np.float64]:

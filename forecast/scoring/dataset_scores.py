@@ -96,5 +96,5 @@ def _entries_of(joined: Joined, population: Population) -> NDArray[np.int64]:
     every = np.arange(len(joined.rows))
     if population == "dense":
         return every
-    track = np.searchsorted(joined.tracks.first_row, joined.rows, side="right")
+    track = joined.tracks.track_of(joined.rows)
     return every[np.isin(track, track[joined.official])]

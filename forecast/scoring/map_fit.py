@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
+from forecast.core.errors import DataError
 from forecast.core.maps import MapSource
 from forecast.eval.offroad import HAIRLINE_M
 from forecast.eval.results import Bools, Floats
@@ -34,6 +35,23 @@ def near_road(source: MapSource, points_m: Floats) -> tuple[Bools, Bools]:
         near[tree.query(places, predicate="dwithin", distance=distance_m)[0]] = True
         found.append(near)
     return found[0], found[1]
+
+
+def refuse_misfit(path: object, source: MapSource, count: int, on: int, near: int) -> str:
+    """What to say of a map on which forecasts hardly begin; nothing where they do.
+
+    Args:
+        path: the file of the forecasts.
+        source: the map.
+        count, on, near: of the forecasts; of :func:`near_road`.
+
+    Raises:
+        DataError: none of them begins anywhere near it.
+    """
+    said, nowhere = misfit(source, "forecasts begin", count, on, near)
+    if nowhere:
+        raise DataError(f"{path}: {said}")
+    return said
 
 
 def misfit(source: MapSource, what: str, count: int, on: int, near: int) -> tuple[str, bool]:

@@ -8,6 +8,8 @@ import unicodedata
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.core.errors import SubmissionError
+from forecast.core.rows import ForecastRows
 from forecast.scoring.scores import Scores, issue_times_s
 from forecast.scoring.truth_by_track import TruthByTrack
 
@@ -15,18 +17,29 @@ from forecast.scoring.truth_by_track import TruthByTrack
 _SAME_TIME = 0.1
 
 
-def why_no_truth(
-    forecast: NDArray[np.str_], truth: TruthByTrack, unknown: list[str], reach_s: tuple[float, float]
-) -> str:
+def no_truth(
+    path: object, forecast: NDArray[np.str_], truth: TruthByTrack, truth_path: str, reach_s: tuple[float, float]
+) -> SubmissionError:
     """What to say of a file whose forecasts have no truth at all.
 
     Args:
-        forecast: (rows,) tracks of the file.
+        path: the file.
+        forecast: (rows,) its tracks.
         truth: all of it.
-        unknown: tracks of the file that the truth does not know.
+        truth_path: its file.
         reach_s: first and last time that the forecasts are for, s.
     """
-    tracks = len(np.unique(forecast))
+    why = _why(np.unique(forecast).tolist(), truth, reach_s)
+    return SubmissionError(f"{path}: none of its {len(forecast)} forecasts has a truth in {truth_path}; {why}")
+
+
+def unknown_of(tracks: list[str], truth: TruthByTrack) -> list[str]:
+    """Those tracks that the truth does not know, in order."""
+    return sorted(track for track in tracks if truth.known(track) is None)
+
+
+def _why(forecast: list[str], truth: TruthByTrack, reach_s: tuple[float, float]) -> str:
+    unknown, tracks = unknown_of(forecast, truth), len(forecast)
     if len(unknown) == tracks:
         alike = {_rough_name(name): name for name in np.unique(truth.all.track).tolist()}
         near = [name for name in unknown if _rough_name(name) in alike]
@@ -37,11 +50,19 @@ def why_no_truth(
             f"no track is in both: e.g. {first!r} is forecast and {other!r} is known{how}; "
             "expected the same track names in both"
         )
-    known = truth.of(np.unique(forecast).tolist()).time_s
+    known = truth.of(forecast).time_s
     return (
         f"{tracks - len(unknown)} of its {tracks} tracks are known there, but not at these times: the forecasts are "
         f"for {_span(*reach_s)}, the truth of these tracks is from {_span(known.min(), known.max())}"
         f"{_unit_guess(reach_s, (known.min(), known.max()))}; expected seconds on the same clock in both"
+    )
+
+
+def reach_s_of(forecasts: ForecastRows) -> tuple[float, float]:
+    """The first and the last time that forecasts speak of, s."""
+    return (
+        float((forecasts.issue_time_s + forecasts.own_lead_s[:, 0]).min()),
+        float((forecasts.issue_time_s + forecasts.own_lead_s[:, -1]).max()),
     )
 
 

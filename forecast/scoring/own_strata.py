@@ -90,7 +90,7 @@ def strata_of_tokens(columns: Sequence[str], file: Path, joined: Joined) -> Labe
     if not keys:
         raise ConfigError(f"--by-file {file}: none of the columns {', '.join(_KEYS_OF_DATA)}, to say whose a value is")
     tracks, rows = joined.tracks, joined.rows[joined.official]
-    track = tracks.track_tokens[np.searchsorted(tracks.first_row, rows, side="right") - 1]
+    track = tracks.track_tokens[tracks.track_of(rows)]
     own = {
         "scene": tracks.scene_names[joined.scenes[joined.official]],
         "instance": track,

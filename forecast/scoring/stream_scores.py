@@ -8,22 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-from forecast.core.errors import DataError, SubmissionError
+from forecast.core.errors import SubmissionError
 from forecast.core.files import as_text
 from forecast.core.progress import progress
-from forecast.core.rows import ForecastRows
 from forecast.eval.forecasts import ForecastFile, read_truth
 from forecast.eval.formats.given_table import GivenTable, RowsGiven, as_given
 from forecast.eval.formats.read_notes import Notes
 from forecast.eval.matching import timing_of
 from forecast.eval.strata import Labels
 from forecast.scoring.finishing import finish
-from forecast.scoring.map_fit import NEAR, ON, misfit
+from forecast.scoring.map_fit import NEAR, ON, refuse_misfit
 from forecast.scoring.measure import score_rows
-from forecast.scoring.no_truth import issued_at_the_end, why_no_truth
+from forecast.scoring.no_truth import issued_at_the_end, no_truth, reach_s_of, unknown_of
 from forecast.scoring.own_strata import strata_by_columns
 from forecast.scoring.report_document import Report, by_of, named_files, window_of
-from forecast.scoring.road_rules import Road
 from forecast.scoring.scores import Scores, issue_times_s, merged
 from forecast.scoring.settings import Settings
 from forecast.scoring.truth_by_track import TruthByTrack, named_by_truth
@@ -86,17 +84,19 @@ def _score_file(name: str, file: ForecastFile, truth: TruthByTrack, truth_path: 
         piece = named_by_truth(piece, truth, given, file.path)
         known = truth.of(np.unique(piece.track).tolist())
         parts.append(score_rows(name, piece, piece, known, settings, timing=timing))
-        times_s += [*_reach_s(piece)]
+        times_s += [*reach_s_of(piece)]
         _check_same(parts, file.path)
     scores = merged(parts)
     without, forecasts = scores.coverage["agent_samples_without_truth"], scores.coverage["agent_samples"]
-    unknown = sorted({track for track in scores.agent_track.tolist() if truth.known(track) is None})
     if without == forecasts:
-        why = why_no_truth(scores.agent_track, truth, unknown, (min(times_s), max(times_s)))
-        raise SubmissionError(f"{file.path}: none of its {forecasts} forecasts has a truth in {truth_path}; {why}")
+        raise no_truth(file.path, scores.agent_track, truth, truth_path, (min(times_s), max(times_s)))
     if settings.road is not None:
-        _tell_misfit(scores, settings.road, file.path)
+        begin = (int(scores.coverage[name]) for name in ("agent_samples", ON, NEAR))
+        said = refuse_misfit(file.path, settings.road.source, *begin)
+        if said:
+            scores.warnings.append(f"off-road rate: {said}")
     if without:
+        unknown = unknown_of(np.unique(scores.agent_track).tolist(), truth)
         of_these = f" ({len(unknown)} tracks are unknown there, e.g. {unknown[0]!r})" if unknown else ""
         line = f"{without} of {forecasts} forecasts have no truth at any lead and do not count{of_these}"
         if issued_at_the_end(scores, truth) == without:
@@ -110,28 +110,6 @@ def _own_strata(scores: Scores, settings: Settings, files: Sequence[Path | Given
     """Strata by the columns that the user names, of the table of labels where there is one."""
     where = files if settings.by_file is None else [settings.by_file]
     return strata_by_columns(settings.by, where, scores.agent_track, issue_times_s(scores.agent_keys), truth.known)
-
-
-def _tell_misfit(scores: Scores, road: Road, path: Path | GivenTable) -> None:
-    """Refuse a map that lies nowhere near, and tell of one that hardly fits.
-
-    Raises:
-        DataError: none of the forecasts begins anywhere near it.
-    """
-    forecasts, on, near = (int(scores.coverage[name]) for name in ("agent_samples", ON, NEAR))
-    said, nowhere = misfit(road.source, "forecasts begin", forecasts, on, near)
-    if nowhere:
-        raise DataError(f"{path}: {said}")
-    if said:
-        scores.warnings.append(f"off-road rate: {said}")
-
-
-def _reach_s(piece: ForecastRows) -> tuple[float, float]:
-    """The first and the last time that forecasts speak of, s."""
-    return (
-        float((piece.issue_time_s + piece.own_lead_s[:, 0]).min()),
-        float((piece.issue_time_s + piece.own_lead_s[:, -1]).max()),
-    )
 
 
 def _check_same(parts: Sequence[Scores], path: Path | GivenTable) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from forecast.core.batch import AgentBatch
 from forecast.core.errors import ConfigError
 from forecast.data.dataset import AgentDataset
 from forecast.data.prepared import Dataset
@@ -18,11 +17,11 @@ from forecast.model.cities.city_record import BASE, CityRecord
 from forecast.model.network_protocol import Network
 from forecast.prediction.checkpoint import Checkpoint, load_checkpoint
 from forecast.training.config import as_dict, load_config, parsed
+from forecast.training.module import AddCrops
 from forecast.training.schema import AdaptConfig, TrainingConfig
 
 #: What is learnt from differs from the run that the weights are of; how it is varied does not.
 _KEPT_OF_DATA = ("mirror", "heading_noise_rad", "drop_neighbours", "crop_memory_mib")
-AddCrops = Callable[[AgentBatch], AgentBatch]
 #: Agent-samples by which the look of a city is known.
 _SEEN = 1024
 #: A city has fewer agent-samples than the data that the weights are of.
@@ -120,7 +119,9 @@ def network_to_adapt(config: TrainingConfig) -> Network:
     return cities
 
 
-def know_scenes(network: Network, config: TrainingConfig, dataset: Dataset, split: str, add_crops: AddCrops) -> None:
+def know_scenes(
+    network: Network, config: TrainingConfig, dataset: Dataset, split: str, add_crops: AddCrops | None
+) -> None:
     """Let a network with cities see what scenes of the new city look like, and those elsewhere, to guess by.
 
     Args:
@@ -128,7 +129,7 @@ def know_scenes(network: Network, config: TrainingConfig, dataset: Dataset, spli
         config: of the run.
         dataset: all locations.
         split: that is learnt.
-        add_crops: makes the crops of a batch.
+        add_crops: makes the crops of a batch; None where the network reads none.
     """
     if not isinstance(network, CityNetwork):
         return
@@ -146,7 +147,8 @@ def know_scenes(network: Network, config: TrainingConfig, dataset: Dataset, spli
         source = AgentDataset.read_by(network.config, view, Samples(np.sort(rows)))
         with torch.no_grad():
             base = network.base.eval()
-            parts = [base.encoding(add_crops(batch)) for batch in source.batch(range(len(rows))).blocks()]
+            blocks = source.batch(range(len(rows))).blocks()
+            parts = [base.encoding(batch if add_crops is None else add_crops(batch)) for batch in blocks]
             network.train()
         seen = [part for part in parts if part is not None]
         if seen and len(rows) > 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +25,7 @@ from forecast.model.network_protocol import Network
 from forecast.model.objective_registry import objective_terms
 from forecast.training.average import moving_average
 from forecast.training.pair import TrainingPair
+from forecast.training.schedules import rising, rising_cosine
 from forecast.training.schema import TrainingConfig
 
 AddCrops = Callable[[AgentBatch], AgentBatch]
@@ -201,11 +201,9 @@ class ForecastModule(pl.LightningModule):
     def _rate(self, step: int, total: int) -> float:
         """Factor of the learning rates at a step."""
         given = self.config.optimiser
-        risen = min(1.0, (step + 1) / (given.warmup * total)) if given.warmup * total > 1 else 1.0
         if given.decay == "exponential":
-            return risen * float(given.decay_per_step**step)
-        half_wave = 0.5 * (1 + math.cos(math.pi * min(step / max(total, 1), 1.0)))
-        return risen * (_COSINE_END + (1 - _COSINE_END) * half_wave)
+            return rising(step, total, given.warmup) * float(given.decay_per_step**step)
+        return rising_cosine(step, total, given.warmup, _COSINE_END)
 
 
 def _by_decay(parameters: list[nn.Parameter], rate: float, decay: float) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,10 +21,13 @@ from forecast.model.network_registry import make_network
 from forecast.prediction.checkpoint import on_device, save_checkpoint
 from forecast.training.config import as_dict
 from forecast.training.masked_maps import MaskedMaps
+from forecast.training.schedules import rising_cosine
 from forecast.training.schema import TrainingConfig
 
 #: Crops that are told after each epoch, never learnt from, and the seeds of both.
 _HELD_OUT, _HELD_OUT_SEED, _DRAWN_SEED = 512, 1, 1_000_000
+#: Share of the run over which the learning rate rises.
+_WARMUP = 0.1
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def _learn(
     rate, size, seed = config.optimiser.map_learning_rate, config.run.batch_size, config.run.seed
     optimiser = torch.optim.AdamW(learner.parameters(), rate)
     steps = how.epochs * -(-how.crops // size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rising_cosine(step, steps, _WARMUP))
     draw = torch.Generator().manual_seed(seed)
     for epoch in range(how.epochs):
         learner.train()
@@ -115,12 +117,6 @@ def _learn(
             optimiser.step()
             schedule.step()
         yield epoch + 1
-
-
-def _rate(step: int, steps: int) -> float:
-    """Factor of the learning rate: it rises over a tenth of the run, then falls as half a cosine."""
-    risen = min(1.0, (step + 1) / max(0.1 * steps, 1))
-    return risen * 0.5 * (1 + math.cos(math.pi * min(step / steps, 1.0)))
 
 
 def _held_out_nats(learner: MaskedMaps, crops: torch.Tensor) -> float:

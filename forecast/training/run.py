@@ -92,7 +92,7 @@ def train(
     network = None
     if config.adapt.method != "none":
         network = network_to_adapt(config)
-        know_scenes(network, config, whole, train_split, add_crops or (lambda batch: batch))
+        know_scenes(network, config, whole, train_split, add_crops)
     options: dict[str, Any] = {"resume": resume, "progress": progress, "data_fingerprint": fingerprint, "draw": draw}
     return train_on(config, out, learn, check, add_crops, network, **options)
 
@@ -139,7 +139,7 @@ def train_on(
         if len(source) == 0:
             raise DataError(f"the {name} split holds no agent-samples; choose another data.{name[:5]}_split")
     out = Path(out)
-    start = None
+    start: dict[str, torch.Tensor] = {}
     if config.adapt.method != "none":
         network = network or network_to_adapt(config)
     elif config.run.start_from is not None:
@@ -151,29 +151,35 @@ def train_on(
     if trainer.is_global_zero:  # the others train only when all are there
         ckpt = prepare_folder(out, config, data_fingerprint, resume, progress)
     with _no_empty_run(out, trainer.is_global_zero and ckpt is None):
-        _fit(config, trainer, learn, check, add_crops, network or start, ckpt, tell=progress and trainer.is_global_zero)
+        module = _module(config, add_crops, network, start)
+        _fit(module, trainer, learn, check, ckpt, tell=progress and trainer.is_global_zero)
     return out
 
 
+def _module(
+    config: TrainingConfig, add_crops: AddCrops | None, network: Network | None, start: dict[str, torch.Tensor]
+) -> ForecastModule:
+    """What is trained: a given network, or a new one, with those parameters that it starts from."""
+    pl.seed_everything(config.run.seed, verbose=False)
+    module = ForecastModule(config, add_crops, network)
+    if start:
+        module.pair.load_state_dict(start, strict=False)  # without a twin where the weights have none
+        module.answering.load_state_dict(module.pair.state_dict())
+    return module
+
+
 def _fit(
-    config: TrainingConfig,
+    module: ForecastModule,
     trainer: pl.Trainer,
     learn: BatchSource,
     check: BatchSource,
-    add_crops: AddCrops | None,
-    start: Network | dict[str, torch.Tensor] | None,
     ckpt: Path | None,
     tell: bool,
 ) -> None:
-    pl.seed_everything(config.run.seed, verbose=False)
-    module = ForecastModule(config, add_crops, start if isinstance(start, Network) else None)
-    if isinstance(start, dict):
-        module.pair.load_state_dict(start, strict=False)  # without a twin where the weights have none
-        module.answering.load_state_dict(module.pair.state_dict())
-    rank, world = trainer.global_rank, trainer.world_size
+    config, rank, world = module.config, trainer.global_rank, trainer.world_size
     run, order = config.run, _training_order(config, learn, rank, world)
     if trainer.strategy.root_device.type == "cpu":  # elsewhere crops are made where they are used
-        learn, check = _keeping_crops(config, learn, check, add_crops)
+        learn, check = _keeping_crops(config, learn, check, module.add_crops)
         if tell:
             _tell_of_crops({"training": learn, "validation": check})
     loaders = (

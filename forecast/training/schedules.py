@@ -38,6 +38,24 @@ class Sigmoid:
         return self.start + (self.finish - self.start) * (1 + math.tanh((when - self.centre) / self.width / 2)) / 2
 
 
+def rising_cosine(step: int, total: int, warmup: float, end: float = 0.0) -> float:
+    """Factor of a learning rate: it rises in a straight line, while half a cosine takes it down.
+
+    Args:
+        step: from 0 on.
+        total: steps of the run.
+        warmup: share of the run over which it rises.
+        end: factor at the end of the cosine.
+    """
+    half_wave = 0.5 * (1 + math.cos(math.pi * min(step / max(total, 1), 1.0)))
+    return rising(step, total, warmup) * (end + (1 - end) * half_wave)
+
+
+def rising(step: int, total: int, warmup: float) -> float:
+    """Factor of a learning rate that rises from 0 over a share of a run."""
+    return min(1.0, (step + 1) / (warmup * total)) if warmup * total > 1 else 1.0
+
+
 @dataclass(frozen=True)
 class SchedulesConfig:
     """How α and the bound of the logits grow.

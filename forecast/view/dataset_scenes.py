@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.core.agents import EGO_CATEGORY, AgentType
-from forecast.core.errors import DataError, one_of
-from forecast.core.maps import MapSource
+from forecast.core.agents import EGO_CATEGORY
 from forecast.core.rows import ForecastRows, TruthRows
 from forecast.core.tracks import Tracks
+from forecast.data.prepared import map_if_any
+from forecast.data.samples import vehicles_with_a_past
 from forecast.view.attention_shares import joined_attention
 from forecast.view.ground_outlines import outlines
 from forecast.view.model_in_scene import beside_truth
@@ -64,24 +64,21 @@ def dataset_scene(dataset: Dataset, name: str, models: Sequence[DatasetModel], s
         ForecastError: a model cannot forecast there.
     """
     tracks = dataset.tracks
-    names = tracks.scene_names.tolist()
-    if name not in names:
-        raise DataError(f"no scene {name!r} in this data set; {one_of(names, name)}")
-    scene = names.index(name)
-    frames = np.flatnonzero(tracks.sample_scene == scene)
+    frames = tracks.frames_of(name)
+    scene = int(tracks.sample_scene[frames[0]])
     time_s = step_s * np.arange(len(frames))
     rows = np.flatnonzero(tracks.sample_scene[tracks.row_sample] == scene)
     agents, tokens = _agents(tracks, rows, int(frames[0]))
     truth = TruthRows(tokens[agents.agent], time_s[agents.frame], tracks.row_position_m[rows])
     found = tuple(_forecasts(model, tracks, rows, truth, tokens.tolist(), time_s, int(frames[0])) for model in models)
     place = str(tracks.scene_maps[scene])
-    source = _map_of(dataset, place)
+    source = map_if_any(dataset, place)
     ground = {} if source is None else outlines(source, tracks.row_position_m[rows])
     return ViewScene(name, place if ground else "", time_s, agents, truth, ground, found)
 
 
 def _agents(tracks: Tracks, rows: Integers, first_frame: int) -> tuple[ViewAgents, NDArray[np.str_]]:
-    track = np.searchsorted(tracks.first_row, rows, side="right") - 1
+    track = tracks.track_of(rows)
     present, agent = np.unique(track, return_inverse=True)
     size_m = np.stack([np.median(tracks.row_size_m[rows[agent == one]], axis=0) for one in range(len(present))])
     tokens = tracks.track_tokens[present]
@@ -107,10 +104,9 @@ def _forecasts(
     time_s: Floats,
     first_frame: int,
 ) -> ViewForecasts:
-    track = np.searchsorted(tracks.first_row, rows, side="right") - 1
-    asked = tracks.track_categories[track] != EGO_CATEGORY
-    if not model.everyone:
-        asked &= (tracks.track_types[track] == AgentType.VEHICLE) & (rows > tracks.first_row[track])
+    track = tracks.track_of(rows)
+    everybody = tracks.track_categories[track] != EGO_CATEGORY
+    asked = everybody if model.everyone else vehicles_with_a_past(tracks, rows)
     wanted = rows[asked]
     groups = [wanted[at : at + _AT_ONCE] for at in range(0, len(wanted), _AT_ONCE)] or [wanted]
     parts = [model.of(group) for group in groups]
@@ -131,11 +127,3 @@ def _forecasts(
     if model.attention is None:
         return found
     return replace(found, attention=joined_attention([model.attention(group) for group in groups]).take(whole.known))
-
-
-def _map_of(dataset: Dataset, name: str) -> MapSource | None:
-    """The map, or None where the data set holds none: the agents are then shown alone."""
-    try:
-        return dataset.load_map(name)
-    except DataError:
-        return None

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from forecast.cli.main import main
-from forecast.pictures.key_frame_agents import frames_of
 
 
 def _draw(town, dense_file: Path, out: Path) -> int:
@@ -35,7 +34,7 @@ def test_a_recording_holds_the_scene(town, dense_file: Path, tmp_path: Path) -> 
         assert _draw(town, dense_file, tmp_path / "scene.rrd") == 0
     recording = rerun.dataframe.load_recording(tmp_path / "scene.rrd")
     table = recording.view(index="time", contents="/**").select().read_all()
-    frames = frames_of(town.dataset.tracks, str(town.dataset.scenes_of("mini_val")[0]))
+    frames = town.dataset.tracks.frames_of(str(town.dataset.scenes_of("mini_val")[0]))
     assert table.num_rows == len(frames)
     assert {"/agents:HalfSize3D", "/forecasts:LineStrip3D", "/truth:LineStrip3D"} <= set(table.column_names)
     boxes = table["/agents:PoseTranslation3D"].to_pylist()

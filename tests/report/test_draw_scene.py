@@ -23,7 +23,7 @@ from forecast.eval.formats.submission_json import write_submission
 from forecast.model.cvae import CVAE
 from forecast.pictures.agent_forecasts import ForecastSource, open_forecasts
 from forecast.pictures.animation import _colours, draw_frame
-from forecast.pictures.key_frame_agents import frames_of, moment_at
+from forecast.pictures.key_frame_agents import moment_at
 from forecast.pictures.map_background import View
 from forecast.pictures.picture_subject import chosen_frame, chosen_point
 from forecast.pictures.point_forecasts import points_of, successive_at
@@ -57,7 +57,7 @@ def found(town, scene: str, source: ForecastSource):
 
 def test_a_moment_is_everybody_at_its_key_frame(town, moment, scene: str) -> None:
     tracks = town.dataset.tracks
-    frames = frames_of(tracks, scene)
+    frames = tracks.frames_of(scene)
     assert moment.frame == len(frames) // 2
     assert moment.ego.sum() == 1
     assert (tracks.row_sample[moment.rows] == frames[moment.frame]).all()
@@ -174,7 +174,7 @@ def test_d_and_c_beside_the_animation_are_the_metrics(town, found, dense_file: P
     forecasts, truth = joined.forecast_rows(), joined.truth_rows()
     measured = dispersion(forecasts, truth)
     track = np.searchsorted(tracks.first_row, found.point_row, side="right") - 1
-    first = frames_of(tracks, str(tracks.scene_names[tracks.track_scene[track]]))[0]
+    first = tracks.frames_of(str(tracks.scene_names[tracks.track_scene[track]]))[0]
     time_s = (tracks.row_sample[found.point_row] - first) * 0.5
     here = (measured.points.track == tracks.track_tokens[track]) & np.isclose(measured.points.time_s, time_s)
     assert here.sum() == 1

@@ -158,12 +158,9 @@ class CityNetwork(Network):
     def map_parameters(self) -> list[nn.Parameter]:
         """Changes of what reads the map, in the city that is trained."""
         of_map = {id(parameter) for parameter in self.base.map_parameters()}
-        names = {name.replace(".", "/") for name, p in self.base.named_parameters() if id(p) in of_map}
         if self.training_city is None:
             return []
-        part = self._part(self.training_city)
-        held = (part.rows, part.columns, part.added)
-        return [parameter for group in held for key, parameter in group.items() if key in names]
+        return self._part(self.training_city).of(name for name, p in self.base.named_parameters() if id(p) in of_map)
 
     def cities_of(self, batch: AgentBatch) -> Int64[Tensor, "batch"]:
         """Which city each agent is in: its place in :attr:`records`, −1 for the base.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,12 @@ class CityPart(nn.Module):
         rank = min(rank, rows, columns)
         self.rows[key] = nn.Parameter(parameter.new_zeros(rows, rank))
         self.columns[key] = nn.Parameter(torch.randn(rank, columns).to(parameter) / math.sqrt(columns))
+
+    def of(self, names: Iterable[str]) -> list[nn.Parameter]:
+        """What changes some of the base's parameters, by their names."""
+        keys = set(map(_key, names))
+        held = (self.rows, self.columns, self.added)
+        return [parameter for group in held for key, parameter in group.items() if key in keys]
 
     def changed(self, base: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The base's parameters as they are in this city.

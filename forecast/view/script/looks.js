@@ -51,3 +51,12 @@ function sample(model, width = 34) {
   line.style.stroke = colourVariable(model);
   return element("svg", { width, height: 12, "aria-hidden": "true" }, line);
 }
+
+/** Write over whatever is drawn: letters with a rim in the colour of the page. */
+function writeOver(context, text, x, y, colours) {
+  context.lineWidth = 3;
+  context.strokeStyle = colours.page;
+  context.fillStyle = colours.text;
+  context.strokeText(text, x, y);
+  context.fillText(text, x, y);
+}

@@ -118,17 +118,12 @@ function drawShares(context, row, view, colours, ratio, taken) {
   context.font = "600 11px system-ui, sans-serif";
   context.textAlign = "left";
   context.textBaseline = "middle";
-  context.lineWidth = 3;
-  context.strokeStyle = colours.page;
-  context.fillStyle = colours.text;
   for (const mode of [...row.modes].reverse()) {
     const last = mode.x.findLastIndex((value) => value === value);
     if (last < 0 || mode.share < 0.05) continue;
     const [left, top] = view.toScreen(mode.x[last], mode.y[last]);
     if (taken.some(([x, y]) => Math.abs(x - left) < 34 && Math.abs(y - top) < 13)) continue;
     taken.push([left, top]);
-    const text = `${Math.round(100 * mode.share)} %`;
-    context.strokeText(text, left + 6, top);
-    context.fillText(text, left + 6, top);
+    writeOver(context, `${Math.round(100 * mode.share)} %`, left + 6, top, colours);
   }
 }

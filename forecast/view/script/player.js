@@ -461,9 +461,5 @@ function drawScaleBar(context, view, colours, ratio) {
   context.font = "12px system-ui, sans-serif";
   context.textAlign = "left";
   context.textBaseline = "bottom";
-  context.lineWidth = 3;
-  context.strokeStyle = colours.page;
-  context.fillStyle = colours.text;
-  context.strokeText(`${metres} m, north up`, left + 6, top - 7);
-  context.fillText(`${metres} m, north up`, left + 6, top - 7);
+  writeOver(context, `${metres} m, north up`, left + 6, top - 7, colours);
 }
