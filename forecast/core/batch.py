@@ -100,6 +100,10 @@ class AgentBatch:
             tensors[name] = None if given is None else change(given)
         return replace(self, **tensors)
 
+    def anonymous(self) -> AgentBatch:
+        """The same without tokens and times: what a changed or repeated agent is made of."""
+        return replace(self, track_tokens=(), sample_tokens=(), time_s=None)
+
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> AgentBatch:
         """Move all tensors to a device."""
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))

@@ -42,7 +42,7 @@ class MaskedScene:
         self._groups, self._crop = tuple(groups), batch.crop.float()
         self._null_crop = null_map(self._crop, spec, map_null)
         self._coasting = coasting(batch.history, batch.history_valid, step_s)
-        self._batch = replace(batch, crop=self._crop, track_tokens=(), sample_tokens=(), time_s=None)
+        self._batch = replace(batch.anonymous(), crop=self._crop)
 
     def batch(self, masks: Float[Tensor, "rows groups"]) -> AgentBatch:
         """The agent under each mask, (rows, …).

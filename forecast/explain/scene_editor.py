@@ -180,7 +180,7 @@ class SceneEditor:
         tensors: dict[str, Any] = {
             name: one.expand(rows, *one.shape[1:]).clone() for name, one in self.batch.tensors().items()
         }
-        batch = replace(self.batch, **tensors, track_tokens=(), sample_tokens=(), time_s=None)
+        batch = replace(self.batch.anonymous(), **tensors)
         turned = {knob: amounts[:, place] for place, knob in enumerate(knobs) if (amounts[:, place] != 0).any()}
         batch = replace(batch, crop=self._map(batch.crop, turned))
         for knob, amount in turned.items():
